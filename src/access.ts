@@ -1,0 +1,86 @@
+import type { SessionClient } from './client.ts'
+import { parseRecord, type Serializer } from './codec.ts'
+import { CorruptSessionError } from './errors.ts'
+import type { Ttl } from './expiry.ts'
+import type { Keys } from './keys.ts'
+import { passportUser } from './owner.ts'
+import type { Announcement, Records, SessionRecord, StoredRecord } from './records.ts'
+import { settleAll } from './settle-all.ts'
+
+/** What the functions and the store need to work on sessions: where, how they are written, and whose they are. */
+export interface Access {
+  client: SessionClient
+  keys: Keys
+  records: Records
+  serializer: Serializer
+  ttl: Ttl
+  scanCount: number
+  /** In ms; `null` for no limit. */
+  absoluteTtl: number | null
+  /**
+   * Whose a session is: a user id, or `null` for nobody's. `undefined` where the data cannot tell, as the functions cannot
+   * of a session that a store with its own `userId` option wrote: that one belongs to the user whose index lists it.
+   */
+  ownerOf(data: SessionRecord): string | null | undefined
+  /** What the removal of a session publishes, if anything. */
+  announce?(sessionId: string, userId: string | null): Announcement | undefined
+  /** Called after a session was destroyed. */
+  destroyed?(sessionId: string, userId: string | null): void
+  /** Called where that could not be published. */
+  unannounced?(): void
+}
+
+/** A session of a user as a listing found it: `data` is `null` where the record is corrupt or of another type. */
+export interface UserRecord {
+  sessionId: string
+  raw: string | null
+  data: SessionRecord | null
+  /** ms since 1970. */
+  expires: number
+  /** Someone has begun to evict it, and perhaps died over it. */
+  evicting: boolean
+}
+
+/**
+ * Whether a session is this user's. Where its data cannot tell, his index is asked, after the data was read: with a write that
+ * takes place only while that data is there, both held at once. (On Cluster two indexes list a session for a moment, while it
+ * changes from one user to the other: then it is his whom Passport names.)
+ */
+export async function isOwnedBy(
+  access: Access,
+  userId: string,
+  sessionId: string,
+  data: SessionRecord,
+): Promise<boolean> {
+  const owner = access.ownerOf(data)
+  if (owner !== undefined) return owner === userId
+  const named = String(passportUser(data) ?? userId)
+  const users = [...new Set([userId, named])]
+  const [his, others] = await settleAll(users.map((user) => access.records.lists(user, sessionId)))
+  return his === true && others !== true
+}
+
+/** The data of a stored record; `null` where it is corrupt or of another type. */
+export async function readable(
+  access: Access,
+  sessionId: string,
+  stored: { raw: string | null },
+): Promise<SessionRecord | null> {
+  if (stored.raw === null) return null
+  try {
+    return await parseRecord(access.serializer, stored.raw, access.keys.session(sessionId))
+  } catch {
+    return null
+  }
+}
+
+/** A session's record from the master; `null` where there is none. A value of another type is a `CorruptSessionError`. */
+export async function readStored(
+  access: Access,
+  sessionId: string,
+): Promise<(StoredRecord & { raw: string }) | null> {
+  const [stored] = await access.records.read([sessionId])
+  if (stored?.foreign)
+    throw new CorruptSessionError(access.keys.session(sessionId), 'is of another type than a session')
+  return stored && stored.raw !== null ? { ...stored, raw: stored.raw } : null
+}

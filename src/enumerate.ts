@@ -1,0 +1,47 @@
+import { type Access, readable } from './access.ts'
+import { scanKeys } from './client.ts'
+import type { SessionRecord } from './records.ts'
+import { revoke } from './revoke.ts'
+import { settleAll } from './settle-all.ts'
+
+export interface FoundSession {
+  sessionId: string
+  raw: string
+  data: SessionRecord
+}
+
+/** The ids of all sessions, in batches; an id may come twice while Redis resizes its table. */
+export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
+  const { client, keys, scanCount } = access
+  for await (const found of scanKeys(client, keys.sessionPattern, scanCount)) {
+    const ids = found.filter((key) => !keys.isIndex(key)).map((key) => keys.sessionIdOf(key))
+    if (ids.length > 0) yield ids
+  }
+}
+
+/** All sessions that can be read, in batches. */
+export async function* readableSessions(access: Access): AsyncGenerator<FoundSession[]> {
+  for await (const ids of sessionIds(access)) {
+    const stored = await access.records.read(ids)
+    const datas = await Promise.all(
+      ids.map((sessionId, n) => readable(access, sessionId, stored[n] ?? { raw: null })),
+    )
+    yield ids.flatMap((sessionId, n) => {
+      const [raw, data] = [stored[n]?.raw, datas[n]]
+      return raw != null && data ? [{ sessionId, raw, data }] : []
+    })
+  }
+}
+
+/** Deletes all sessions, with their index entries. */
+export async function clearSessions(access: Access): Promise<void> {
+  for await (const ids of sessionIds(access)) {
+    const stored = await access.records.read(ids)
+    await settleAll(
+      ids.map(async (sessionId, n) => {
+        const raw = stored[n]?.raw ?? null
+        await revoke(access, { sessionId, raw, data: await readable(access, sessionId, { raw }) })
+      }),
+    )
+  }
+}

@@ -1,0 +1,75 @@
+import type { Session, SessionData } from 'express-session'
+import type { Access } from './access.ts'
+import { cookieExpiry, cookieOf, dataExpiry, expiryOf } from './expiry.ts'
+import type { SessionRecord } from './records.ts'
+
+/**
+ * The property of a record that says when its session was created, in ms since 1970. It is written by the store alone: a save
+ * takes it from the record that was loaded and not from the session object, a merge and an update cannot change it, and a
+ * session that `regenerate` makes for the same user inherits it. Data that is copied with it can only make a session older.
+ */
+export const createdProperty = 'sessionCreated'
+
+/** When a session was created, in ms since 1970; `null` where its record does not say. */
+export function createdOf(data: object): number | null {
+  const created = (data as SessionRecord)[createdProperty]
+  return typeof created === 'number' && Number.isFinite(created) ? created : null
+}
+
+/** The earliest of what is known. */
+export function earliest(...times: (number | null | undefined)[]): number | null {
+  const known = times.filter((time) => typeof time === 'number')
+  return known.length > 0 ? Math.min(...known) : null
+}
+
+/** When a session ends at the latest, in ms since 1970. */
+export function endOf({ absoluteTtl }: Pick<Access, 'absoluteTtl'>, created: number | null): number {
+  return absoluteTtl === null || created === null ? Number.POSITIVE_INFINITY : created + absoluteTtl
+}
+
+/** Data as it is to be written, and when it expires (ms since 1970). With `absoluteTtl`, one without `created` starts now. */
+export function sealed(
+  access: Pick<Access, 'absoluteTtl' | 'ttl'>,
+  data: SessionRecord,
+  created: number | null,
+): { data: SessionRecord; expires: number } {
+  if (access.absoluteTtl === null) return { data, expires: expiryOf(data, access.ttl) }
+  const start = created ?? Date.now()
+  const end = endOf(access, start)
+  const capped = capData(data, start, end)
+  return { data: capped, expires: Math.min(expiryOf(capped, access.ttl), end) }
+}
+
+/** The data with its creation time, and with a cookie and `expires` that go no further than `end` (ms since 1970). */
+function capData(data: SessionRecord, created: number, end: number): SessionRecord {
+  const capped: SessionRecord = { ...data, [createdProperty]: created }
+  const cookieExpires = cookieExpiry(data)
+  if (cookieExpires !== null && cookieExpires > end) {
+    const originalMaxAge = Math.max(end - Date.now(), 0)
+    capped.cookie = { ...plain(cookieOf(data)), expires: new Date(end).toISOString(), originalMaxAge }
+  }
+  // Where the cookie says when it ends, an app may mean anything by this name.
+  const own = cookieExpires === null ? dataExpiry(data.expires) : null
+  if (own !== null && own > end) capped.expires = new Date(end).toISOString()
+  return capped
+}
+
+function plain(cookie: SessionRecord | undefined): SessionRecord {
+  const { toJSON } = Object(cookie)
+  return typeof toJSON === 'function' ? toJSON.call(cookie) : { ...cookie }
+}
+
+/** Lets express-session's `touch`, which moves the cookie that the browser gets, go no further than `end` either. */
+export function capTouch(session: Session & Partial<SessionData>, end: () => number): void {
+  const { touch } = session
+  Object.defineProperty(session, 'touch', {
+    configurable: true,
+    writable: true,
+    value(this: Session) {
+      touch.call(this)
+      const { expires } = this.cookie
+      if (expires instanceof Date && expires.getTime() > end()) this.cookie.expires = new Date(end())
+      return this
+    },
+  })
+}
