@@ -1,0 +1,183 @@
+/** Every page under axe, in light and dark, on a phone and a desktop; and the path of the keyboard through them. */
+import axe, { type AxeResults } from 'axe-core'
+import { expect } from 'chai'
+import type { Browser } from 'playwright-core'
+import { demoUsers } from '../../examples/express-app/users.ts'
+import { DESKTOP, Device, IPHONE, launchChromium, PHONE } from './device.ts'
+import { pages } from './pages.ts'
+import { Site } from './site.ts'
+
+const [ada, grace] = demoUsers
+
+describe('The example for everybody', () => {
+  let browser: Browser
+  let site: Site
+  let phone: Device
+
+  before(async () => {
+    browser = await launchChromium()
+    site = await Site.open()
+    phone = await Device.open(browser, site, { userAgent: IPHONE })
+    await phone.signIn(ada)
+    const other = await Device.open(browser, site)
+    await other.signIn(grace)
+    await other.close()
+  })
+
+  after(async () => {
+    await browser?.close()
+    await site?.close()
+  })
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const viewport of [PHONE, DESKTOP]) {
+      describe(`axe, ${colorScheme}, ${viewport.width} px`, () => {
+        let device: Device
+
+        before(async () => {
+          const ip = `192.0.2.${viewport.width % 100}`
+          device = await Device.open(browser, site, { colorScheme, viewport, ip })
+        })
+
+        after(() => device.close())
+
+        for (const [name, visit] of Object.entries(pages)) {
+          it(name, async () => {
+            await visit(device)
+            expect(await violations(device)).to.deep.equal([])
+            expect(await device.page.evaluate(OVERFLOW), 'scrolls sideways').to.equal(0)
+          })
+        }
+      })
+    }
+  }
+
+  // What is left of 1280 px at 200 % and at 400 %.
+  for (const width of [640, 320]) {
+    it(`no page scrolls sideways at ${width} px`, async () => {
+      const device = await Device.open(browser, site, {
+        viewport: { width, height: 640 },
+        ip: `192.0.2.${width % 251}`,
+      })
+      for (const [name, visit] of Object.entries(pages)) {
+        await visit(device)
+        expect(await device.page.evaluate(OVERFLOW), name).to.equal(0)
+      }
+      await device.close()
+    })
+  }
+
+  for (const viewport of [PHONE, DESKTOP]) {
+    it(`Tab goes through the account page in the order of sight, and shows where it is, ${viewport.width} px`, async () => {
+      const device = await Device.open(browser, site, { viewport })
+      await device.signIn(ada)
+      await device.open('/account')
+      const stops: Stop[] = []
+      for (;;) {
+        await device.page.keyboard.press('Tab')
+        const stop = (await device.page.evaluate(FOCUSED)) as Stop
+        if (stop.tag === 'BODY' || stops.some(({ key }) => key === stop.key)) break
+        stops.push(stop)
+      }
+      const names = stops.map(({ name }) => name)
+      expect(names.slice(0, 7)).to.deep.equal([
+        'Skip to content',
+        'Lantern',
+        'Devices',
+        'Password',
+        'Admin',
+        'Sign out',
+        'change your password',
+      ])
+      expect(names.slice(-2)).to.deep.equal(['Sign out the others', 'Sign out everywhere'])
+      expect(names).to.include('Sign out Safari on iPhone')
+      for (const [i, stop] of stops.entries()) {
+        expect(stop.visible, `${stop.name} is on the screen`).to.equal(true)
+        expect(stop.outline, `${stop.name} has an outline`).to.be.at.least(2)
+        const previous = stops[i - 1]
+        // The first is the skip link, which appears over the header.
+        if (i < 2 || !previous) continue
+        const follows = stop.top >= previous.bottom - 1 || stop.left >= previous.right - 1
+        expect(follows, `${stop.name} comes after ${previous.name} on the page`).to.equal(true)
+      }
+      await device.close()
+    })
+  }
+
+  it('the skip link leads past the header', async () => {
+    await phone.open('/account')
+    await phone.page.keyboard.press('Tab')
+    await phone.page.keyboard.press('Enter')
+    await phone.page.keyboard.press('Tab')
+    expect(await phone.page.evaluate(FOCUSED)).to.include({ name: 'change your password' })
+  })
+
+  it('signs in, and signs out another device, by keyboard alone', async () => {
+    const [desktop, other] = [
+      await Device.open(browser, site),
+      await Device.open(browser, site, { userAgent: IPHONE }),
+    ]
+    await other.signIn(grace)
+    const { keyboard } = desktop.page
+    const tabTo = async (name: string) => {
+      for (let i = 0; i < 30; i++) {
+        await keyboard.press('Tab')
+        if (((await desktop.page.evaluate(FOCUSED)) as Stop).name === name) return
+      }
+      throw new Error(`Tab never came to ${name}`)
+    }
+    await desktop.open('/sign-in')
+    await tabTo('Name')
+    await keyboard.type(grace.name)
+    await tabTo('Password')
+    await keyboard.type(grace.password)
+    await tabTo('Remember me for 30 days')
+    await keyboard.press('Space')
+    await keyboard.press('Enter')
+    await desktop.page.waitForURL('**/account')
+    await tabTo('Sign out Safari on iPhone')
+    await keyboard.press('Enter')
+    await desktop.page.waitForURL('**/sign-out')
+    await tabTo('Sign out')
+    await tabTo('Sign out')
+    await keyboard.press('Enter')
+    await desktop.page.getByText('That device is signed out.').waitFor()
+    expect(await other.isSignedIn()).to.equal(false)
+    await Promise.all([desktop.close(), other.close()])
+  })
+})
+
+// Code that runs in the page: strings, so that the types of a browser stay out of a Node project.
+const OVERFLOW = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+
+type Stop = Record<'top' | 'left' | 'right' | 'bottom' | 'outline', number> & {
+  key: string
+  tag: string
+  name: string
+  visible: boolean
+}
+
+const FOCUSED = `(() => {
+  const element = document.activeElement
+  const { top, left, right, bottom } = element.getBoundingClientRect()
+  const style = getComputedStyle(element)
+  return {
+    key: [element.tagName, element.href, element.name, element.form?.action, element.textContent].join(' '),
+    tag: element.tagName,
+    name: (element.labels?.[0] ?? element).innerText.trim().replace(/\\s+/g, ' '),
+    top: top + scrollY, left, right, bottom: bottom + scrollY,
+    visible: top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth,
+    outline: style.outlineStyle === 'none' ? 0 : parseFloat(style.outlineWidth),
+  }
+})()`
+
+async function violations(device: Device): Promise<string[]> {
+  await device.page.evaluate(axe.source)
+  const results = (await device.page.evaluate(
+    `axe.run(document, { rules: { 'target-size': { enabled: true } } })`,
+  )) as AxeResults
+  expect(results.passes.map(({ id }) => id)).to.include('color-contrast')
+  return results.violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ html }) => `${id}: ${help}: ${html}`),
+  )
+}

@@ -1,0 +1,150 @@
+/** A browser with cookies of its own, and what its user does. */
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Site } from './site.ts'
+
+export const MACBOOK =
+  'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15'
+export const IPHONE =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1'
+export const WINDOWS =
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36'
+
+export const PHONE = { width: 375, height: 740 }
+export const DESKTOP = { width: 1280, height: 800 }
+
+export type Look = {
+  userAgent?: string
+  viewport?: { width: number; height: number }
+  colorScheme?: 'light' | 'dark'
+  javaScriptEnabled?: boolean
+  ip?: string
+}
+
+const ARGS = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+export function launchChromium(): Promise<Browser> {
+  // As root, for instance in a container, Chromium's sandbox does not work.
+  const args = process.getuid?.() === 0 ? [...ARGS, '--no-sandbox'] : ARGS
+  return chromium.launch({ executablePath: chromiumPath(), args })
+}
+
+export function chromiumPath(env = process.env): string {
+  const { CHROMIUM_PATH, PATH = '' } = env
+  const names = ['chromium', 'chromium-browser', 'google-chrome']
+  const onPath = names.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name)))
+  const found = (CHROMIUM_PATH ? [CHROMIUM_PATH] : onPath).find(isExecutable)
+  if (found) return found
+  throw new Error(
+    CHROMIUM_PATH
+      ? `CHROMIUM_PATH is ${CHROMIUM_PATH}, which is not a program`
+      : `The browser tests need one of ${names.join(', ')} on the PATH (Debian: apt-get install chromium), or CHROMIUM_PATH`,
+  )
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export class Device {
+  readonly page: Page
+  readonly #context: BrowserContext
+  readonly #site: Site
+
+  static async open(browser: Browser, site: Site, look: Look = {}): Promise<Device> {
+    const { ip = '192.0.2.10', ...options } = look
+    const context = await browser.newContext({
+      userAgent: WINDOWS,
+      viewport: DESKTOP,
+      locale: 'en',
+      extraHTTPHeaders: { 'X-Forwarded-For': ip },
+      ...options,
+    })
+    return new Device(site, context, await context.newPage())
+  }
+
+  private constructor(site: Site, context: BrowserContext, page: Page) {
+    this.#site = site
+    this.#context = context
+    this.page = page
+    page.setDefaultTimeout(10_000)
+  }
+
+  close(): Promise<void> {
+    return this.#context.close()
+  }
+
+  /** Another page of this browser. */
+  async tab(): Promise<Page> {
+    return this.#context.newPage()
+  }
+
+  async open(path: string): Promise<void> {
+    await this.page.goto(this.#site.url + path)
+  }
+
+  /** The path of the page that is shown. */
+  get path(): string {
+    return new URL(this.page.url()).pathname
+  }
+
+  async signIn({ name, password }: { name: string; password: string }, { remember = false } = {}) {
+    await this.open('/sign-in')
+    await this.page.getByLabel('Name').fill(name)
+    await this.page.getByLabel('Password').fill(password)
+    if (remember) await this.page.getByLabel('Remember me').check()
+    await this.press('Sign in')
+  }
+
+  /** Presses a button of the page itself, not of its header. */
+  async press(name: string): Promise<void> {
+    await this.page.getByRole('main').getByRole('button', { name, exact: true }).click()
+  }
+
+  async follow(name: string): Promise<void> {
+    await this.page.getByRole('link', { name, exact: true }).click()
+  }
+
+  async fill(fields: Record<string, string>): Promise<void> {
+    for (const [label, value] of Object.entries(fields)) {
+      await this.page.getByLabel(label, { exact: true }).fill(value)
+    }
+  }
+
+  heading(): Promise<string> {
+    return this.page.getByRole('heading', { level: 1 }).innerText()
+  }
+
+  text(): Promise<string> {
+    return this.page.getByRole('main').innerText()
+  }
+
+  /** The devices in the list, in its order, by their headings. */
+  async devices(): Promise<string[]> {
+    await this.open('/account')
+    return this.page.getByRole('listitem').getByRole('heading').allInnerTexts()
+  }
+
+  async isSignedIn(): Promise<boolean> {
+    await this.open('/account')
+    return this.path === '/account'
+  }
+
+  async cookie() {
+    const cookies = await this.#context.cookies()
+    return cookies.find(({ name }) => name === 'sid')
+  }
+}

@@ -1,0 +1,259 @@
+/** The recipes do what docs/recipes.md says about them. */
+import { randomBytes } from 'node:crypto'
+import { expect } from 'chai'
+import express, { type Express, type Request } from 'express'
+import session from 'express-session'
+import request from 'supertest'
+import { adminRoutes } from '../../examples/recipes/admin.ts'
+import { afterPasswordChange } from '../../examples/recipes/change-password.ts'
+import { encryptedSerializer, type Key } from '../../examples/recipes/encryption.ts'
+import { storeWithLimits } from '../../examples/recipes/limit-by-role.ts'
+import { passportApp, type Users } from '../../examples/recipes/passport-app.ts'
+import '../../examples/recipes/session-data.ts'
+import { issueToken, revokeToken, tokenService } from '../../examples/recipes/token-service.ts'
+import { CorruptSessionError, type UserSessionStore } from '../../src/index.ts'
+import { sessionIdIn } from '../support/app.ts'
+import { HOUR, inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
+import { fields, newSession, usedCookie } from '../support/sessions.ts'
+
+type Role = 'admin' | 'member'
+
+describe('The recipes', () => {
+  const db = useDatabase()
+
+  /** An app that signs in whoever asks, with these further routes. */
+  function app(store: UserSessionStore, extend: (app: Express) => void): Express {
+    const app = express()
+    app.use(session({ store, secret: 'a secret', resave: false, saveUninitialized: false }))
+    app.post('/sign-in/:userId/:role', (req, res) => {
+      Object.assign(req.session, { userId: req.params.userId, role: req.params.role as Role })
+      res.end()
+    })
+    app.get('/me', (req, res) => res.json({ userId: req.session.userId, role: req.session.role }))
+    extend(app)
+    return app
+  }
+
+  async function signedIn(app: Express, userId: string, role: Role = 'member') {
+    const browser = request.agent(app)
+    const response = await browser.post(`/sign-in/${userId}/${role}`).expect(200)
+    const me = async () => (await browser.get('/me')).body
+    return Object.assign(browser, { me, id: sessionIdIn(response) as string })
+  }
+
+  it('change-password: this device stays, under a new session id, and the others are signed out', async () => {
+    const store = db.store()
+    const site = app(store, (app) =>
+      app.post('/password', async (req: Request, res) => res.json(await afterPasswordChange(store, req))),
+    )
+    const [here, phone, other] = await Promise.all(['eva', 'eva', 'ada'].map((user) => signedIn(site, user)))
+    const response = await here?.post('/password')
+    expect(response?.body).to.equal(1)
+    expect(sessionIdIn(response as never))
+      .to.be.a('string')
+      .and.not.equal(here?.id)
+    expect(await here?.me()).to.deep.equal({ userId: 'eva', role: 'member' })
+    expect(await phone?.me()).to.deep.equal({})
+    expect(await other?.me()).to.include({ userId: 'ada' })
+    expect((await store.userSessions('eva')).map(({ sessionId }) => sessionId)).to.deep.equal([
+      sessionIdIn(response as never),
+    ])
+    expect(await db.client.exists(db.sessionKey(here?.id as string))).to.equal(0)
+  })
+
+  it('limit-by-role: signs out whoever was away longest, and never the one that signs in', async () => {
+    const told: unknown[] = []
+    const store = storeWithLimits(db.options, (userId) => told.push(userId))
+    for (const [n, ago] of [40, 10, 30].entries()) {
+      await store.set(`s${n}`, newSession({ userId: 'eva', role: 'member' }, usedCookie(ago * MINUTE)))
+    }
+    const left = async () => (await store.userSessions('eva')).map(({ sessionId }) => sessionId)
+    expect(await left()).to.deep.equal(['s1', 's2', 's0'])
+    await store.set('s3', newSession({ userId: 'eva', role: 'member' }))
+    expect(await left()).to.deep.equal(['s3', 's1', 's2'])
+    await store.set('s4', newSession({ userId: 'eva', role: 'admin' }, usedCookie(20 * MINUTE)))
+    expect(await left()).to.deep.equal(['s4'])
+    await new Promise(setImmediate)
+    expect(told).to.deep.equal(['eva', 'eva', 'eva', 'eva'])
+  })
+
+  it('limit-by-role: sign-ins at the same moment leave three', async () => {
+    const store = storeWithLimits(db.options, () => {})
+    const signIns = Array.from({ length: 6 }, (_, n) => store.set(`s${n}`, newSession({ userId: 'eva' })))
+    await Promise.all(signIns)
+    expect(await store.userSessions('eva')).to.have.lengthOf(3)
+  })
+
+  it('admin: signs a user out, or takes his role away, and only admins may', async () => {
+    const store = db.store()
+    const site = app(store, (app) => app.use('/admin', adminRoutes(store)))
+    const root = await signedIn(site, 'root', 'admin')
+    const [phone, laptop] = await Promise.all([
+      signedIn(site, 'eva', 'admin'),
+      signedIn(site, 'eva', 'admin'),
+    ])
+    const member = await signedIn(site, 'ada')
+    await member.post('/admin/users/eva/sign-out').expect(403)
+    expect((await root.post('/admin/users/eva/demote')).body).to.deep.equal({ changed: 2 })
+    expect(await phone.me()).to.deep.equal({ userId: 'eva', role: 'member' })
+    await laptop.post('/admin/users/root/sign-out').expect(403)
+    expect((await root.post('/admin/users/eva/sign-out')).body).to.deep.equal({ signedOut: 2 })
+    expect([await phone.me(), await laptop.me()]).to.deep.equal([{}, {}])
+    expect(await root.me()).to.deep.equal({ userId: 'root', role: 'admin' })
+  })
+
+  it('token-service: tokens are issued, work, are listed beside browsers, and are revoked', async () => {
+    const client = withDefaultPrefixes()
+    const token = await issueToken(client, 'eva')
+    const service = tokenService(client)
+    const call = (header?: string) => {
+      const get = request(service).get('/')
+      return header ? get.set('Authorization', header) : get
+    }
+    expect((await call(`Bearer ${token}`)).text).to.equal('Hello eva')
+    expect((await call()).status).to.equal(401)
+    expect((await call('Bearer unknown')).status).to.equal(401)
+
+    const store = db.store()
+    await store.set('browser', newSession({ userId: 'eva' }))
+    expect((await call('Bearer browser')).status).to.equal(401)
+    expect((await store.userSessions('eva')).map(({ sessionId }) => sessionId)).to.have.members([
+      token,
+      'browser',
+    ])
+    await db.client.set(db.sessionKey('corrupt'), '{')
+    expect((await call('Bearer corrupt')).status).to.equal(503)
+
+    await revokeToken(client, token)
+    expect((await call(`Bearer ${token}`)).status).to.equal(401)
+  })
+
+  /** The recipe has the default prefixes; here they lead to those of this test. */
+  function withDefaultPrefixes() {
+    const here = (key: string) =>
+      key.replace(/^session:/, db.prefixes.prefix).replace(/^user:/, db.prefixes.userPrefix)
+    type Options = { keys?: string[]; arguments?: string[] }
+    const moved = ({ keys, ...rest }: Options) => ({ ...rest, keys: keys?.map(here) })
+    return {
+      get: (key: string) => db.client.get(here(key)),
+      eval: (script: string, options: Options) => db.client.eval(script, moved(options)),
+      evalSha: (sha1: string, options: Options) => db.client.evalSha(sha1, moved(options)),
+    }
+  }
+
+  describe('encryption', () => {
+    const key = (id: string): Key => ({ id, secret: randomBytes(32) })
+
+    it('what Redis holds tells nothing, and the store reads, lists and updates it', async () => {
+      const store = db.store({ serializer: encryptedSerializer([key('k1')]) })
+      await store.set('s1', newSession({ userId: 'eva', diagnosis: 'secret' }))
+      expect(await db.raw('s1')).to.match(/^k1\.[\w-]{16}\.[\w-]{22}\.[\w-]+$/)
+      expect(fields(await store.get('s1'))).to.include({ userId: 'eva', diagnosis: 'secret' })
+      expect(await store.updateUser('eva', { role: 'admin' })).to.equal(1)
+      const [listed] = await store.userSessions('eva')
+      expect(fields(listed?.data)).to.include({ diagnosis: 'secret', role: 'admin' })
+      expect(await store.destroyUser('eva')).to.equal(1)
+    })
+
+    it('keys rotate: old records are read, and written with the new key when they are touched', async () => {
+      const [old, current] = [key('k1'), key('k2')]
+      await db.store({ serializer: encryptedSerializer([old]) }).set('s1', newSession({ userId: 'eva' }))
+      const store = db.store({ serializer: encryptedSerializer([current, old]) })
+      const loaded = fields(await store.get('s1'))
+      loaded.cookie.expires = new Date(Date.now() + 2 * HOUR)
+      await store.touch('s1', loaded)
+      expect(await db.raw('s1')).to.match(/^k2\./)
+      const after = db.store({ serializer: encryptedSerializer([current]) })
+      expect(fields(await after.get('s1'))).to.include({ userId: 'eva' })
+    })
+
+    it('a record that was tampered with, or is under an unknown key, fails alone', async () => {
+      const serializer = encryptedSerializer([key('k1')])
+      const store = db.store({ serializer })
+      await store.set('good', newSession({ userId: 'eva' }))
+      await store.set('bad', newSession({ userId: 'eva' }))
+      await store.set('moved', newSession({ userId: 'eva' }))
+      const raw = (await db.raw('bad')) as string
+      const flipped = raw.slice(0, -2) + (raw.at(-2) === 'A' ? 'B' : 'A') + raw.at(-1)
+      const keepTtl = { expiration: { type: 'KEEPTTL' } } as const
+      await db.client.set(db.sessionKey('bad'), flipped, keepTtl)
+      await db.client.set(db.sessionKey('moved'), raw.replace('k1', 'k0'), keepTtl)
+      for (const id of ['bad', 'moved'])
+        expect(await rejection(store.get(id))).to.be.instanceOf(CorruptSessionError)
+      expect((await store.userSessions('eva')).map(({ sessionId }) => sessionId)).to.deep.equal(['good'])
+      expect(await store.destroyUser('eva')).to.equal(3)
+    })
+
+    it('a truncated authentication tag is refused', () => {
+      const serializer = encryptedSerializer([key('k1')])
+      const [id, iv, tag, text] = (serializer.stringify({ userId: 'eva' }) as string).split('.') as string[]
+      expect(() => serializer.parse([id, iv, tag?.slice(0, 6), text].join('.'))).to.throw()
+    })
+  })
+
+  describe('Passport, real', () => {
+    const users: Users = {
+      withPassword: async (name, password) => (password === 'right' ? { id: `id of ${name}`, name } : null),
+      byId: async (id) => ({ id, name: id.replace('id of ', '') }),
+    }
+
+    const site = () => passportApp(db.store(), users, 'a secret')
+
+    async function device(app: Express, name = 'eva') {
+      const browser = request.agent(app)
+      const response = await browser.post('/sign-in').type('form').send({ username: name, password: 'right' })
+      expect(response.text).to.equal(`Hello ${name}`)
+      const list = () => browser.get('/devices')
+      return Object.assign(browser, { list, id: sessionIdIn(response) as string })
+    }
+
+    it('indexes a sign-in under the user that Passport knows, with the default userId', async () => {
+      const eva = await device(site())
+      expect(await db.index('id of eva')).to.have.all.keys(eva.id)
+      expect((await eva.list()).body).to.have.lengthOf(1)
+      expect(await db.record(eva.id)).to.deep.include({ passport: { user: 'id of eva' } })
+    })
+
+    it('a wrong password signs nobody in', async () => {
+      const browser = request.agent(site())
+      await browser.post('/sign-in').type('form').send({ username: 'eva', password: 'wrong' }).expect(401)
+      await browser.get('/devices').expect(401)
+      expect(await db.keys()).to.deep.equal([])
+    })
+
+    it('a sign-in regenerates the session id, and the old session is gone from Redis and index', async () => {
+      const eva = await device(site())
+      const again = await eva.post('/sign-in').type('form').send({ username: 'eva', password: 'right' })
+      const newId = sessionIdIn(again) as string
+      expect(newId).to.not.equal(eva.id)
+      expect(await db.index('id of eva')).to.have.all.keys(newId)
+      expect(await db.keys()).to.have.lengthOf(2)
+    })
+
+    it('a sign-in as somebody else on the same browser moves to his index', async () => {
+      const browser = await device(site())
+      await browser.post('/sign-in').type('form').send({ username: 'ada', password: 'right' }).expect(200)
+      expect(await db.index('id of eva')).to.deep.equal({})
+      expect(Object.keys(await db.index('id of ada'))).to.have.lengthOf(1)
+    })
+
+    it('logout ends this session only', async () => {
+      const app = site()
+      const [phone, laptop] = await Promise.all([device(app), device(app)])
+      expect((await phone.post('/sign-out')).text).to.equal('Bye')
+      await phone.list().expect(401)
+      expect((await laptop.list()).body).to.have.lengthOf(1)
+      expect(await db.index('id of eva')).to.have.all.keys(laptop.id)
+    })
+
+    it('signing out the others works, and updateSession leaves it Passport\u2019s session', async () => {
+      const app = site()
+      const [phone, laptop] = await Promise.all([device(app), device(app)])
+      expect((await phone.post('/sign-out-others')).body).to.deep.equal({ signedOut: 1 })
+      await laptop.list().expect(401)
+      expect(await db.store().updateUser('id of eva', { role: 'admin' })).to.equal(1)
+      await phone.list().expect(200)
+      expect(Date.parse(inMs(0))).to.be.lessThan(await db.expiry(phone.id))
+    })
+  })
+})

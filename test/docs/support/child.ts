@@ -1,0 +1,83 @@
+/**
+ * Runs one program of the documentation as it stands, in a process of its own. Addresses in it, such as Redis at
+ * localhost:6379, lead to the servers of the test, and port 3000 to a free one. Where the program exports stores, they have to
+ * work; where it has a driver, that tells whether the program does as it says; otherwise it has to end by itself.
+ */
+import type { LookupOptions } from 'node:dns'
+import dns from 'node:dns/promises'
+import { once } from 'node:events'
+import net from 'node:net'
+import { pathToFileURL } from 'node:url'
+import { format } from 'node:util'
+import { expect } from 'chai'
+import type { SessionData } from 'express-session'
+import { UserSessionStore } from '../../../src/index.ts'
+import type { Driver } from './driver.ts'
+
+export type Assignment = {
+  program: string
+  /** Path of a module whose default export is a `Driver`. */
+  driver?: string
+  /** Commands that the page gives for the program. */
+  shell: string[]
+  /** Ports of the test's servers by address in the program, such as `localhost:6379`. */
+  addresses: Record<string, number>
+  redisUrl: string
+}
+
+const { program, driver, shell, addresses, redisUrl } = JSON.parse(
+  process.env.ASSIGNMENT as string,
+) as Assignment
+delete process.env.REDIS_URL
+
+const { createConnection } = net
+net.createConnection = ((options: net.TcpNetConnectOpts, ...rest: never[]) => {
+  const port = addresses[`${options.host ?? 'localhost'}:${options.port}`]
+  return createConnection(port ? { ...options, host: '127.0.0.1', port } : options, ...rest)
+}) as typeof createConnection
+
+// node-redis asks for the addresses of hosts, too.
+const { lookup } = dns
+const hosts = new Set(Object.keys(addresses).map((address) => address.split(':')[0]))
+dns.lookup = ((host: string, options: LookupOptions) =>
+  lookup(hosts.has(host) ? '127.0.0.1' : host, options)) as typeof lookup
+
+const { listen } = net.Server.prototype
+let server: net.Server | undefined
+net.Server.prototype.listen = function (this: net.Server, port: unknown, ...rest: unknown[]) {
+  if (port !== 3000) return listen.call(this, port as never, ...(rest as never[]))
+  server = this
+  return listen.call(this, 0, ...(rest as never[]))
+} as typeof listen
+
+const lines: string[] = []
+const { log } = console
+console.log = (...words: unknown[]) => {
+  lines.push(format(...words))
+  log(...words)
+}
+
+const exported: Record<string, unknown> = await import(pathToFileURL(program).href)
+const stores = Object.values(exported).filter((value) => value instanceof UserSessionStore)
+for (const store of stores) await checkStore(store)
+if (driver) {
+  const { default: drive } = (await import(pathToFileURL(driver).href)) as { default: Driver }
+  await drive({ url: await listeningUrl(), lines, shell, redisUrl })
+}
+if (driver || stores.length > 0) process.exit(0)
+
+/** A store that a program exports knows whose session is whose, and signs out. */
+async function checkStore(store: UserSessionStore): Promise<void> {
+  const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000) } as SessionData['cookie']
+  await store.set('a session', { cookie, userId: 'eva' } as SessionData)
+  const [session] = await store.userSessions('eva')
+  expect(session?.sessionId).to.equal('a session')
+  expect(await store.destroyUser('eva')).to.equal(1)
+  expect(await store.get('a session')).to.equal(null)
+}
+
+async function listeningUrl(): Promise<string> {
+  if (!server) return 'http://nothing-listens.invalid'
+  if (!server.listening) await once(server, 'listening')
+  return `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`
+}

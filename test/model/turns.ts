@@ -1,0 +1,64 @@
+/** Lets the commands of several actors through to Redis one at a time, in an order that a seed decides. */
+
+/** The commands that the package sends. */
+const COMMANDS = new Set(['get', 'eval', 'evalSha', 'scan'])
+
+export class Turns {
+  readonly #waiting: (() => void)[] = []
+  readonly #random: () => number
+  #busy: Promise<unknown> = Promise.resolve()
+  #ended = false
+
+  constructor(seed: number) {
+    this.#random = mulberry32(seed)
+  }
+
+  /** A stand-in for `client` whose commands wait for their turn. */
+  through<Client extends object>(client: Client): Client {
+    return new Proxy(client, {
+      get: (target, property) => {
+        const value: unknown = Reflect.get(target, property, target)
+        if (typeof value !== 'function' || typeof property !== 'string') return value
+        const method = (...args: unknown[]): unknown => Reflect.apply(value, target, args)
+        if (COMMANDS.has(property)) return (...args: unknown[]) => this.#inTurn(() => method(...args))
+        if (property !== 'nodeClient') return method
+        return async (...args: unknown[]) => this.through((await method(...args)) as object)
+      },
+    })
+  }
+
+  /** Gives turns until all actors have ended. */
+  async run<T>(actors: Promise<T>[]): Promise<T[]> {
+    const results = Promise.all(actors).finally(() => {
+      this.#ended = true
+    })
+    while (!this.#ended) {
+      // By then every actor that can go on has asked for its next command, or has ended.
+      await new Promise((resolve) => setImmediate(resolve))
+      const [next] = this.#waiting.splice(Math.floor(this.#random() * this.#waiting.length), 1)
+      next?.()
+      await this.#busy
+    }
+    return results
+  }
+
+  #inTurn(send: () => unknown): Promise<unknown> {
+    const reply = new Promise<void>((resolve) => this.#waiting.push(resolve)).then(() => {
+      const sent = Promise.resolve(send())
+      this.#busy = sent.catch(() => {})
+      return sent
+    })
+    return reply
+  }
+}
+
+/** Pseudorandom numbers from 0 to 1, always the same for the same seed. */
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

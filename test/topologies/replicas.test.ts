@@ -1,0 +1,172 @@
+/** `waitForReplicas`: a revocation that was acknowledged survives the master, and one that may not is an error. */
+import { expect } from 'chai'
+import {
+  deleteSession,
+  deleteUserSessions,
+  NotReplicatedError,
+  UserSessionStore,
+  type UserSessionStoreOptions,
+} from '../../src/index.ts'
+import { load, newId } from '../races/scene.ts'
+import { rejection } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
+import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
+import { newSession } from '../support/sessions.ts'
+import type { Node } from '../support/topologies/node.ts'
+import { type AnyClient, onEveryTopology, startTopology, type Topology } from '../support/topologies.ts'
+
+const TIMEOUT = '1m'
+const ONE_REPLICA = { count: 1, timeout: 1000 }
+/** For when no replica will answer anyway. */
+const NOT_LONG = { count: 1, timeout: 50 }
+
+type Ids = [string, string, string, string, ...string[]]
+
+class Stage {
+  client!: AnyClient
+  prefixes!: Prefixes
+  constructor(readonly topology: () => Topology) {}
+
+  get options() {
+    return { client: this.client, ...this.prefixes }
+  }
+
+  store(options: Partial<UserSessionStoreOptions> = {}): UserSessionStore {
+    return new UserSessionStore({ ...this.options, ...options })
+  }
+
+  async signIn(userId: string, count = 1): Promise<string[]> {
+    const ids = Array.from({ length: count }, newId)
+    await Promise.all(ids.map((id) => this.store().set(id, newSession({ userId }))))
+    return ids
+  }
+
+  async living(ids: string[]): Promise<string[]> {
+    const found = await Promise.all(ids.map(async (id) => (await this.store().get(id)) && id))
+    return found.filter((id) => id !== null)
+  }
+
+  key(id: string): string {
+    return this.prefixes.prefix + id
+  }
+
+  get replicas(): Promise<Node[]> {
+    return this.topology()
+      .masters()
+      .then((masters) => this.topology().nodes.filter((node) => !masters.includes(node)))
+  }
+}
+
+describe('waitForReplicas', () => {
+  for (const name of ['sentinel', 'cluster'] as const) {
+    describe(`on ${name} with a replica`, () => {
+      let topology: Topology
+      const stage = stageOn(() => topology)
+
+      before(async function () {
+        this.timeout(TIMEOUT)
+        topology = (await startTopology(name, { replicas: 1 })) as Topology
+        for (const replica of await stage.replicas) {
+          if (name === 'cluster') await replica.admin.sendCommand(['READONLY'])
+        }
+        stage.client = await topology.connect()
+      })
+
+      after(async () => {
+        await stage.client.close()
+        await topology.stop()
+      })
+
+      it('every revocation resolves when the replicas have it', async () => {
+        const store = stage.store({ waitForReplicas: ONE_REPLICA })
+        const options = { ...stage.options, waitForReplicas: ONE_REPLICA }
+        const [first, second, third, ...others] = (await stage.signIn('alice', 6)) as Ids
+        const onReplicas = async () => {
+          const found = await Promise.all(
+            (await stage.replicas).map(({ admin }) => admin.keys(`${stage.prefixes.prefix}*`)),
+          )
+          return found.flat()
+        }
+        await eventually('the replicas to have all', async () => (await onReplicas()).length === 6)
+        await store.destroy(first)
+        expect(await onReplicas())
+          .to.have.length(5)
+          .and.not.include(stage.key(first))
+        expect(await store.destroyUserSession('alice', second)).to.equal(true)
+        expect(await onReplicas())
+          .to.have.length(4)
+          .and.not.include(stage.key(second))
+        await deleteSession({ ...options, sessionId: third })
+        expect(await onReplicas()).to.have.members(others.map((id) => stage.key(id)))
+        expect(await store.destroyUser('alice', { except: others[0] })).to.equal(2)
+        expect(await onReplicas()).to.have.length(1)
+        await deleteUserSessions({ ...options, userId: 'alice' })
+        expect(await onReplicas()).to.deep.equal([])
+        expect(await store.destroyUserSession('alice', first)).to.equal(false)
+      })
+
+      it('with a replica cut off it is done, and rejected with what it would have resolved to', async () => {
+        const store = stage.store({ waitForReplicas: NOT_LONG })
+        const options = { ...stage.options, waitForReplicas: NOT_LONG }
+        const [first, second, third, ...others] = (await stage.signIn('alice', 5)) as Ids
+        const cutOff = await stage.replicas
+        for (const { server } of cutOff) await server.pause()
+        await expectNotReplicated(store.destroy(first), undefined)
+        await expectNotReplicated(store.destroyUserSession('alice', second), true)
+        await expectNotReplicated(deleteSession({ ...options, sessionId: third }), undefined)
+        await expectNotReplicated(store.destroyUser('alice'), 2)
+        expect(await stage.living([first, second, third, ...others])).to.deep.equal([])
+        await expectNotReplicated(store.destroyUser('alice'), 0)
+        await expectNotReplicated(deleteUserSessions({ ...options, userId: 'alice' }), undefined)
+        for (const { server } of cutOff) await server.resume()
+        await eventually('the revocation to be acknowledged', async () => {
+          return (await store.destroyUser('alice')) === 0
+        })
+      })
+
+      it('a late save does not bring back what it revoked', async () => {
+        const store = stage.store({ waitForReplicas: ONE_REPLICA })
+        const [id] = (await stage.signIn('alice')) as [string]
+        const late = await load(store, id)
+        await store.destroyUser('alice')
+        await store.set(id, Object.assign(late, { cart: 1 }))
+        expect(await store.get(id)).to.equal(null)
+      })
+    })
+  }
+
+  describe('where there is no replica', () => {
+    onEveryTopology(
+      (topology) => {
+        const stage = stageOn(topology)
+        before(async () => {
+          stage.client = await topology().connect()
+        })
+        after(() => stage.client.close())
+
+        it('says so, and the revocation is done', async () => {
+          const store = stage.store({ waitForReplicas: NOT_LONG })
+          const ids = await stage.signIn('alice', 3)
+          await expectNotReplicated(store.destroy(ids[0] as string), undefined)
+          await expectNotReplicated(store.destroyUser('alice'), 2)
+          expect(await stage.living(ids)).to.deep.equal([])
+        })
+      },
+      ['server', 'pool', 'cluster'],
+    )
+  })
+})
+
+function stageOn(topology: () => Topology): Stage {
+  const stage = new Stage(topology)
+  beforeEach(() => {
+    stage.prefixes = freshPrefixes()
+  })
+  return stage
+}
+
+async function expectNotReplicated(revocation: Promise<unknown>, result: unknown): Promise<void> {
+  const error = await rejection(revocation)
+  expect(error).to.be.instanceOf(NotReplicatedError)
+  expect(error).to.include({ acknowledged: 0, result })
+}

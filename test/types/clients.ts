@@ -1,0 +1,94 @@
+/**
+ * Compiled, never run: what every kind of client's maker returns fits `client` as it is, with any modules, RESP version and
+ * type mapping.
+ */
+import {
+  createClient,
+  createClientPool,
+  createCluster,
+  createSentinel,
+  defineScript,
+  RESP_TYPES,
+} from 'redis'
+import {
+  createSession,
+  getUserSessions,
+  readSession,
+  type SessionClient,
+  UserSessionStore,
+} from '../../src/index.ts'
+
+const script = defineScript({
+  NUMBER_OF_KEYS: 1,
+  SCRIPT: 'return 1',
+  parseCommand() {},
+  transformReply: (reply: number) => reply,
+})
+
+export async function clients(): Promise<UserSessionStore[]> {
+  const made = [
+    new UserSessionStore({ client: createClient() }),
+    new UserSessionStore({ client: await createClient().connect() }),
+    new UserSessionStore({ client: createClient({ RESP: 2 }) }),
+    new UserSessionStore({ client: createClient({ RESP: 3 }) }),
+    new UserSessionStore({ client: createClient({ modules: {} }) }),
+    new UserSessionStore({ client: createClient({ scripts: { script } }) }),
+    new UserSessionStore({ client: createClient({ modules: { own: { script } } }) }),
+    new UserSessionStore({ client: createClient().withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }) }),
+    new UserSessionStore({ client: createClient({ commandOptions: { timeout: 100 } }) }),
+    new UserSessionStore({ client: createClient().on('error', () => {}) }),
+    new UserSessionStore({ client: createClient().duplicate() }),
+
+    new UserSessionStore({ client: createClientPool() }),
+    new UserSessionStore({ client: createClientPool({ RESP: 2 }, { minimum: 1 }) }),
+    new UserSessionStore({ client: createClientPool({ RESP: 3, scripts: { script } }) }),
+    new UserSessionStore({ client: createClientPool().on('error', () => {}) }),
+
+    new UserSessionStore({ client: createCluster({ rootNodes: [] }) }),
+    new UserSessionStore({ client: await createCluster({ rootNodes: [] }).connect() }),
+    new UserSessionStore({ client: createCluster({ rootNodes: [], RESP: 2 }) }),
+    new UserSessionStore({
+      client: createCluster({ rootNodes: [], RESP: 3, modules: {}, scripts: { script } }),
+    }),
+    new UserSessionStore({ client: createCluster({ rootNodes: [] }).on('error', () => {}) }),
+
+    new UserSessionStore({ client: createSentinel({ name: 'main', sentinelRootNodes: [] }) }),
+    new UserSessionStore({ client: await createSentinel({ name: 'main', sentinelRootNodes: [] }).connect() }),
+    new UserSessionStore({ client: createSentinel({ name: 'main', sentinelRootNodes: [], RESP: 2 }) }),
+    new UserSessionStore({
+      client: createSentinel({ name: 'main', sentinelRootNodes: [], RESP: 3, modules: {} }),
+    }),
+    new UserSessionStore({
+      client: createSentinel({ name: 'main', sentinelRootNodes: [] }).on('error', () => {}),
+    }),
+  ]
+  return made
+}
+
+export async function functionsTakeThemToo(): Promise<void> {
+  const sessionId = 's1'
+  await readSession({ client: createClient(), sessionId })
+  await readSession({ client: createClientPool(), sessionId })
+  await readSession({ client: createCluster({ rootNodes: [] }), sessionId })
+  await readSession({ client: createSentinel({ name: 'main', sentinelRootNodes: [] }), sessionId })
+}
+
+/** An app keeps its client in a variable of its own type, or of ours. */
+export async function clientsInVariables(own: ReturnType<typeof createClient>): Promise<void> {
+  const client: SessionClient = own
+  await createSession({ client, data: { userId: 'eva', expires: '2999-01-01' } })
+  await getUserSessions({ client: own, userId: 'eva' })
+}
+
+export function notClients(): void {
+  // @ts-expect-error a URL is no client
+  new UserSessionStore({ client: 'redis://localhost' })
+  // @ts-expect-error an object without commands is no client
+  new UserSessionStore({ client: {} })
+  // @ts-expect-error a promise of a client is no client
+  new UserSessionStore({ client: createClient().connect() })
+  // @ts-expect-error the client is required
+  new UserSessionStore({})
+  // @ts-expect-error so are the options
+  new UserSessionStore()
+}
