@@ -1,0 +1,54 @@
+// require() loads the package, which is ESM, on Node 20.19, 22.12 and newer.
+const express = require('express')
+const session = require('express-session')
+const { createClient } = require('redis')
+const { UserSessionStore } = require('redis-user-sessions')
+
+async function main() {
+  const client = createClient({ url: process.env.REDIS_URL })
+  client.on('error', (error) => console.error(error))
+  await client.connect()
+
+  const store = new UserSessionStore({ client })
+  const app = express()
+
+  app.use(
+    session({
+      store,
+      secret: process.env.SESSION_SECRET ?? 'replace me',
+      resave: false,
+      saveUninitialized: false,
+      cookie: { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax' },
+    }),
+  )
+
+  // In place of your sign-in, which checks a password.
+  app.post('/sign-in/:userId', (req, res, next) => {
+    req.session.regenerate((error) => {
+      if (error) return next(error)
+      req.session.userId = req.params.userId
+      req.session.browser = req.get('user-agent')
+      res.sendStatus(204)
+    })
+  })
+
+  const onlyUsers = (req, res, next) => (req.session.userId ? next() : res.sendStatus(401))
+
+  app.get('/devices', onlyUsers, async (req, res) => {
+    const sessions = await store.userSessions(req.session.userId)
+    res.json(sessions.map(({ handle, data, lastActive }) => ({ handle, browser: data.browser, lastActive })))
+  })
+
+  app.post('/sign-out-others', onlyUsers, async (req, res) => {
+    const signedOut = await store.destroyUser(req.session.userId, { except: req.sessionID })
+    res.json({ signedOut })
+  })
+
+  const port = Number(process.env.PORT || 3000)
+  app.listen(port, () => console.log(`http://localhost:${port}`))
+}
+
+main().catch((error) => {
+  console.error(error)
+  process.exitCode = 1
+})

@@ -1,0 +1,56 @@
+import express, { type RequestHandler } from 'express'
+import session from 'express-session'
+import { createClient } from 'redis'
+import { UserSessionStore } from 'redis-user-sessions'
+
+declare module 'express-session' {
+  interface SessionData {
+    userId?: string
+    browser?: string
+  }
+}
+
+const client = createClient({ url: process.env.REDIS_URL })
+client.on('error', (error) => console.error(error))
+await client.connect()
+
+const store = new UserSessionStore({ client })
+const app = express()
+
+app.use(
+  session({
+    store,
+    secret: process.env.SESSION_SECRET ?? 'replace me',
+    resave: false,
+    saveUninitialized: false,
+    cookie: { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax' },
+  }),
+)
+
+// In place of your sign-in, which checks a password.
+app.post('/sign-in/:userId', (req, res, next) => {
+  req.session.regenerate((error) => {
+    if (error) return next(error)
+    req.session.userId = req.params.userId
+    req.session.browser = req.get('user-agent')
+    res.sendStatus(204)
+  })
+})
+
+const onlyUsers: RequestHandler = (req, res, next) => {
+  if (req.session.userId) return next()
+  res.sendStatus(401)
+}
+
+app.get('/devices', onlyUsers, async (req, res) => {
+  const sessions = await store.userSessions(req.session.userId as string)
+  res.json(sessions.map(({ handle, data, lastActive }) => ({ handle, browser: data.browser, lastActive })))
+})
+
+app.post('/sign-out-others', onlyUsers, async (req, res) => {
+  const signedOut = await store.destroyUser(req.session.userId as string, { except: req.sessionID })
+  res.json({ signedOut })
+})
+
+const port = Number(process.env.PORT || 3000)
+app.listen(port, () => console.log(`http://localhost:${port}`))

@@ -1,0 +1,7 @@
+/** What the recipes keep in a session. Declare it once in your app. */
+declare module 'express-session' {
+  interface SessionData {
+    userId?: string
+    role?: 'admin' | 'editor' | 'member'
+  }
+}

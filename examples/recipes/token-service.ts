@@ -1,0 +1,32 @@
+/** A service without Express: bearer tokens that belong to a user and can be revoked, listed beside his browsers. */
+import { createServer, type IncomingMessage } from 'node:http'
+import { createSession, deleteSession, readSession, type SessionClient } from 'redis-user-sessions'
+
+const DAY = 24 * 60 * 60 * 1000
+
+export function issueToken(client: SessionClient, userId: string): Promise<string> {
+  const expires = new Date(Date.now() + 30 * DAY).toISOString()
+  return createSession({ client, data: { userId, expires, kind: 'token' } })
+}
+
+export function revokeToken(client: SessionClient, token: string): Promise<void> {
+  return deleteSession({ client, sessionId: token })
+}
+
+export function tokenService(client: SessionClient) {
+  return createServer(async (req, res) => {
+    try {
+      const token = bearerToken(req)
+      const session = token ? await readSession<{ kind?: string }>({ client, sessionId: token }) : null
+      // A browser's session has no `kind`: its id does not pass for a token.
+      if (session?.kind !== 'token') return res.writeHead(401).end('No valid token')
+      res.end(`Hello ${session.userId}`)
+    } catch {
+      res.writeHead(503).end('Try again later') // Redis is away: that is not a sign-out
+    }
+  })
+}
+
+function bearerToken({ headers }: IncomingMessage): string | undefined {
+  return /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1]
+}

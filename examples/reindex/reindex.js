@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+/** Indexes the sessions that connect-redis wrote. See README.md. */
+import { parseArgs } from 'node:util'
+import { SingleBar } from 'cli-progress'
+import { createClient, createCluster } from 'redis'
+import { UserSessionStore } from 'redis-user-sessions'
+
+const USAGE = `Usage: node reindex.js [options]
+
+  --url <url>           Redis, such as redis://user:password@host:6379/0; default REDIS_URL, else redis://localhost:6379
+  --cluster             the URL is that of a node of a Redis Cluster
+  --prefix <prefix>     what session keys begin with; default "sess:", as connect-redis has it
+  --user-prefix <text>  what index keys begin with; default "user:"
+  --scan-count <n>      sessions per batch: fewer are easier on other clients, more are faster; default 1000
+
+Ctrl+C stops after the batch in hand. Nothing is lost: run it again.`
+
+// What tells whose a session is, as in your app. This is the default: change it here if you have the option `userId` there.
+const userId = undefined
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string', default: process.env.REDIS_URL },
+    cluster: { type: 'boolean', default: false },
+    prefix: { type: 'string', default: 'sess:' },
+    'user-prefix': { type: 'string', default: 'user:' },
+    'scan-count': { type: 'string', default: '1000' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+if (values.help) console.log(USAGE)
+else await reindex()
+
+async function reindex() {
+  const client = await connect()
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)))
+  }
+
+  const bar = new SingleBar({
+    format:
+      '{bar} {percentage} % | {value} of {total} sessions, {indexed} with a user | {eta_formatted} left',
+    stopOnComplete: true,
+    noTTYOutput: true, // one line every few seconds where the output is a file
+    notTTYSchedule: 5000,
+  })
+  console.error('Counting sessions…')
+  try {
+    const store = new UserSessionStore({
+      client,
+      prefix: values.prefix,
+      userPrefix: values['user-prefix'],
+      scanCount: Number(values['scan-count']),
+      userId,
+    })
+    const result = await store.reindex({
+      signal: stop.signal,
+      onProgress({ scanned, indexed, total }) {
+        if (!bar.isActive) bar.start(total, 0, { indexed: 0 })
+        bar.setTotal(total)
+        bar.update(scanned, { indexed })
+      },
+    })
+    bar.stop()
+    console.log(`${result.scanned} sessions, of which ${result.indexed} have a user and are in his index`)
+  } catch (error) {
+    bar.stop()
+    process.exitCode = 1
+    const hint = stop.signal.aborted
+      ? 'What is indexed stays; run it again for the rest.'
+      : 'It is safe to run it again.'
+    console.error(`${error.message}. ${hint}`)
+  } finally {
+    client.destroy()
+  }
+}
+
+async function connect() {
+  // No command may wait for ever, and a batch is many commands at once.
+  const commandOptions = { timeout: 30_000 }
+  const { url } = values
+  const client = values.cluster
+    ? createCluster({ rootNodes: [{ url }], commandOptions })
+    : createClient({ url, commandOptions })
+  client.on('error', (error) => console.error(`Redis: ${error.message}`))
+  await client.connect()
+  return client
+}
