@@ -1,0 +1,123 @@
+/** One user's sessions beside those of many others: the body of the benchmarks user-sessions and destroy-user. */
+import type { SessionData } from 'express-session'
+import { type BenchStore, baseline, type Contender, type Ours, ourStore } from './contenders.ts'
+import { fill, PREFIX, USER_PREFIX } from './fill.ts'
+import { type Context, count, factor, ms, type Row } from './result.ts'
+import { type BenchServer, startServer } from './server.ts'
+import { quantile, spread } from './statistics.ts'
+
+const CROWDS = [1_000, 100_000, 1_000_000]
+const QUICK_CROWDS = [1_000, 10_000]
+const SESSIONS_OF_THE_USER = [5, 500]
+/** Of the baseline, which takes seconds: it visits every session. */
+const BASELINE_TURNS = 3
+
+export interface CrowdWork {
+  /** Before each turn, untimed. */
+  before?(server: BenchServer, user: string, sessions: number): Promise<void>
+  /** Resolves to how many sessions it found. */
+  ours(store: Ours, user: string): Promise<number>
+  baseline(store: BenchStore, user: string): Promise<number>
+}
+
+interface Crowd {
+  others: number
+  server: BenchServer
+  store: Ours
+  rival: Contender
+}
+
+/** All crowds are there at the same time, and measured in turn, so that their times can be compared. */
+export async function besideCrowds(work: CrowdWork, context: Context): Promise<Row[]> {
+  const crowds: Crowd[] = []
+  try {
+    for (const others of context.quick ? QUICK_CROWDS : CROWDS) crowds.push(await startCrowd(others, context))
+    const rows: Row[] = []
+    for (const sessions of SESSIONS_OF_THE_USER)
+      rows.push(...(await measure(crowds, sessions, work, context)))
+    return rows
+  } finally {
+    for (const { server } of crowds) await server.stop()
+  }
+}
+
+/** All sessions of a store, and of them a user's: what connect-redis leaves an application to do. */
+export async function allOf(store: BenchStore, user: string): Promise<(SessionData & { id: string })[]> {
+  const { all } = store as unknown as { all(): Promise<(SessionData & { id: string; userId?: string })[]> }
+  const sessions = await all.call(store)
+  return sessions.filter(({ userId }) => userId === user)
+}
+
+export function userOf(sessions: number): string {
+  return `user-of-${sessions}-0`
+}
+
+export async function fillUser({ client }: BenchServer, sessions: number): Promise<void> {
+  await fill(client, { many: sessions, each: sessions, name: `user-of-${sessions}-` })
+}
+
+async function startCrowd(others: number, context: Context): Promise<Crowd> {
+  context.say(`${others.toLocaleString('en-US')} other sessions`)
+  const server = await startServer()
+  await fill(server.client, { many: others, name: 'other-' })
+  for (const sessions of SESSIONS_OF_THE_USER) await fillUser(server, sessions)
+  const store = await ourStore(server.client, context, { prefix: PREFIX, userPrefix: USER_PREFIX })
+  return { others, server, store, rival: await baseline(server.client, context, PREFIX) }
+}
+
+async function measure(crowds: Crowd[], sessions: number, work: CrowdWork, context: Context): Promise<Row[]> {
+  const user = userOf(sessions)
+  const ours = new Map<Crowd, number[]>(crowds.map((crowd) => [crowd, []]))
+  for (let round = -2; round < context.rounds; round++) {
+    for (const crowd of crowds) {
+      const time = await timed(crowd, sessions, work, () => work.ours(crowd.store, user))
+      if (round >= 0) ours.get(crowd)?.push(time)
+    }
+  }
+  const rows: Row[] = []
+  for (const crowd of crowds) {
+    context.say(`${crowd.rival.name} beside ${crowd.others.toLocaleString('en-US')}`)
+    const theirs: number[] = []
+    for (let turn = 0; turn < BASELINE_TURNS; turn++) {
+      theirs.push(await timed(crowd, sessions, work, () => work.baseline(crowd.rival.store, user)))
+    }
+    rows.push(row(crowd, sessions, ours, theirs, ours.get(crowds[0] as Crowd) as number[]))
+  }
+  return rows
+}
+
+async function timed(
+  { server }: Crowd,
+  sessions: number,
+  work: CrowdWork,
+  turn: () => Promise<number>,
+): Promise<number> {
+  await work.before?.(server, userOf(sessions), sessions)
+  const start = performance.now()
+  const found = await turn()
+  const time = performance.now() - start
+  if (found !== sessions) throw new Error(`Found ${found} sessions instead of ${sessions}`)
+  return time
+}
+
+function row(
+  { others, rival }: Crowd,
+  sessions: number,
+  all: Map<Crowd, number[]>,
+  theirs: number[],
+  besideFewest: number[],
+): Row {
+  const ours = [...all].find(([crowd]) => crowd.others === others)?.[1] as number[]
+  const typical = quantile(theirs, 0.5)
+  const overFewest = spread(ours.map((time, n) => time / (besideFewest[n] as number)))
+  return {
+    what: `${sessions} sessions beside ${others.toLocaleString('en-US')}`,
+    ratio: spread(ours.map((time) => typical / time)),
+    figures: {
+      'of its time beside the fewest': factor(overFewest.median),
+      [`${rival.name}`]: ms(typical),
+      'redis-user-sessions': ms(quantile(ours, 0.5)),
+      'turns, connect-redis': count(theirs.length),
+    },
+  }
+}

@@ -1,0 +1,82 @@
+/** A process that serves the same page from each variant of the store, on a port of its own. */
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import expressSession from 'express-session'
+import { answer } from './child.ts'
+import { type BenchStore, baseline, type Client, hasOption, type Options, ourStore } from './contenders.ts'
+import { connect } from './server.ts'
+import { DAY_MS, sessionData } from './sessions.ts'
+
+export interface Variant {
+  name: string
+  /** Of our store; absent: the baseline. */
+  options?: object
+}
+
+export interface PageServer {
+  /** One of each variant; `null` where this build has no such option. */
+  ports: (number | null)[]
+}
+
+interface Start {
+  url: string
+  build: string
+  variants: Variant[]
+}
+
+answer<{ start?: Start }>(async ({ start }) => {
+  if (start) return serve(start)
+  const { user, system } = process.cpuUsage()
+  return { cpu: user + system }
+})
+
+async function serve({ url, build, variants }: Start): Promise<PageServer> {
+  const client = await connect(url)
+  const ports: (number | null)[] = []
+  for (const [n, { options }] of variants.entries()) {
+    const store = await storeOf(client, build, `page-${n}:`, options)
+    ports.push(store && (await listen(store)))
+  }
+  return { ports }
+}
+
+async function storeOf(
+  client: Client,
+  build: string,
+  prefix: string,
+  options: object | undefined,
+): Promise<BenchStore | null> {
+  if (!options) return (await baseline(client, { build }, prefix)).store
+  for (const name of Object.keys(options)) {
+    if (!(await hasOption(client, { build }, { [name]: 'senseless' }))) return null
+  }
+  const ours: Options = { prefix, userPrefix: `user-${prefix}`, ...options }
+  return (await ourStore(client, { build }, ours)) as unknown as BenchStore
+}
+
+function listen(store: BenchStore): Promise<number> {
+  const app = express()
+  app.disable('x-powered-by')
+  app.use(
+    expressSession({
+      store,
+      secret: 'of the benchmark',
+      resave: false,
+      saveUninitialized: false,
+      cookie: { maxAge: DAY_MS, sameSite: 'lax' },
+    }),
+  )
+  app.get('/sign-in/:user', (req, res) => {
+    const { cookie, ...data } = sessionData(req.params.user, 300)
+    Object.assign(req.session, data)
+    res.end('signed in')
+  })
+  app.get('/page', (req, res) => {
+    const { userId } = req.session as { userId?: string }
+    if (userId === undefined) return void res.status(401).end()
+    res.type('html').send(`<!doctype html><title>Page</title><p>Hello ${userId}</p>`)
+  })
+  return new Promise((resolve) => {
+    const server = app.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
+  })
+}

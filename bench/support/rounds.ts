@@ -1,0 +1,92 @@
+/**
+ * Paired rounds: both stores do the same work in turn, in one process on one server, and each round gives a ratio. What
+ * else the machine does meanwhile meets both, and a median of ratios does not care about the rest.
+ */
+import type { BenchStore, Contender } from './contenders.ts'
+import type { Done } from './operations.ts'
+import { quantile, type Spread, spread } from './statistics.ts'
+
+export interface RoundOptions {
+  rounds: number
+  /** In each round, for each store. */
+  operations: number
+  /** How many of them are under way at a time. */
+  concurrency: number
+  /** Before each turn of a store, untimed. */
+  before?: (contender: Contender) => Promise<void>
+}
+
+/** What one operation of each store costs in a round, in µs. */
+export interface Costs {
+  baseline: number
+  ours: number
+}
+
+export interface Comparison {
+  /** How many times as fast as the first store the second one is. */
+  ratio: Spread
+  /** The same of each store's fastest tenth of turns, which nothing else disturbed. */
+  undisturbed: number
+  /** Medians, in µs for each operation. */
+  baseline: number
+  ours: number
+}
+
+const WARM_UP_ROUNDS = 3
+
+/** Runs `operation(store, n, done)` for n = 0, 1, … on both stores in turn; which of them begins changes each round. */
+export async function compare(
+  [baseline, ours]: readonly [Contender, Contender],
+  operation: (store: BenchStore, n: number, done: Done) => void,
+  options: RoundOptions,
+): Promise<Comparison> {
+  const costs: Costs[] = []
+  for (let round = -WARM_UP_ROUNDS; round < options.rounds; round++) {
+    const baselineFirst = round % 2 === 0
+    const early = await turn(baselineFirst ? baseline : ours, operation, options)
+    const late = await turn(baselineFirst ? ours : baseline, operation, options)
+    if (round >= 0)
+      costs.push(baselineFirst ? { baseline: early, ours: late } : { baseline: late, ours: early })
+  }
+  return comparison(costs)
+}
+
+export function comparison(costs: readonly Costs[]): Comparison {
+  const [theirs, ours] = [costs.map(({ baseline }) => baseline), costs.map(({ ours }) => ours)]
+  return {
+    ratio: spread(costs.map(({ baseline, ours }) => baseline / ours)),
+    undisturbed: quantile(theirs, 0.1) / quantile(ours, 0.1),
+    baseline: quantile(theirs, 0.5),
+    ours: quantile(ours, 0.5),
+  }
+}
+
+async function turn(
+  contender: Contender,
+  operation: (store: BenchStore, n: number, done: Done) => void,
+  { operations, concurrency, before }: RoundOptions,
+): Promise<number> {
+  await before?.(contender)
+  const start = performance.now()
+  await drive((n, done) => operation(contender.store, n, done), operations, concurrency)
+  return ((performance.now() - start) * 1000) / operations
+}
+
+/** Runs an operation many times, so many at a time; rejects with the first error. */
+export function drive(
+  operation: (n: number, done: Done) => void,
+  operations: number,
+  concurrency: number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let started = 0
+    let finished = 0
+    const done: Done = (error) => {
+      if (error) return reject(error)
+      finished += 1
+      if (started < operations) operation(started++, done)
+      else if (finished === operations) resolve()
+    }
+    while (started < Math.min(concurrency, operations)) operation(started++, done)
+  })
+}
