@@ -1,6 +1,16 @@
 import type { SessionClient } from './client.ts'
 import type { Keys } from './keys.ts'
-import type { Eviction, IndexPage, Outcome, Records, Removal, Seen, StoredRecord, Write } from './records.ts'
+import type {
+  Eviction,
+  IndexPage,
+  Outcome,
+  Records,
+  Removal,
+  Seen,
+  StoredRecord,
+  Touch,
+  Write,
+} from './records.ts'
 import { indexPage, outcome, pageSize, removalArguments, storedRecords, writeArguments } from './replies.ts'
 import {
   evictScript,
@@ -10,6 +20,7 @@ import {
   reconcileScript,
   removeScript,
   run,
+  touchScript,
   writeScript,
 } from './scripts.ts'
 
@@ -38,6 +49,14 @@ export class AtomicRecords implements Records {
     if (owner !== null) keys.push(this.keys.index(owner))
     if (previousOwner !== null && previousOwner !== owner) keys.push(this.keys.index(previousOwner))
     return outcome(await run(this.client, writeScript, keys, writeArguments(write, owner !== null)))
+  }
+
+  async touch({ sessionId, owner, expires, expected, head }: Touch): Promise<boolean> {
+    const keys = [this.keys.session(sessionId)]
+    if (owner !== null) keys.push(this.keys.index(owner))
+    const last = owner === null ? -1 : Buffer.byteLength(expected) - 1
+    const args = [sessionId, String(expires), String(last), expected, head]
+    return Number(await run(this.client, touchScript, keys, args)) === 1
   }
 
   async remove(removal: Removal): Promise<Outcome> {

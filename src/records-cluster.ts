@@ -74,6 +74,11 @@ export class ClusterRecords implements Records {
     return result
   }
 
+  /** The index lies in another slot, and tells nothing of the session at this moment: the whole record must. */
+  async touch(): Promise<boolean> {
+    return false
+  }
+
   async remove(removal: Removal): Promise<Outcome> {
     const { sessionId, owners } = removal
     const keys = [this.keys.session(sessionId)]

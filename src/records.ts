@@ -1,5 +1,3 @@
-import type { Splice } from './splice-cookie.ts'
-
 /** Session data as it is serialized. */
 export type SessionRecord = Record<string, unknown>
 
@@ -19,8 +17,6 @@ export interface Write {
   /** The raw record it was made from; `null`: there must be none. */
   expected: string | null
   record: string
-  /** How `record` is made of `expected`, where that is shorter to say. */
-  splice?: Splice | null
   /** ms since 1970. */
   expires: number
   /** Leave the TTL as it is, where there is one, and use `expires` only where there is none. */
@@ -29,6 +25,19 @@ export interface Write {
   owner: string | null
   /** Whose index listed it until now, where that is known. */
   previousOwner: string | null
+}
+
+/** A write that changes nothing but how a record begins, and its expiry. */
+export interface Touch {
+  sessionId: string
+  /** How the record is expected to begin; without an owner, the whole record. */
+  expected: string
+  /** What it begins with from now on: no longer than `expected`. */
+  head: string
+  /** ms since 1970. */
+  expires: number
+  /** Whose index is expected to list it, and not under `expires`; `null` for an anonymous session. */
+  owner: string | null
 }
 
 /** What a removal publishes, if it removes something. */
@@ -82,6 +91,8 @@ export interface Records {
   /** From the master, with the true expiry. */
   read(sessionIds: readonly string[]): Promise<StoredRecord[]>
   write(write: Write): Promise<Outcome>
+  /** Whether it took place: where anything is not as expected nothing has changed, and a `write` can tell what it is. */
+  touch(touch: Touch): Promise<boolean>
   /** `done` also says that something was deleted; `current: null` that nothing was there. */
   remove(removal: Removal): Promise<Outcome>
   /** As `remove`; `null` where the user has no more than `limit` sessions. Simultaneous evictions stop at the limit. */

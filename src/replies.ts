@@ -5,11 +5,9 @@ export const pageSize = 100
 
 /** What the writing script takes as ARGV. */
 export function writeArguments(write: Write, hasOwner: boolean): string[] {
-  const { sessionId, expires, keepTtl, record, expected, splice } = write
-  const text = splice ? splice.head : record
-  const args = [sessionId, String(expires), keepTtl ? 'keep' : '', text, hasOwner ? '1' : '0']
+  const { sessionId, expires, keepTtl, record, expected } = write
+  const args = [sessionId, String(expires), keepTtl ? 'keep' : '', record, hasOwner ? '1' : '0']
   if (expected !== null) args.push(expected)
-  if (splice) args.push(String(splice.from))
   return args
 }
 

@@ -7,8 +7,8 @@ import { createdOf, earliest, endOf, sealed } from './lifetime.ts'
 import type { Loaded, LoadedSessions, Version } from './loaded-sessions.ts'
 import { isSameAge, mergeSessions } from './merge.ts'
 import { RecentTouches } from './recent-touches.ts'
-import type { SessionRecord, Write } from './records.ts'
-import { type Splice, spliceCookie } from './splice-cookie.ts'
+import type { SessionRecord, Touch, Write } from './records.ts'
+import { spliceCookie } from './splice-cookie.ts'
 import { touchWith, updateSessionRecord } from './update.ts'
 
 /** What the store's options say about saving. */
@@ -31,7 +31,7 @@ export interface SignIn {
 }
 
 /** A session object as it is to be saved; `expires` in ms since 1970. */
-type Save = Version & { expires: number; splice: Splice | null; limit?: number | undefined }
+type Save = Version & { expires: number; limit?: number | undefined }
 
 /**
  * Saves session objects: one that was loaded, or saved before, as an update of exactly the record it was made from, any
@@ -206,24 +206,33 @@ export class Saves {
     const { sessionId, version: base } = loaded
     // Not even created: the save that did not come that far rejected for itself.
     if (!base) return
-    const spliced = this.#spliced(base, cookie, text)
-    const mine = spliced ?? (await this.#reparsed(sessionId, base, text))
-    await this.#update(loaded, base, mine)
+    const light = this.#lightTouch(sessionId, base, cookie, text)
+    if (light && (await this.access.records.touch(light.touch))) {
+      loaded.version = light.version
+      return
+    }
+    const data = await this.#withCookie(sessionId, base.raw, text)
+    await this.#update(loaded, base, await this.#saveOf(data, base.owner, base.created))
   }
 
-  async #reparsed(sessionId: string, base: Version, text: string | undefined): Promise<Save> {
-    return this.#saveOf(await this.#withCookie(sessionId, base.raw, text), base.owner, base.created)
-  }
-
-  /** Where nothing but JSON stands between a session and its record, and the cookie alone tells the expiry. */
-  #spliced(base: Version, cookie: SessionRecord | undefined, text: string | undefined): Save | null {
+  /** A touch need not send the record where nothing but JSON stands between the two, and the cookie alone tells the expiry. */
+  #lightTouch(
+    sessionId: string,
+    base: Version,
+    cookie: SessionRecord | undefined,
+    text: string | undefined,
+  ): { touch: Touch; version: Version } | null {
     if (text === undefined || this.access.serializer !== JSON || this.access.absoluteTtl !== null) return null
     const expires = cookieExpiry({ cookie })
-    const spliced = expires === null ? null : spliceCookie(base.raw, text)
-    if (spliced === null || expires === null) return null
-    const { raw, splice } = spliced
-    const { owner, created } = base
-    return { raw, owner, cookieExpires: expires, maxAge: cookie?.originalMaxAge, created, expires, splice }
+    if (expires === null || expires <= Date.now()) return null
+    const splice = spliceCookie(base.raw, text)
+    if (splice === null) return null
+    const { owner } = base
+    const expected = owner === null ? base.raw : splice.from
+    return {
+      touch: { sessionId, owner, expires, expected, head: splice.to },
+      version: { ...base, raw: splice.raw, cookieExpires: expires, maxAge: cookie?.originalMaxAge },
+    }
   }
 
   /** Data that has no cookie keeps none, unless the new one says something. */
@@ -246,7 +255,6 @@ export class Saves {
       maxAge,
       created,
       expires,
-      splice: null,
     })
     return typeof record === 'string' ? save(record) : record.then(save)
   }
@@ -275,12 +283,12 @@ export class Saves {
 
 function writeOf(
   sessionId: string,
-  { raw, owner, expires, splice }: Save,
+  { raw, owner, expires }: Save,
   expected: string | null,
   previousOwner: string | null,
   keepTtl: boolean,
 ): Write {
-  return { sessionId, expected, record: raw, splice, expires, keepTtl, owner, previousOwner }
+  return { sessionId, expected, record: raw, expires, keepTtl, owner, previousOwner }
 }
 
 function isWithin(ms: number, interval: number): boolean {

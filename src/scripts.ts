@@ -65,6 +65,8 @@ end`
  * Where all that has changed since is that one entry was raised to `raised`, which is longer than any other or the index would not
  * take it for its own end, nothing needs to be looked for.
  *
+ * Numbers are kept as strings as far as possible: to format one takes Redis as long as a command.
+ *
  * An index whose last entry has been removed is gone; and while its slot is being moved to another master of a Cluster, this one
  * refuses all commands on a key that is not there.
  */
@@ -76,8 +78,8 @@ local function ifThere(n, command, ...)
 end
 local function settleIndex(n, evicting, raised)
   local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  ifThere(n, 'ZREMRANGEBYSCORE', -now, now)
+  local now = time[1] .. string.sub('00000' .. time[2], -6, -4)
+  ifThere(n, 'ZREMRANGEBYSCORE', '-' .. now, now)
   if raised and redis.call('PEXPIREAT', KEYS[n], raised, 'GT') == 1 then return end
   local last = ifThere(n, 'ZRANGE', -1, -1, 'WITHSCORES')
   if not last or not last[2] then return end
@@ -96,10 +98,9 @@ end`
  * ARGV[1]  session id
  * ARGV[2]  expiry, ms since 1970
  * ARGV[3]  'keep' to let a session that has a TTL keep it, '' to set the expiry
- * ARGV[4]  the new record, or its beginning
+ * ARGV[4]  the new record
  * ARGV[5]  '1' if the session has an owner, else '0'
  * ARGV[6]  the expected record; absent: there must be none
- * ARGV[7]  from which byte on the expected record follows what is in ARGV[4]; absent: nothing follows
  *
  * The expiry, if it was written; 0 if there is none where one was expected; in an array: the record that is there instead.
  * Neither of these changes anything.
@@ -127,10 +128,36 @@ for n = previous, #KEYS do
   onKey(n, 'ZREM', ARGV[1])
   settleIndex(n)
 end
-local record = ARGV[4]
-if ARGV[7] then record = record .. string.sub(current, ARGV[7]) end
-redis.call('SET', KEYS[1], record, 'PXAT', expires)
+redis.call('SET', KEYS[1], ARGV[4], 'PXAT', expires)
 return tonumber(expires)`,
+)
+
+/**
+ * Moves the expiry of a session and changes how its record begins, if it still begins as expected and is listed: whatever else
+ * another write has changed meanwhile stays. Every change of owner moves the entry in the same step, so that the index of the
+ * owner who was read tells whether he still is; a session without one is compared as a whole.
+ *
+ * KEYS[1]  the session
+ * KEYS[2]  its owner's index; absent for an anonymous session
+ * ARGV[1]  session id
+ * ARGV[2]  expiry, ms since 1970
+ * ARGV[3]  to which byte, counted from 0, the record is expected to be ARGV[4]; -1 for all of it
+ * ARGV[4]  how the record is expected to begin
+ * ARGV[5]  what it is to begin with
+ *
+ * 1; 0 if something is not as expected, or the expiry is the one that is listed, and nothing has changed.
+ */
+export const touchScript = script(
+  'touch',
+  onKey,
+  settleIndex,
+  `
+if onKey(1, 'GETRANGE', 0, ARGV[3]) ~= ARGV[4] then return 0 end
+if KEYS[2] and onKey(2, 'ZADD', 'XX', 'CH', ARGV[2], ARGV[1]) == 0 then return 0 end
+redis.call('SETRANGE', KEYS[1], 0, ARGV[5])
+redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+if KEYS[2] then settleIndex(2, false, ARGV[2]) end
+return 1`,
 )
 
 /**

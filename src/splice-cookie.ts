@@ -1,18 +1,19 @@
 /** The cookie at the head of a record, where JSON.stringify puts it: an object without objects in it. */
 const cookieHead = /^\{"cookie":\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\}/
 
-/** A record that goes on as another one does. */
+/** A JSON record with another cookie at its head, which is as long as the old one. */
 export interface Splice {
-  /** What it begins with. */
-  head: string
-  /** From which byte on, counted from 1, the other one follows. */
-  from: number
+  raw: string
+  /** How the record began, and how it begins now: as many bytes. */
+  from: string
+  to: string
 }
 
-/** How a JSON record begins with another cookie (as JSON), and where the rest follows; `null` where the cookie is not at its head. */
-export function spliceCookie(raw: string, cookie: string): { raw: string; splice: Splice } | null {
-  const old = cookieHead.exec(raw)?.[0]
-  if (old === undefined) return null
-  const head = `{"cookie":${cookie}`
-  return { raw: head + raw.slice(old.length), splice: { head, from: Buffer.byteLength(old) + 1 } }
+/** `null` where there is no cookie at the head, or one of another length. */
+export function spliceCookie(raw: string, cookie: string): Splice | null {
+  const from = cookieHead.exec(raw)?.[0]
+  if (from === undefined) return null
+  const to = `{"cookie":${cookie}`
+  if (Buffer.byteLength(to) !== Buffer.byteLength(from)) return null
+  return { raw: to + raw.slice(from.length), from, to }
 }

@@ -26,7 +26,7 @@ const PASSWORD = 'a password of the tests'
 
 /** What the functions and the store need, called by themselves or by their scripts. */
 const commands = [
-  ...['+get', '+set', '+del', '+pexpireat', '+pexpiretime', '+type', '+scan'],
+  ...['+get', '+set', '+getrange', '+setrange', '+del', '+pexpireat', '+pexpiretime', '+type', '+scan'],
   ...['+zadd', '+zrem', '+zremrangebyscore', '+zrange', '+zscan', '+zscore', '+time', '+eval', '+evalsha'],
 ]
 /** What some options need beside that. */
@@ -193,7 +193,12 @@ function everything(client: Client, options: Partial<UserSessionStoreOptions>) {
       await store.destroy('nobody')
     },
     get: () => store.get('d'),
-    touch: async () => store.touch('d', (await store.get('d')) ?? newSession()),
+    touch: async () => {
+      await store.set('touched', newSession({ userId: 'eva' }))
+      const session = (await store.get('touched')) ?? newSession()
+      session.cookie.expires = new Date(Date.now() + 2 * HOUR)
+      await store.touch('touched', session)
+    },
     lists: async () => {
       await store.all()
       await store.ids()

@@ -13,6 +13,7 @@ import {
   removeScript,
   run,
   type Script,
+  touchScript,
   writeScript,
 } from '../src/scripts.ts'
 import { HOUR, MINUTE, rejection, useDatabase } from './support/database.ts'
@@ -111,14 +112,6 @@ describe('The script', () => {
       expect(await call(writeScript, [s1(), eva()], 's1', latest, 'keep', 'r3', 1, 'r2')).to.equal(latest)
       expect(await db.expiry('s1')).to.equal(latest)
       await expectIndex(eva(), { s1: latest }, latest)
-    })
-
-    it('goes on as the expected record does from a byte on', async () => {
-      await stored('{"é":1,"rest":2}')
-      expect(await call(writeScript, [s1()], 's1', soon, '', '{"new":0', 0, '{"é":1,"rest":2}', 8)).to.equal(
-        soon,
-      )
-      expect(await db.raw('s1')).to.equal('{"new":0,"rest":2}')
     })
 
     it('moves the entry from one user to another, and out of all indexes where it has no user', async () => {
@@ -268,6 +261,74 @@ describe('The script', () => {
     expect(await evict(1)).to.equal(1)
     expect(await db.raw('s1')).to.equal(null)
     await expectIndex(eva(), { s2: later }, later)
+  })
+
+  describe('touch', () => {
+    const touch = (
+      keys: string[],
+      expires: number,
+      expected: string,
+      head: string,
+      last = expected.length - 1,
+    ) => call(touchScript, keys, 's1', expires, last, expected, head)
+
+    it('changes how the record begins, and moves TTL and entry, later or sooner', async () => {
+      await stored('old-rest')
+      await listed(eva(), { s1: soon, s2: later, s3: MINUTE }, later)
+      expect(await touch([s1(), eva()], latest, 'old-', 'new-')).to.equal(1)
+      expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['new-rest', latest])
+      await expectIndex(eva(), { s1: latest, s2: later }, latest)
+      expect(await touch([s1(), eva()], soon, 'new-', 'old-')).to.equal(1)
+      expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['old-rest', soon])
+      await expectIndex(eva(), { s1: soon, s2: later }, later)
+    })
+
+    it('leaves what another write has changed behind the beginning', async () => {
+      await stored('old-changed meanwhile')
+      await listed(eva(), { s1: soon }, soon)
+      expect(await touch([s1(), eva()], later, 'old-', 'new-')).to.equal(1)
+      expect(await db.raw('s1')).to.equal('new-changed meanwhile')
+    })
+
+    it('of an anonymous session compares all of it', async () => {
+      await stored('old-rest')
+      await expectUnchanged(async () => {
+        expect(await touch([s1()], later, 'old-', 'new-', -1)).to.equal(0)
+      })
+      expect(await touch([s1()], later, 'old-rest', 'new-', -1)).to.equal(1)
+      expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['new-rest', later])
+    })
+
+    it('changes nothing where the session is gone, begins otherwise, or is listed elsewhere or so already', async () => {
+      await listed(eva(), { s1: soon, s2: later }, later)
+      await listed(bob(), { s2: later }, later)
+      await expectUnchanged(async () => {
+        expect(await touch([s1(), eva()], later, 'old-', 'new-')).to.equal(0)
+        expect(await touch([s1()], later, 'old-', 'new-', -1)).to.equal(0)
+      })
+      await stored('old-rest')
+      await expectUnchanged(async () => {
+        expect(await touch([s1(), eva()], later, 'odd-', 'new-')).to.equal(0)
+        expect(await touch([s1(), bob()], later, 'old-', 'new-')).to.equal(0)
+        expect(await touch([s1(), eva()], soon, 'old-', 'new-')).to.equal(0)
+      })
+    })
+
+    it('names the key of another type, and changes nothing', async () => {
+      await db.client.hSet(s1(), 'field', 'value')
+      await listed(eva(), { s1: soon }, soon)
+      await expectUnchanged(async () => {
+        const error = await rejection(touch([s1(), eva()], later, 'old-', 'new-'))
+        expect(error).to.be.instanceOf(CorruptSessionError).with.property('key', s1())
+      })
+      await db.client.del([s1(), eva()])
+      await stored('old-rest')
+      await db.client.set(eva(), 'no index')
+      await expectUnchanged(async () => {
+        const error = await rejection(touch([s1(), eva()], later, 'old-', 'new-'))
+        expect(error).to.be.instanceOf(CorruptSessionError).with.property('key', eva())
+      })
+    })
   })
 
   describe('condemn', () => {

@@ -14,13 +14,24 @@ describe('A touch exchanges the cookie at the head of a record', () => {
     it(`with ${what}`, () => {
       const data = { name: 'Zoë 😀', nested: { cookie: { a: 1 } } }
       const raw = JSON.stringify({ cookie, ...data })
-      const other = JSON.stringify({ originalMaxAge: 5, path: '/ü}' })
-      const spliced = spliceCookie(raw, other)
-      expect(JSON.parse(spliced?.raw as string)).to.deep.equal({ cookie: JSON.parse(other), ...data })
-      const rest = Buffer.from(raw).subarray((spliced?.splice.from as number) - 1)
-      expect(spliced?.splice.head + rest.toString()).to.equal(spliced?.raw)
+      const old = JSON.stringify(cookie)
+      const other = old.replace(/[a-z☕]/, (letter) => (letter === '☕' ? '☔' : 'x'))
+      const splice = spliceCookie(raw, other)
+      expect(splice?.raw).to.equal(raw.replace(old, other))
+      expect([splice?.from, splice?.to]).to.deep.equal([`{"cookie":${old}`, `{"cookie":${other}`])
     })
   }
+
+  it('not where the new one is longer or shorter in bytes, if not in characters', () => {
+    const raw = '{"cookie":{"path":"/é"},"userId":"a"}'
+    expect(spliceCookie(raw, '{"path":"/ë"}')).to.have.property(
+      'raw',
+      '{"cookie":{"path":"/ë"},"userId":"a"}',
+    )
+    for (const path of ['/e', '/ée', '/☕']) {
+      expect(spliceCookie(raw, JSON.stringify({ path }))).to.equal(null)
+    }
+  })
 
   for (const raw of ['{"userId":"a","cookie":{}}', '{"cookie":null}', '{"cookie":{"a":{}}}', '{}', '']) {
     it(`not where the record is ${raw || 'empty'}`, () => {

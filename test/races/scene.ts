@@ -4,7 +4,14 @@ import { expect } from 'chai'
 import type { Request } from 'express'
 import type { Session, SessionData } from 'express-session'
 import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.ts'
-import { lowerScript, raiseScript, reconcileScript, removeScript, writeScript } from '../../src/scripts.ts'
+import {
+  lowerScript,
+  raiseScript,
+  reconcileScript,
+  removeScript,
+  touchScript,
+  writeScript,
+} from '../../src/scripts.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
 import { type Call, type Choice, pauseAfter, pauseBefore, runs } from '../support/paused-client.ts'
 import { type Fields, newSession } from '../support/sessions.ts'
@@ -13,7 +20,7 @@ import { type AnyClient, onEveryTopology, type Topology, type TopologyName } fro
 export type LoadedSession = Session & SessionData & Fields
 
 /** The steps at which a race is decided. They exist on every topology, whatever their scripts are called there. */
-export const theWrite = attempts(writeScript)
+export const theWrite = attempts(writeScript, touchScript)
 export const theRemoval = attempts(removeScript)
 export const thePruning = attempts(reconcileScript, lowerScript)
 export const theRighting = attempts(reconcileScript, raiseScript)
