@@ -1,6 +1,6 @@
 /**
  * Packs the package, installs the tarball in a copy of each quick start, builds and starts it on a real Redis, and signs a
- * user in on two devices.
+ * user in on two devices; once with the peers that it names, and once with the oldest that the package allows.
  *
  *     npm run check:quick-starts                all of them
  *     npm run check:quick-starts -- commonjs    one
@@ -18,6 +18,11 @@ import { findRedis } from '../test/support/redis-server.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const STARTS_WITHIN_MS = 30_000
+
+const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const oldestPeers = Object.entries<string>(peerDependencies).map(
+  ([name, range]) => `${name}@~${range.replace(/^>=(\d+)$/, '$1.0').replace('>=', '')}`,
+)
 
 const wanted = process.argv.slice(2)
 const names = readdirSync(join(root, 'examples')).flatMap(
@@ -38,18 +43,19 @@ try {
   )
   for (const name of wanted.length > 0 ? wanted : names) {
     await checkProject(name, tarball)
-    console.log(`quick-start-${name} works`)
+    await checkProject(name, tarball, ...oldestPeers)
+    console.log(`quick-start-${name} works, also with ${oldestPeers.join(' and ')}`)
   }
 } finally {
   await redis.stop()
   rmSync(directory, { recursive: true, force: true })
 }
 
-async function checkProject(name: string, tarball: string): Promise<void> {
-  const project = join(directory, name)
+async function checkProject(name: string, tarball: string, ...peers: string[]): Promise<void> {
+  const project = join(directory, [name, ...peers].join('-'))
   const isSource = (path: string) => !/[\\/](node_modules|dist)$/.test(path)
   cpSync(join(root, 'examples', `quick-start-${name}`), project, { recursive: true, filter: isSource })
-  npm(project, 'install', '--silent', '--no-audit', '--no-fund', tarball)
+  npm(project, 'install', '--silent', '--no-audit', '--no-fund', tarball, ...peers)
   const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'))
   if (scripts.build) npm(project, 'run', '--silent', 'build')
   await whileRunning(project, scripts.start, signInTwice)
