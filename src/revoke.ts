@@ -1,20 +1,35 @@
 import { type Access, isOwnedBy, readable, type UserRecord } from './access.ts'
 import { maxAttempts } from './compare-and-set.ts'
 import { SessionConflictError } from './errors.ts'
+import { findOwner } from './find-owner.ts'
 import { handleOf } from './handle.ts'
 import { userRecords } from './list.ts'
 import { passportUser } from './owner.ts'
 import type { Outcome, Removal } from './records.ts'
 import { settleAll } from './settle-all.ts'
 
-type Revocable = Pick<UserRecord, 'sessionId' | 'raw' | 'data'>
+type Revocable = Pick<UserRecord, 'sessionId' | 'raw' | 'data'> & {
+  /** Whose index lists it, where its data cannot tell. */
+  listedBy?: string | null
+}
 
 /** Deletes a session and its index entry, corrupt or not; resolves to whether there was one. */
 export async function revokeSession(access: Access, sessionId: string): Promise<boolean> {
   const [stored] = await access.records.read([sessionId])
   if (!stored || (stored.raw === null && !stored.foreign)) return false
   const data = await readable(access, sessionId, stored)
-  return revoke(access, { sessionId, raw: stored.raw, data })
+  return revoke(access, {
+    sessionId,
+    raw: stored.raw,
+    data,
+    listedBy: await listedBy(access, sessionId, data),
+  })
+}
+
+/** What the record does not tell the indexes do: no later write of that user would find its entry. */
+async function listedBy(access: Access, sessionId: string, data: Revocable['data']): Promise<string | null> {
+  const isTold = data !== null && access.ownerOf(data) !== undefined
+  return isTold ? null : findOwner(access, sessionId, data ?? {})
 }
 
 /** Deletes a user's sessions, all but `except`; resolves to how many there were. */
@@ -72,7 +87,7 @@ async function removeUnchanged(
   let { raw, data } = session
   for (let attempts = 0; attempts < maxAttempts; attempts++) {
     if (userId !== undefined && data && !(await isOwnedBy(access, userId, sessionId, data))) return false
-    const owners = indexesOf(access, data, userId)
+    const owners = indexesOf(access, data, userId ?? session.listedBy)
     const announcement = access.announce?.(sessionId, owners[0] ?? null)
     const outcome = await remove({ sessionId, expected: raw, owners, announcement })
     if (outcome === null) return null
@@ -89,7 +104,7 @@ async function removeUnchanged(
   throw new SessionConflictError(sessionId, maxAttempts)
 }
 
-function indexesOf(access: Access, data: Revocable['data'], userId?: string): string[] {
+function indexesOf(access: Access, data: Revocable['data'], userId?: string | null): string[] {
   const owner = data && access.ownerOf(data)
   const owners = [userId, owner === undefined ? data && passportUser(data)?.toString() : owner]
   return [...new Set(owners.filter((owner) => typeof owner === 'string'))]

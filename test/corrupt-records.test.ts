@@ -141,8 +141,8 @@ describe('Guarantee 7, alone: a corrupt or foreign record', () => {
           await filled()
           await destroy()
           expect((await db.store().ids()).sort()).to.deep.equal(['a', 'bobs', 'z'])
-          expect(await db.store().userSessions('eva')).to.have.lengthOf(2)
           expect(await db.index('eva')).to.have.all.keys('a', 'z')
+          expect(await db.store().userSessions('eva')).to.have.lengthOf(2)
         }
         await (await filled()).clear()
         await db.store().userSessions('eva')

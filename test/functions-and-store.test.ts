@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import request from 'supertest'
 import {
   createSession,
+  deleteSession,
   deleteUserSessions,
   getUserSessions,
   readSession,
@@ -216,6 +217,14 @@ describe('A session of the store, through the functions', () => {
         await create(undefined, 's2')
         await deleteUserSessions({ ...db.options, userId: 'eva' })
         expect(await db.keys()).to.deep.equal([])
+      })
+
+      it('Guarantee 4, bounded: deleteSession deletes it with its index entry', async () => {
+        await create()
+        await create(usedCookie(2 * MINUTE), 's2')
+        await deleteSession({ ...db.options, sessionId: 's1' })
+        expect(await db.index('eva')).to.deep.equal({ s2: await db.expiry('s2') })
+        expect(await db.indexExpiry('eva')).to.equal(await db.expiry('s2'))
       })
 
       it('createSession replaces it for its user, and for nobody else', async () => {
