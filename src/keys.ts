@@ -26,7 +26,12 @@ export class Keys {
 
   /** True where a key under the session prefix is a user's index: only where one prefix begins with the other. */
   isIndex(key: string): boolean {
-    return this.#mayCollide && key.startsWith(this.userPrefix) && key.endsWith(indexSuffix)
+    return (
+      this.#mayCollide &&
+      key.startsWith(this.userPrefix) &&
+      key.endsWith(indexSuffix) &&
+      key.length > this.userPrefix.length + indexSuffix.length
+    )
   }
 
   sessionIdOf(key: string): string {

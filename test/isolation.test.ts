@@ -190,6 +190,15 @@ describe('Prefixes', () => {
     })
   }
 
+  it('that are the same: an id that ends like an index but is that of no user is an id', async () => {
+    const { prefix } = db.prefixes
+    const store = db.store({ prefix, userPrefix: prefix })
+    await store.set('sessions', newSession({ userId: 'eva' }))
+    expect(await store.ids()).to.deep.equal(['sessions'])
+    expect(await store.destroyUser('eva')).to.equal(1)
+    expect(await db.keys()).to.deep.equal([])
+  })
+
   it('that are empty', async () => {
     const own = db.prefixes.prefix
     const options = { client: db.client, prefix: '', userPrefix: '' }
