@@ -20,13 +20,18 @@ export function parseRecord(
   } catch (error) {
     throw unparsable(key, error)
   }
-  if (!(data instanceof Promise)) return checkedRecord(data, key)
-  return data.then(
+  if (!isPromise(data)) return checkedRecord(data, key)
+  return Promise.resolve(data).then(
     (parsed) => checkedRecord(parsed, key),
     (error) => {
       throw unparsable(key, error)
     },
   )
+}
+
+/** Also one of another library or realm, such as Node's own where a test runner gives the tests globals of their own. */
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
 
 function unparsable(key: string, error: unknown): CorruptSessionError {
@@ -43,8 +48,7 @@ function checkedRecord(data: unknown, key: string): SessionRecord {
 
 /** express-session throws on a senseless cookie only when the response ends, where nothing but the process can catch it. */
 function checkCookie(data: SessionRecord, key: string): void {
-  const maxAge = cookieOf(data)?.originalMaxAge
-  if (maxAge && typeof maxAge !== 'number') {
+  if (!isMaxAge(cookieOf(data)?.originalMaxAge)) {
     throw new CorruptSessionError(key, 'has a cookie without a sensible originalMaxAge')
   }
   try {
@@ -54,16 +58,22 @@ function checkCookie(data: SessionRecord, key: string): void {
   }
 }
 
+function isMaxAge(value: unknown): boolean {
+  return !value || typeof value === 'number'
+}
+
 /** The raw record of session data, a promise of it where the serializer gives one; what cannot be serialized is a `TypeError`. */
 export function stringifyRecord(serializer: Serializer, data: object): string | Promise<string> {
+  const maxAge = cookieOf(data as SessionRecord)?.originalMaxAge
+  if (!isMaxAge(maxAge)) throw badArgument('session.cookie.originalMaxAge', 'a number of ms or null', maxAge)
   let record: unknown
   try {
     record = serializer.stringify(data)
   } catch (error) {
     throw unserializable(data, error)
   }
-  if (!(record instanceof Promise)) return checkedRaw(record)
-  return record.then(checkedRaw, (error) => {
+  if (!isPromise(record)) return checkedRaw(record)
+  return Promise.resolve(record).then(checkedRaw, (error) => {
     throw unserializable(data, error)
   })
 }

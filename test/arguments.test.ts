@@ -156,6 +156,21 @@ describe('Wrong arguments of the functions', () => {
     await refuses(db, 'data', '10n', () => db.store().updateUser('nobody', data as never))
   })
 
+  it('a cookie with which no session could be read again is a TypeError', async () => {
+    const data = { cookie: { originalMaxAge: '1h' } }
+    await functions.createSession({ ...db.options, sessionId: 's1', data: good() })
+    const loaded = (await db.store().get('s1')) as never as object
+    for (const work of [
+      () => functions.createSession({ ...db.options, data: { ...good(), ...data } }),
+      () => functions.updateSession({ ...db.options, sessionId: 's1', data }),
+      () => functions.updateUserSessions({ ...db.options, userId: good().userId, data }),
+      () => db.store().updateUser(good().userId, data as never),
+      () => db.store().set('s1', Object.assign(loaded, data) as never),
+    ]) {
+      await refuses(db, 'cookie.originalMaxAge', '1h', work)
+    }
+  })
+
   it('names an id whose key is that of a user index, where one prefix begins with the other', async () => {
     const prefixes = { prefix: db.prefixes.prefix, userPrefix: db.prefixes.prefix }
     await refuses(db, 'sessionId', 'eva:sessions', () =>

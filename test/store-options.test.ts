@@ -1,4 +1,5 @@
 /** The options of the store that no other file is about: serializer, scanCount, disableTouch. */
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { CorruptSessionError, type Serializer } from '../src/index.ts'
 import { HOUR, MINUTE, rejection, useDatabase } from './support/database.ts'
@@ -8,6 +9,9 @@ import { fields, newSession, usedCookie } from './support/sessions.ts'
 import { onEveryTopology } from './support/topologies.ts'
 
 const reversed = (text: string) => [...text].reverse().join('')
+/** Of another realm than the store's own. */
+const ForeignPromise: PromiseConstructor = runInNewContext('Promise')
+const promised = <T>(make: () => T) => new ForeignPromise<T>((resolve) => resolve(make()))
 const serializers: Record<string, Serializer> = {
   sync: {
     parse: (text) => JSON.parse(reversed(text)),
@@ -16,6 +20,10 @@ const serializers: Record<string, Serializer> = {
   async: {
     parse: async (text) => JSON.parse(reversed(text)),
     stringify: async (data) => reversed(JSON.stringify(data)),
+  },
+  'with promises of another realm': {
+    parse: (text) => promised(() => JSON.parse(reversed(text))),
+    stringify: (data) => promised(() => reversed(JSON.stringify(data))),
   },
 }
 
