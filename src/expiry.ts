@@ -42,8 +42,13 @@ const forever = Date.UTC(10_000, 0) - 1
 
 /** The expiry of a session in ms since 1970: its cookie's, else its own `expires`, else `ttl` from now. */
 export function expiryOf(session: SessionRecord, ttl: Ttl): number {
-  const expires = cookieExpiry(session) ?? dataExpiry(session.expires) ?? Date.now() + lifetime(session, ttl)
+  const expires = cookieExpiry(session) ?? ownExpiry(session) ?? Date.now() + lifetime(session, ttl)
   return Math.min(expires, forever)
+}
+
+/** What `expires` says of the session, in ms since 1970; a `Date` says what its record will say. */
+export function ownExpiry({ expires }: SessionRecord): number | null {
+  return dataExpiry(expires instanceof Date ? expires.toJSON() : expires)
 }
 
 /** An ISO 8601 timestamp as ms since 1970; throws a `TypeError` on anything else. */

@@ -1,6 +1,6 @@
 import type { Session, SessionData } from 'express-session'
 import type { Access } from './access.ts'
-import { cookieExpiry, cookieOf, dataExpiry, expiryOf } from './expiry.ts'
+import { cookieExpiry, cookieOf, expiryOf, ownExpiry } from './expiry.ts'
 import type { SessionRecord } from './records.ts'
 
 /**
@@ -49,7 +49,7 @@ function capData(data: SessionRecord, created: number, end: number): SessionReco
     capped.cookie = { ...plain(cookieOf(data)), expires: new Date(end).toISOString(), originalMaxAge }
   }
   // Where the cookie says when it ends, an app may mean anything by this name.
-  const own = cookieExpires === null ? dataExpiry(data.expires) : null
+  const own = cookieExpires === null ? ownExpiry(data) : null
   if (own !== null && own > end) capped.expires = new Date(end).toISOString()
   return capped
 }

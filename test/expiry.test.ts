@@ -40,7 +40,16 @@ describe('Guarantee 6, true expiry', () => {
       expect(await agreed(store, 's1')).to.equal(Date.parse(expires))
     })
 
-    for (const expires of ['never', 12, null, {}, '2999']) {
+    it('the data’s also where it is a Date, which is a timestamp in its record', async () => {
+      const store = db.store({ ttl: 10 })
+      const expires = new Date(Date.now() + 9 * HOUR)
+      await store.set('s1', newSession({ userId: 'eva', expires }, cookie(null)))
+      expect(await agreed(store, 's1')).to.equal(expires.getTime())
+      await store.touch('s1', fields(await store.get('s1')))
+      expect(await agreed(store, 's1')).to.equal(expires.getTime())
+    })
+
+    for (const expires of ['never', 12, null, {}, '2999', new Date(Number.NaN)]) {
       it(`now and ttl, where data.expires is no timestamp: ${JSON.stringify(expires)}`, async () => {
         const store = db.store({ ttl: 600 })
         const before = Date.now()
