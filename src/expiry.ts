@@ -67,8 +67,10 @@ export function dataExpiry(expires: unknown): number | null {
   return Number.isNaN(ms) ? null : ms
 }
 
+/** Asked of a year in which the calendar is the same: the month of the last moment of a `Date` ends after it. */
 function isDay(year: number, month: number, day: number): boolean {
-  return month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate()
+  const lastDay = new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()
+  return month >= 1 && month <= 12 && day >= 1 && day <= lastDay
 }
 
 function lifetime(session: SessionRecord, ttl: Ttl): number {

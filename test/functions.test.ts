@@ -56,7 +56,13 @@ describe('createSession', () => {
     expect(await db.indexExpiry('eva')).to.equal(Date.parse(expires))
   })
 
-  for (const expires of ['2999-12-31', '2999-12-31T23:59Z', '2999-12-31T23:59:59.5+02:00', '+012999-12-31']) {
+  for (const expires of [
+    '2999-12-31',
+    '2999-12-31T23:59Z',
+    '2999-12-31T23:59:59.5+02:00',
+    '+012999-12-31',
+    new Date(8.64e15).toISOString(),
+  ]) {
     it(`takes the ISO 8601 timestamp ${expires}`, async () => {
       await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires } })
       expect(await db.expiry('s1')).to.equal(Date.parse(expires))
