@@ -1,4 +1,7 @@
 /** The example app over HTTP: what its pages promise, seen from browsers and from Redis. */
+import { once } from 'node:events'
+import { createServer, get } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import type { Express } from 'express'
 import request, { type Response, type Test } from 'supertest'
@@ -83,6 +86,12 @@ describe('The example app', () => {
       expect(page.text)
         .to.include('&lt;script&gt;')
         .and.not.to.match(/<script>/i)
+    })
+
+    it('shows no address where a proxy passes on what is none', async () => {
+      await browser().signIn(grace, { ip: `<b>${'x'.repeat(500)}` })
+      const page = await (await signedIn(grace)).get('/account')
+      expect(page.text).to.include('<dd>unknown</dd>').and.not.to.include('xxx')
     })
 
     it('keeps sessions of other users to itself', async () => {
@@ -261,11 +270,52 @@ describe('The example app', () => {
       }
     })
 
-    it('slows down after 20 wrong passwords, and then refuses even the right one', async function () {
+    it('leads to no other site, though HTTP allows one in the first line of a request', async () => {
+      const lured = browser()
+      const setCookie = await getAbsolute(app, 'http://evil.example/account')
+      lured.receive(setCookie)
+      expect((await lured.signIn(grace)).headers.location).to.equal('/account')
+    })
+
+    it('slows down after 20 wrong passwords from one address, and then refuses even the right one', async function () {
       this.timeout(60_000)
       const device = browser()
       for (let i = 0; i < 20; i++) await device.signIn({ ...grace, password: `wrong ${i}` })
-      expect((await device.signIn(grace)).status).to.equal(429)
+      const refused = await device.signIn(grace)
+      expect(refused.status).to.equal(429)
+      expect(Number(refused.headers['retry-after'])).to.be.within(1, 900)
+      expect((await device.signIn(grace, { ip: '192.0.2.77' })).status).to.equal(303)
+    })
+
+    it('slows down after 50 wrong passwords for one name from many addresses, but not whoever is signed in', async function () {
+      this.timeout(60_000)
+      const owner = await signedIn(grace)
+      const guess = (i: number, name: string) =>
+        browser().signIn({ name, password: 'wrong' }, { ip: `192.0.2.${i}` })
+      for (let i = 0; i < 50; i++) expect((await guess(i, i % 2 ? ' Grace ' : 'grace')).status).to.equal(401)
+      expect((await browser().signIn(grace, { ip: '192.0.2.99' })).status).to.equal(429)
+      expect((await browser().signIn(ada, { ip: '192.0.2.99' })).status).to.equal(303)
+      const everywhere = await owner.submit('/account/sign-out-everywhere', { password: grace.password })
+      expect(everywhere.headers.location).to.equal('/sign-in')
+    })
+
+    it('slows down whoever guesses the password in a session that is not his, from many addresses', async function () {
+      this.timeout(60_000)
+      const thief = await signedIn(grace)
+      const _csrf = token(await thief.get('/account/sign-out-everywhere'))
+      const guess = (i: number) =>
+        thief.post('/account/sign-out-everywhere', { password: 'wrong', _csrf }, { ip: `192.0.2.${i}` })
+      for (let i = 0; i < 50; i++) expect((await guess(i)).status).to.equal(422)
+      expect((await guess(50)).status).to.equal(429)
+    })
+
+    it('counts no forms of other sites, which know no CSRF token', async function () {
+      this.timeout(60_000)
+      const victim = browser()
+      for (let i = 0; i < 25; i++) {
+        expect((await browser().post('/sign-in', { name: grace.name, password: 'x' })).status).to.equal(403)
+      }
+      expect((await victim.signIn(grace)).status).to.equal(303)
     })
 
     it('writes no session for a visitor who only looks', async () => {
@@ -368,6 +418,14 @@ describe('The example app', () => {
       await admin.submit(`/admin/users/${grace.id}/sign-out`)
       expect((await admin.get('/admin')).text).to.include('grace is signed out on 3 devices.')
       expect(await areSignedIn(admin, ...devices)).to.deep.equal([true, false, false, false])
+    })
+
+    it('signs out no admin himself: that takes a password', async () => {
+      const admin = await signedIn(ada)
+      const path = `/admin/users/${ada.id}/sign-out`
+      expect((await admin.get(path)).status).to.equal(400)
+      expect((await admin.submit(path, {}, '/admin')).status).to.equal(400)
+      expect(await isSignedIn(admin)).to.equal(true)
     })
 
     it('refuses unknown roles, unknown users and a change of one’s own role', async () => {
@@ -569,13 +627,26 @@ class Browser {
     if (this.#cookie) test.set('Cookie', this.#cookie)
     if (ip) test.set('X-Forwarded-For', ip)
     const response = await test
-    const cookie = response.get('Set-Cookie')?.find((cookie) => cookie.startsWith('sid='))
-    if (cookie) {
-      this.#cookie = cookie.split(';')[0] as string
-    }
-    this.#expires = /Expires=([^;]+)/.exec(cookie ?? '')?.[1] ?? ''
+    this.receive(response.get('Set-Cookie'))
     return response
   }
+
+  receive(setCookie: string[] = []): void {
+    const cookie = setCookie.find((cookie) => cookie.startsWith('sid='))
+    if (cookie) this.#cookie = cookie.split(';')[0] as string
+    this.#expires = /Expires=([^;]+)/.exec(cookie ?? '')?.[1] ?? ''
+  }
+}
+
+/** Asks as the client of a proxy does, with the whole address in the first line; resolves to the cookies of the answer. */
+async function getAbsolute(app: Express, path: string): Promise<string[] | undefined> {
+  const server = createServer(app).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const [answer] = await once(get({ port, path, agent: false }), 'response')
+  answer.resume()
+  server.close()
+  return answer.headers['set-cookie']
 }
 
 function token(page: Response): string {

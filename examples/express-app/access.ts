@@ -58,8 +58,9 @@ export const requireUser: RequestHandler = async (req, res, next) => {
   if (cameTooLate(req)) {
     req.session.flash = { kind: 'error', text: 'You were signed out on this device. Sign in again to go on.' }
   }
-  // Only pages behind this middleware are remembered, so their path begins with /account or /admin, never with "//".
-  if (req.method === 'GET') req.session.returnTo = req.originalUrl
+  // Only pages behind this middleware are remembered: /account and /admin, never "//elsewhere", and never the whole address
+  // http://elsewhere/account, which HTTP allows in a request as well.
+  if (req.method === 'GET' && req.originalUrl.startsWith(req.baseUrl)) req.session.returnTo = req.originalUrl
   await saveAndRedirect(req, res, '/sign-in')
 }
 

@@ -5,19 +5,25 @@
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Eta } from 'eta'
-import express, { type ErrorRequestHandler, type Express } from 'express'
-import { rateLimit } from 'express-rate-limit'
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
 // In your app: from 'redis-user-sessions'
 import type { UserSessionStore } from '../../src/index.ts'
-import { csrfProtection, requireAdmin, requireUser, sessionForPages, whoIsIt } from './access.ts'
+import { csrfProtection, field, requireAdmin, requireUser, sessionForPages, whoIsIt } from './access.ts'
 import { accountRoutes } from './routes/account.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { liveRoutes } from './routes/live.ts'
 import { passwordRoutes } from './routes/password.ts'
 import { signInRoutes } from './routes/sign-in.ts'
-import { sessions } from './session.ts'
-import type { NewUser, Users } from './users.ts'
+import { addressOf, sessions } from './session.ts'
+import { type NewUser, normalName, type Users } from './users.ts'
 import { count, exactTime, timeInWords } from './words.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -33,7 +39,7 @@ export type AppOptions = {
 
 export function createApp({ store, secret, users, demoUsers = [] }: AppOptions): Express {
   const app = express()
-  const shared = { store, users, passwordLimit: passwordLimit() }
+  const shared = { store, users, passwordLimits: passwordLimits() }
 
   // Believe X-Forwarded-For and X-Forwarded-Proto of a proxy on this machine only.
   app.set('trust proxy', 'loopback')
@@ -71,7 +77,7 @@ export function createApp({ store, secret, users, demoUsers = [] }: AppOptions):
 }
 
 /** What the routes share. */
-export type Shared = { store: UserSessionStore; users: Users; passwordLimit: ReturnType<typeof rateLimit> }
+export type Shared = { store: UserSessionStore; users: Users; passwordLimits: RequestHandler[] }
 
 /** One script of our own, no frames, nothing from elsewhere. */
 function securityHeaders() {
@@ -92,16 +98,30 @@ function securityHeaders() {
   })
 }
 
-/** Twenty wrong passwords in a quarter of an hour, per address, whichever form they are typed into. */
-function passwordLimit() {
-  return rateLimit({
+/**
+ * Wrong passwords in a quarter of an hour: twenty from one address, and fifty for one account from all addresses together.
+ * They come after the check of the CSRF token: else any page could use up a visitor's attempts with forms of its own.
+ */
+function passwordLimits(): RequestHandler[] {
+  const limits = {
     windowMs: 15 * 60_000,
-    limit: 20,
     skipSuccessfulRequests: true,
-    standardHeaders: 'draft-8',
     legacyHeaders: false,
-    handler: (_req, res) => res.status(429).render('error', errorPage(429)),
-  })
+    handler: (_req: Request, res: Response) => res.status(429).render('error', errorPage(429)),
+  }
+  return [
+    rateLimit({ ...limits, limit: 20, standardHeaders: 'draft-8', keyGenerator: address }),
+    rateLimit({ ...limits, limit: 50, standardHeaders: false, keyGenerator: account }),
+  ]
+}
+
+/** Of IPv6 the network: its owner has all addresses in it. */
+const address = (req: Request): string => ipKeyGenerator(addressOf(req) ?? '')
+
+/** Whoever is signed in has attempts of his own, which strangers who guess at the sign-in page cannot use up. */
+function account(req: Request, res: Response): string {
+  const { user } = res.locals
+  return user ? `id ${user.id}` : `name ${normalName(field(req, 'name')).slice(0, 100)}`
 }
 
 const ERRORS: Record<number, { title: string; text: string }> = {

@@ -1,4 +1,5 @@
 /** What a session holds here, and the four things that routes do with one. */
+import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import session, { type Store } from 'express-session'
 import type { Role, User, Users } from './users.ts'
@@ -76,9 +77,15 @@ export async function startSession(
   return false
 }
 
+/** Undefined where a proxy passes on something else that its client wrote. */
+export function addressOf(req: Request): string | undefined {
+  const ip = req.ip?.replace(/^::ffff:/, '') ?? ''
+  return isIP(ip) ? ip : undefined
+}
+
 /** Keeps the address and the browser's version up to date: a notebook travels, a browser updates itself. */
 export function noteDevice(req: Request): void {
-  req.session.ip = req.ip?.replace(/^::ffff:/, '')
+  req.session.ip = addressOf(req)
   req.session.userAgent = req.get('user-agent')?.slice(0, USER_AGENT_LENGTH)
 }
 

@@ -20,6 +20,9 @@ export const PASSWORD_LENGTH = { min: 8, max: 200 }
 // What OWASP's password storage cheat sheet asks of scrypt with 16 MiB of memory.
 const COST: ScryptOptions = { N: 2 ** 14, r: 8, p: 5 }
 
+/** The name as it is stored, however it was typed. */
+export const normalName = (name: string): string => name.trim().toLowerCase()
+
 export class Users {
   readonly #users = new Map<string, User>()
   readonly #cost: ScryptOptions
@@ -50,7 +53,7 @@ export class Users {
   }
 
   async authenticate(name: string, password: string): Promise<User | undefined> {
-    const user = this.list().find((user) => user.name === name.trim().toLowerCase())
+    const user = this.list().find((user) => user.name === normalName(name))
     const matches = await verify(password, user?.passwordHash ?? this.#nobody, this.#cost)
     return matches ? user : undefined
   }

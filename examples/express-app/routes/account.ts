@@ -6,7 +6,7 @@ import type { Shared } from '../app.ts'
 import { regenerate, saveAndRedirect } from '../session.ts'
 import { count, describeDevice } from '../words.ts'
 
-export function accountRoutes({ store, users, passwordLimit }: Shared): Router {
+export function accountRoutes({ store, users, passwordLimits }: Shared): Router {
   const router = Router()
 
   router.get('/', async (req, res) => {
@@ -44,7 +44,7 @@ export function accountRoutes({ store, users, passwordLimit }: Shared): Router {
     res.render('sign-out-everywhere')
   })
 
-  router.post('/sign-out-everywhere', passwordLimit, async (req, res) => {
+  router.post('/sign-out-everywhere', ...passwordLimits, async (req, res) => {
     const user = userOf(res)
     if (!(await users.passwordMatches(user, field(req, 'password')))) {
       return res.status(422).render('sign-out-everywhere', { error: 'That is not your password.' })

@@ -18,16 +18,19 @@ export function adminRoutes({ store, users }: Shared): Router {
     res.render('admin', { users: await Promise.all(users.list().map(withSessions)), ROLES })
   })
 
-  /** The user whose id is in the path. */
+  /** The user whose id is in the path: another one. Nobody takes his own role here, or signs out everywhere without his password. */
   const findSubject: RequestHandler<{ id: string }> = (req, res, next) => {
-    res.locals.subject = users.get(req.params.id)
-    next(res.locals.subject ? undefined : new PageError(404))
+    const subject = users.get(req.params.id)
+    if (!subject) throw new PageError(404)
+    if (subject.id === userOf(res).id) throw new PageError(400)
+    res.locals.subject = subject
+    next()
   }
 
   router.post('/users/:id/role', findSubject, async (req, res) => {
     const subject: User = res.locals.subject
     const role = field(req, 'role')
-    if (!isRole(role) || subject.id === userOf(res).id) throw new PageError(400)
+    if (!isRole(role)) throw new PageError(400)
     // The account first, so that a sign-in of this moment finds it changed; then all sessions at once.
     if (!users.setRole(subject, role)) throw new PageError(409)
     const updated = await store.updateUser(subject.id, { role })

@@ -6,14 +6,14 @@ import { SIGNED_IN, saveAndRedirect, startSession } from '../session.ts'
 import { PASSWORD_LENGTH } from '../users.ts'
 import { count } from '../words.ts'
 
-export function passwordRoutes({ store, users, passwordLimit }: Shared): Router {
+export function passwordRoutes({ store, users, passwordLimits }: Shared): Router {
   const router = Router()
 
   router.get('/password', (_req, res) => {
     res.render('password', { errors: {}, PASSWORD_LENGTH })
   })
 
-  router.post('/password', passwordLimit, async (req, res) => {
+  router.post('/password', ...passwordLimits, async (req, res) => {
     const user = userOf(res)
     const current = field(req, 'current')
     const wanted = field(req, 'new')
@@ -34,7 +34,7 @@ export function passwordRoutes({ store, users, passwordLimit }: Shared): Router 
     const signedOut = await store.destroyUser(user.id, { except: req.sessionID })
     req.session.flash = {
       kind: 'success',
-      text: `Your password is changed. ${count(signedOut, 'other device')} signed out: they need the new one now.`,
+      text: `Your password is changed.${signedOut > 0 ? ` ${count(signedOut, 'other device')} signed out, until the new one is typed there.` : ''}`,
     }
     await saveAndRedirect(req, res, '/account')
   })

@@ -3,7 +3,7 @@ import { csrfProtection, field, requireUser } from '../access.ts'
 import type { Shared } from '../app.ts'
 import { REMEMBERED, regenerate, SIGNED_IN, saveAndRedirect, startSession } from '../session.ts'
 
-export function signInRoutes({ users, passwordLimit }: Shared): Router {
+export function signInRoutes({ users, passwordLimits }: Shared): Router {
   const router = Router()
 
   router.get('/sign-in', (_req, res) => {
@@ -11,7 +11,7 @@ export function signInRoutes({ users, passwordLimit }: Shared): Router {
     res.render('sign-in')
   })
 
-  router.post('/sign-in', passwordLimit, csrfProtection, async (req, res) => {
+  router.post('/sign-in', csrfProtection, ...passwordLimits, async (req, res) => {
     const name = field(req, 'name')
     const remember = field(req, 'remember') === 'yes'
     const user = await users.authenticate(name, field(req, 'password'))
