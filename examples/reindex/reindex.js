@@ -18,22 +18,31 @@ Ctrl+C stops after the batch in hand. Nothing is lost: run it again.`
 // What tells whose a session is, as in your app. This is the default: change it here if you have the option `userId` there.
 const userId = undefined
 
-const { values } = parseArgs({
-  options: {
-    url: { type: 'string', default: process.env.REDIS_URL },
-    cluster: { type: 'boolean', default: false },
-    prefix: { type: 'string', default: 'sess:' },
-    'user-prefix': { type: 'string', default: 'user:' },
-    'scan-count': { type: 'string', default: '1000' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-})
+const values = readOptions()
 
-if (values.help) console.log(USAGE)
+if (!values) process.exitCode = 1
+else if (values.help) console.log(USAGE)
 else await reindex()
 
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        url: { type: 'string', default: process.env.REDIS_URL || 'redis://localhost:6379' },
+        cluster: { type: 'boolean', default: false },
+        prefix: { type: 'string', default: 'sess:' },
+        'user-prefix': { type: 'string', default: 'user:' },
+        'scan-count': { type: 'string', default: '1000' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values
+  } catch (error) {
+    console.error(`${error.message}\n\n${USAGE}`)
+  }
+}
+
 async function reindex() {
-  const client = await connect()
+  let client
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)))
@@ -46,8 +55,9 @@ async function reindex() {
     noTTYOutput: true, // one line every few seconds where the output is a file
     notTTYSchedule: 5000,
   })
-  console.error('Counting sessions…')
   try {
+    client = await connect()
+    console.error('Counting sessions…')
     const store = new UserSessionStore({
       client,
       prefix: values.prefix,
@@ -64,7 +74,11 @@ async function reindex() {
       },
     })
     bar.stop()
-    console.log(`${result.scanned} sessions, of which ${result.indexed} have a user and are in his index`)
+    console.log(
+      `${result.scanned} sessions, of which ${result.indexed} have a user and are in that user's index`,
+    )
+    if (result.scanned === 0)
+      console.log(`No key begins with "${values.prefix}": is that your app's --prefix?`)
   } catch (error) {
     bar.stop()
     process.exitCode = 1
@@ -73,7 +87,7 @@ async function reindex() {
       : 'It is safe to run it again.'
     console.error(`${error.message}. ${hint}`)
   } finally {
-    client.destroy()
+    client?.destroy()
   }
 }
 
@@ -81,10 +95,17 @@ async function connect() {
   // No command may wait for ever, and a batch is many commands at once.
   const commandOptions = { timeout: 30_000 }
   const { url } = values
+  let connected = false
+  // A connection that is lost comes back; one that is not there at first has the wrong address.
+  const reconnectStrategy = (attempts, cause) => (connected ? Math.min(50 * 2 ** attempts, 2000) : cause)
+  const socket = { reconnectStrategy }
   const client = values.cluster
-    ? createCluster({ rootNodes: [{ url }], commandOptions })
-    : createClient({ url, commandOptions })
-  client.on('error', (error) => console.error(`Redis: ${error.message}`))
+    ? createCluster({ rootNodes: [{ url }], commandOptions, defaults: { socket } })
+    : createClient({ url, commandOptions, socket })
+  client.on('error', (error) => {
+    if (connected) console.error(`Redis: ${error.message}`)
+  })
   await client.connect()
+  connected = true
   return client
 }

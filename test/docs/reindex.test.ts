@@ -64,13 +64,21 @@ describe('Reindexing sessions of connect-redis', function () {
       expect((await wronglyIndexed(db.client, db.prefixes)).wrong).to.deep.equal([])
     })
 
-    it('says what is wrong with an option, and where Redis fails', async () => {
+    it('says what is wrong with an option', async () => {
       const bad = await ended(script('--url', redisUrl(), ...args(), '--scan-count', 'many'))
       expect(bad.code).to.equal(1)
       expect(bad.complaints).to.include('scanCount')
       const unknown = await ended(script('--nonsense'))
       expect(unknown.code).to.equal(1)
       expect(unknown.complaints).to.include("Unknown option '--nonsense'")
+    })
+
+    it('says where no Redis answers, and where no session has the prefix', async () => {
+      const nowhere = await ended(script('--url', 'redis://127.0.0.1:1'))
+      expect(nowhere.code).to.equal(1)
+      expect(nowhere.complaints).to.match(/^connect ECONNREFUSED [^\n]*\n$/)
+      const elsewhere = await ended(script('--url', redisUrl(), ...args(), '--prefix', 'none:'))
+      expect(elsewhere.said).to.include('No key begins with "none:"')
     })
 
     it('shows its options', async () => {
