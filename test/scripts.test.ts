@@ -59,12 +59,12 @@ describe('The script', () => {
     expect(await db.client.pExpireTime(key), 'the index’s own end').to.equal(expires)
   }
 
-  /** Redis's clock in ms, somewhere in the middle of a second, where its seconds and microseconds both count. */
-  async function midSecond(): Promise<number> {
+  /** Redis's clock in ms, when it is between these ms of a second. */
+  async function clockWithin(from: number, to: number): Promise<number> {
     for (;;) {
       const [seconds, micros] = ((await db.client.sendCommand(['TIME'])) as string[]).map(Number)
       const ms = Math.floor((micros as number) / 1000)
-      if (ms > 300 && ms < 700) return (seconds as number) * 1000 + ms
+      if (ms >= from && ms < to) return (seconds as number) * 1000 + ms
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
@@ -142,8 +142,15 @@ describe('The script', () => {
     })
 
     it('forgets entries that have expired by Redis’s clock, to the millisecond', async () => {
-      const now = await midSecond()
+      const now = await clockWithin(300, 700)
       await listed(eva(), { past: now - 1, older: now - 5 * MINUTE, next: now + MINUTE })
+      await call(writeScript, [s1(), eva()], 's1', soon, '', 'r1', 1)
+      expect(Object.keys(await scores(eva()))).to.have.members(['next', 's1'])
+    })
+
+    it('forgets them in the first tenth of a second too, when its microseconds have fewer digits', async () => {
+      const now = await clockWithin(10, 60)
+      await listed(eva(), { past: now - 1, next: now + MINUTE })
       await call(writeScript, [s1(), eva()], 's1', soon, '', 'r1', 1)
       expect(Object.keys(await scores(eva()))).to.have.members(['next', 's1'])
     })
