@@ -27,17 +27,17 @@ export function endOf({ absoluteTtl }: Pick<Access, 'absoluteTtl'>, created: num
   return absoluteTtl === null || created === null ? Number.POSITIVE_INFINITY : created + absoluteTtl
 }
 
-/** Data as it is to be written, and when it expires (ms since 1970). With `absoluteTtl`, one without `created` starts now. */
+/** Data as it is to be written, its start, and when it expires (ms since 1970). With `absoluteTtl`, one without a start starts now. */
 export function sealed(
   access: Pick<Access, 'absoluteTtl' | 'ttl'>,
   data: SessionRecord,
-  created: number | null,
-): { data: SessionRecord; expires: number } {
-  if (access.absoluteTtl === null) return { data, expires: expiryOf(data, access.ttl) }
-  const start = created ?? Date.now()
-  const end = endOf(access, start)
-  const capped = capData(data, start, end)
-  return { data: capped, expires: Math.min(expiryOf(capped, access.ttl), end) }
+  start: number | null,
+): { data: SessionRecord; created: number | null; expires: number } {
+  if (access.absoluteTtl === null) return { data, created: start, expires: expiryOf(data, access.ttl) }
+  const created = start ?? Date.now()
+  const end = endOf(access, created)
+  const capped = capData(data, created, end)
+  return { data: capped, created, expires: Math.min(expiryOf(capped, access.ttl), end) }
 }
 
 /** The data with its creation time, and with a cookie and `expires` that go no further than `end` (ms since 1970). */

@@ -243,8 +243,8 @@ export class Saves {
     return cookieOf(data) || says ? { ...data, cookie } : data
   }
 
-  #saveOf(session: SessionRecord, owner: string | null, created: number | null): Save | Promise<Save> {
-    const { data, expires } = sealed(this.access, session, created)
+  #saveOf(session: SessionRecord, owner: string | null, start: number | null): Save | Promise<Save> {
+    const { data, created, expires } = sealed(this.access, session, start)
     const record = stringifyRecord(this.access.serializer, data)
     const cookieExpires = cookieExpiry(data)
     const maxAge = cookieOf(data)?.originalMaxAge

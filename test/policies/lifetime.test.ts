@@ -261,6 +261,21 @@ describe('absoluteTtl', () => {
         }
       })
 
+      it('whoever keeps touching one session object from before the option does not move its start', async () => {
+        const id = await scene.signIn('alice')
+        const store = limited()
+        const session = await load(store, id)
+        await store.touch(id, session)
+        const { sessionCreated } = await scene.record(id)
+        expect(sessionCreated).to.be.a('number')
+        for (const work of ['touch', 'set'] as const) {
+          while (Date.now() <= Number(sessionCreated) + 1) await sleep(1)
+          session.cookie.maxAge = 30 * DAY
+          await store[work](id, session)
+          expect(await scene.record(id), work).to.include({ sessionCreated })
+        }
+      })
+
       it('what a function lets live longer, the store neither loads, lists nor keeps', async () => {
         const [over, nearly] = [await oldSession(ABSOLUTE - HOUR), await oldSession(ABSOLUTE - 2 * HOUR)]
         for (const sessionId of [over, nearly])
