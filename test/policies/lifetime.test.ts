@@ -261,6 +261,29 @@ describe('absoluteTtl', () => {
         }
       })
 
+      it('a start in the future is none: it is as if the session had been created now', async () => {
+        const sessionCreated = Date.now() + 300 * DAY
+        const data = { userId: 'alice', sessionCreated, expires: inMs(30 * DAY) }
+        const writes: Record<string, (store: UserSessionStore, id: string) => Promise<unknown>> = {
+          save: async (store, id) => store.set(id, Object.assign(await load(store, id), { cart: [] })),
+          touch: async (store, id) => store.touch(id, await load(store, id)),
+          'touch without load': (store, id) => store.touch(id, newSession({}, cookie(30 * DAY))),
+          updateUser: (store) => store.updateUser('alice', { role: 'admin' } as never),
+        }
+        for (const [name, write] of Object.entries(writes)) {
+          const [made, saved] = [newId(), newId()]
+          await createSession({ ...scene.options, sessionId: made, data })
+          await scene.store().set(saved, newSession({ userId: 'alice', sessionCreated }, cookie(30 * DAY)))
+          const store = limited()
+          for (const id of [made, saved]) {
+            await write(store, id)
+            expect(await scene.expiry(id), name).to.be.closeTo(Date.now() + ABSOLUTE, MOMENT)
+            expect((await scene.record(id)).sessionCreated, name).to.be.closeTo(Date.now(), MOMENT)
+          }
+          await store.destroyUser('alice')
+        }
+      })
+
       it('whoever keeps touching one session object from before the option does not move its start', async () => {
         const id = await scene.signIn('alice')
         const store = limited()
