@@ -24,8 +24,8 @@ export interface Access {
   ownerOf(data: SessionRecord): string | null | undefined
   /** What the removal of a session publishes, if anything. */
   announce?(sessionId: string, userId: string | null): Announcement | undefined
-  /** Called after a session was destroyed. */
-  destroyed?(sessionId: string, userId: string | null): void
+  /** Called after a session was destroyed, with what that published. */
+  destroyed?(sessionId: string, userId: string | null, announcement: Announcement | undefined): void
   /** Called where that could not be published. */
   unannounced?(): void
 }

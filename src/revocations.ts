@@ -24,7 +24,10 @@ export class Revocations {
   readonly #watches = new Map<string, Watch>()
   /** Sessions that were destroyed lately, by handle: whoever begins to wait for one of them must look first. */
   readonly #recent = new Map<string, DestroyReason>()
+  /** Messages of this store that told of a session, by the answer to them or by coming back: the other is still to come. */
+  readonly #told = new Set<string>()
   readonly #channel: string
+  #messages = 0
   #warned = ''
 
   constructor(
@@ -46,7 +49,10 @@ export class Revocations {
     return {
       ...this.access,
       announce: (sessionId, userId) => this.#announcement({ handle: handleOf(sessionId), userId, reason }),
-      destroyed: (sessionId, userId) => this.#tell({ handle: handleOf(sessionId), userId, reason }),
+      destroyed: (sessionId, userId, announcement) => {
+        if (announcement && !this.#isFirst(announcement.message)) return
+        this.#hear({ handle: handleOf(sessionId), userId, reason })
+      },
       unannounced: () => this.#failed(new Error(`no message could be published on ${this.#channel}`)),
     }
   }
@@ -89,7 +95,8 @@ export class Revocations {
 
   #announcement(event: DestroyedEvent): Announcement | undefined {
     if (!this.subscriber) return undefined
-    return { channel: this.#channel, message: JSON.stringify({ ...event, store: this.#store }) }
+    const message = JSON.stringify({ ...event, store: this.#store, number: ++this.#messages })
+    return { channel: this.#channel, message }
   }
 
   #tell(event: DestroyedEvent): void {
@@ -105,19 +112,27 @@ export class Revocations {
   #remember({ handle, reason }: DestroyedEvent): void {
     this.#recent.delete(handle)
     this.#recent.set(handle, reason)
-    if (this.#recent.size > recentSize) this.#recent.delete(this.#recent.keys().next().value as string)
+    shorten(this.#recent)
   }
 
-  /** A check may find a session gone before the message comes. */
-  #wasTold(handle: string): boolean {
-    return this.#recent.get(handle) === 'missed' && !this.#watches.has(handle)
+  /** A store hears of what it destroyed by Redis's answer and by its own message, in any order; and either may get lost. */
+  #isFirst(message: string): boolean {
+    if (this.#told.delete(message)) return false
+    this.#told.add(message)
+    shorten(this.#told)
+    return true
+  }
+
+  /** A check may find a session gone before the message, or the answer, comes. */
+  #hear(event: DestroyedEvent): void {
+    const wasMissed = this.#recent.get(event.handle) === 'missed' && !this.#watches.has(event.handle)
+    if (!wasMissed) this.#tell(event)
   }
 
   #receive(message: string): void {
     const event = parseMessage(message)
-    if (event && event.store !== this.#store && !this.#wasTold(event.handle)) {
-      this.#tell({ handle: event.handle, userId: event.userId, reason: event.reason })
-    }
+    if (!event || (event.store === this.#store && !this.#isFirst(message))) return
+    this.#hear({ handle: event.handle, userId: event.userId, reason: event.reason })
   }
 
   #failed(error: unknown): void {
@@ -132,6 +147,11 @@ export class Revocations {
 
 const checkSize = 500
 const recentSize = 10_000
+
+/** Forgets the oldest. */
+function shorten(recent: Map<string, unknown> | Set<string>): void {
+  if (recent.size > recentSize) recent.delete(recent.keys().next().value as string)
+}
 
 /** Anybody may publish on a channel: what is no message of a store is ignored. */
 function parseMessage(message: string): (DestroyedEvent & { store: unknown }) | null {

@@ -92,7 +92,7 @@ async function removeUnchanged(
     const outcome = await remove({ sessionId, expected: raw, owners, announcement })
     if (outcome === null) return null
     if (outcome.done) {
-      access.destroyed?.(sessionId, owners[0] ?? null)
+      access.destroyed?.(sessionId, owners[0] ?? null, announcement)
       if (outcome.unannounced) access.unannounced?.()
       return true
     }

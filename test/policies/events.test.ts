@@ -2,10 +2,11 @@
 import { expect } from 'chai'
 import { handleOf } from '../../src/handle.ts'
 import { deleteSession, type UserSessionStore } from '../../src/index.ts'
+import { removeScript } from '../../src/scripts.ts'
 import { load, newId, onEveryStage } from '../races/scene.ts'
 import { appWith, browser, sessionOf } from '../support/app.ts'
 import { HOUR, rejection, useDatabase } from '../support/database.ts'
-import { watch } from '../support/paused-client.ts'
+import { pauseAfter, runs, watch } from '../support/paused-client.ts'
 import { cookie, newSession } from '../support/sessions.ts'
 import { heard, nextTurn } from './heard.ts'
 
@@ -150,6 +151,24 @@ describe('The events of a store', () => {
         await store.destroyUser('alice')
         await nextTurn()
         expect(events.map(({ reason }) => reason)).to.deep.equal(['revoked', 'revoked'])
+      })
+
+      it('a session that a check finds gone while it is being destroyed is told of once', async () => {
+        for (const { admin } of await scene.topology.masters()) await admin.scriptLoad(removeScript.source)
+        const { client, reached, release } = pauseAfter(scene.client, runs(removeScript))
+        const store = scene.store({ client })
+        const id = await scene.signIn('alice')
+        const [told, emitted] = [heard(), heard()]
+        store.onRevoked(id, told.listener)
+        store.on('destroyed', emitted.listener)
+        const destroying = store.destroy(id)
+        await reached
+        expect(await store.checkRevoked()).to.equal(1)
+        release()
+        await destroying
+        await nextTurn()
+        const event = { handle: handleOf(id), userId: null, reason: 'missed' }
+        expect([told.events, emitted.events]).to.deep.equal([[event], [event]])
       })
 
       it('a session that was revoked between its load and onRevoked is told as well', async () => {

@@ -3,12 +3,13 @@ import { expect } from 'chai'
 import { createClient } from 'redis'
 import { handleOf } from '../../src/handle.ts'
 import type { DestroyedEvent, SubscriberClient, UserSessionStore } from '../../src/index.ts'
+import { removeScript } from '../../src/scripts.ts'
 import { newId, onEveryStage, Scene } from '../races/scene.ts'
 import { tracked } from '../support/clients.ts'
 import { HOUR, rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { freshPrefixes } from '../support/hooks.ts'
-import { watch } from '../support/paused-client.ts'
+import { failAfter, pauseAfter, runs, watch } from '../support/paused-client.ts'
 import { cookie, newSession } from '../support/sessions.ts'
 import { startTopology, type Topology } from '../support/topologies.ts'
 import { heard, nextTurn } from './heard.ts'
@@ -49,6 +50,13 @@ async function untilListening(scene: Scene, count: number): Promise<void> {
     }
     return listening === count
   })
+}
+
+/** Until a new store listens, and has looked at what its listeners wait for: here at a session that never was. */
+async function untilChecked(store: UserSessionStore): Promise<void> {
+  const { listener, once } = heard()
+  store.onRevoked(newId(), listener)
+  await once()
 }
 
 async function cutSubscribers({ topology }: Scene): Promise<void> {
@@ -122,6 +130,39 @@ describe('Revocations in other processes', () => {
         }
       })
 
+      it('a revocation whose answer got lost is told by its message, in the process that revoked as well', async () => {
+        for (const { admin } of await scene.topology.masters()) await admin.scriptLoad(removeScript.source)
+        const { client } = failAfter(scene.client, runs(removeScript), new Error('Socket timeout'))
+        const store = scene.store({ client, subscriber: await subscriberOf(scene.topology) })
+        await untilChecked(store)
+        const id = await scene.signIn('alice')
+        const { events, listener, once } = heard()
+        store.onRevoked(id, listener)
+        expect((await rejection(store.destroy(id))).message).to.equal('Socket timeout')
+        await once()
+        await store.destroy(id)
+        await nextTurn()
+        expect(events).to.deep.equal([{ handle: handleOf(id), userId: 'alice', reason: 'logout' }])
+      })
+
+      it('a message that comes back before the answer does tells in its place', async () => {
+        for (const { admin } of await scene.topology.masters()) await admin.scriptLoad(removeScript.source)
+        const { client, reached, release } = pauseAfter(scene.client, runs(removeScript))
+        const store = scene.store({ client, subscriber: await subscriberOf(scene.topology) })
+        await untilChecked(store)
+        const id = await scene.signIn('alice')
+        const [{ listener, once }, emitted] = [heard(), heard()]
+        store.onRevoked(id, listener)
+        store.on('destroyed', emitted.listener)
+        const destroying = store.destroy(id)
+        await reached
+        await once()
+        release()
+        await destroying
+        await nextTurn()
+        expect(emitted.events).to.deep.equal([{ handle: handleOf(id), userId: 'alice', reason: 'logout' }])
+      })
+
       it('messages carry the handle, and no session id', async () => {
         const [here] = await processes(scene)
         const messages: string[] = []
@@ -132,8 +173,9 @@ describe('Revocations in other processes', () => {
         await here.destroy(ids[2] as string)
         await eventually('three messages', () => messages.length === 3)
         for (const [n, message] of messages.entries()) {
-          const { store, ...event } = JSON.parse(message)
+          const { store, number, ...event } = JSON.parse(message)
           expect(store).to.be.a('string')
+          expect(number).to.be.a('number')
           expect(Object.keys(event)).to.have.members(['handle', 'userId', 'reason'])
           expect(ids.map(handleOf), `${n}`).to.include(event.handle)
           for (const id of ids) expect(message).to.not.include(id)
