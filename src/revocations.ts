@@ -61,12 +61,16 @@ export class Revocations {
   watch(sessionId: string, listener: RevokedListener): () => void {
     const handle = handleOf(sessionId)
     const watch = this.#watches.get(handle) ?? { sessionId, listeners: new Set() }
-    // Each call is a listener of its own, even of the same function.
-    const own: RevokedListener = (event) => listener(event)
+    // Each call is a listener of its own, even of the same function. It is called on the next tick, unless it is taken back by then.
+    let isTaken = false
+    const own: RevokedListener = (event) => {
+      if (!isTaken) listener(event)
+    }
     watch.listeners.add(own)
     this.#watches.set(handle, watch)
     if (this.#recent.has(handle)) this.#check([[handle, watch]]).catch((error) => this.#failed(error))
     return () => {
+      isTaken = true
       watch.listeners.delete(own)
       if (watch.listeners.size === 0 && this.#watches.get(handle) === watch) this.#watches.delete(handle)
     }

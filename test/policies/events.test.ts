@@ -100,6 +100,19 @@ describe('The events of a store', () => {
         takeBack()
       })
 
+      it('a listener that is taken back is not called any more, not even by a revocation that is done', async () => {
+        const store = scene.store()
+        const id = await scene.signIn('alice')
+        const [early, late] = [heard(), heard()]
+        store.onRevoked(id, () => takeLateBack())
+        const takeEarlyBack = store.onRevoked(id, early.listener)
+        const takeLateBack = store.onRevoked(id, late.listener)
+        store.once('destroyed', takeEarlyBack)
+        await store.destroy(id)
+        await nextTurn()
+        expect([early.events, late.events]).to.deep.equal([[], []])
+      })
+
       it('checkRevoked finds what is gone, by whatever way, and asks in one go', async () => {
         const { client, calls } = watch(scene.client)
         const store = scene.store({ client })
