@@ -1,5 +1,6 @@
 import { type Access, readable } from './access.ts'
 import { scanKeys } from './client.ts'
+import { isOver } from './lifetime.ts'
 import type { SessionRecord } from './records.ts'
 import { revoke } from './revoke.ts'
 import { settleAll } from './settle-all.ts'
@@ -19,7 +20,7 @@ export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
   }
 }
 
-/** All sessions that can be read, in batches. */
+/** All sessions that can be read, in batches; not those whose absolute lifetime is over, though Redis still has them. */
 export async function* readableSessions(access: Access): AsyncGenerator<FoundSession[]> {
   for await (const ids of sessionIds(access)) {
     const stored = await access.records.read(ids)
@@ -28,7 +29,7 @@ export async function* readableSessions(access: Access): AsyncGenerator<FoundSes
     )
     yield ids.flatMap((sessionId, n) => {
       const [raw, data] = [stored[n]?.raw, datas[n]]
-      return raw != null && data ? [{ sessionId, raw, data }] : []
+      return raw != null && data && !isOver(access, data) ? [{ sessionId, raw, data }] : []
     })
   }
 }

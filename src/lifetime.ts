@@ -30,6 +30,11 @@ export function endOf({ absoluteTtl }: Pick<Access, 'absoluteTtl'>, created: num
   return absoluteTtl === null || created === null ? Number.POSITIVE_INFINITY : created + absoluteTtl
 }
 
+/** Whether a session is past its absolute end. Redis may still have it, where something that knows of none has moved its TTL. */
+export function isOver(access: Pick<Access, 'absoluteTtl'>, data: object): boolean {
+  return endOf(access, createdOf(data)) <= Date.now()
+}
+
 /** Data as it is to be written, its start, and when it expires (ms since 1970). With `absoluteTtl`, one without a start starts now. */
 export function sealed(
   access: Pick<Access, 'absoluteTtl' | 'ttl'>,

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
-import type { Access } from './access.ts'
+import { type Access, readable } from './access.ts'
 import { badArgument } from './errors.ts'
 import { type DestroyedEvent, type DestroyReason, emitLater } from './events.ts'
 import { handleOf } from './handle.ts'
-import type { Announcement } from './records.ts'
+import { isOver } from './lifetime.ts'
+import type { Announcement, StoredRecord } from './records.ts'
 import { type SubscriberClient, Subscription } from './subscription.ts'
 
 export type RevokedListener = (event: DestroyedEvent) => void
@@ -87,14 +88,20 @@ export class Revocations {
   }
 
   async #check(watched: [handle: string, watch: Watch][]): Promise<number> {
-    const found = await this.access.records.read(watched.map(([, { sessionId }]) => sessionId))
+    const ids = watched.map(([, { sessionId }]) => sessionId)
+    const found = await this.access.records.read(ids)
+    const over = await Promise.all(found.map((stored, n) => this.#isOver(ids[n] as string, stored)))
     // Those that a message has told of meanwhile are not waited for any more.
-    const gone = watched.filter(
-      ([handle, watch], n) =>
-        found[n]?.raw === null && !found[n]?.foreign && this.#watches.get(handle) === watch,
-    )
+    const gone = watched.filter(([handle, watch], n) => over[n] && this.#watches.get(handle) === watch)
     for (const [handle] of gone) this.#tell({ handle, userId: null, reason: 'missed' })
     return gone.length
+  }
+
+  async #isOver(sessionId: string, stored: StoredRecord): Promise<boolean> {
+    if (stored.raw === null) return !stored.foreign
+    if (this.access.absoluteTtl === null) return false
+    const data = await readable(this.access, sessionId, stored)
+    return data !== null && isOver(this.access, data)
   }
 
   #announcement(event: DestroyedEvent): Announcement | undefined {

@@ -8,6 +8,7 @@ import { load, newId, onEveryStage, type Scene, theWrite } from '../races/scene.
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, inMs, MINUTE, SECOND, useDatabase } from '../support/database.ts'
 import { cookie, type Fields, fields, newSession } from '../support/sessions.ts'
+import { heard, nextTurn } from './heard.ts'
 
 const DAY = 24 * HOUR
 const ABSOLUTE = 12 * HOUR
@@ -299,7 +300,7 @@ describe('absoluteTtl', () => {
         }
       })
 
-      it('what a function lets live longer, the store neither loads, lists nor keeps', async () => {
+      it('what a function lets live longer, the store neither loads, lists nor keeps, and a check finds it', async () => {
         const [over, nearly] = [await oldSession(ABSOLUTE - HOUR), await oldSession(ABSOLUTE - 2 * HOUR)]
         for (const sessionId of [over, nearly])
           await updateSession({ ...scene.options, sessionId, data: { expires: inMs(30 * DAY) } })
@@ -309,6 +310,14 @@ describe('absoluteTtl', () => {
         expect(await store.get(over)).to.equal(null)
         const listed = await store.userSessions('alice')
         expect(listed.map(({ sessionId }) => sessionId)).to.deep.equal([nearly])
+        expect((await store.all()).map(({ id }) => id)).to.deep.equal([nearly])
+        const [ended, open] = [heard(), heard()]
+        store.onRevoked(over, ended.listener)
+        store.onRevoked(nearly, open.listener)
+        expect(await store.checkRevoked()).to.equal(1)
+        await nextTurn()
+        expect(ended.events).to.deep.equal([{ handle: handleOf(over), userId: null, reason: 'missed' }])
+        expect(open.events).to.deep.equal([])
         expect(listed[0]?.expires.getTime()).to.be.closeTo(Date.now() + HOUR, MOMENT)
         await store.updateUser('alice', { role: 'admin' } as never)
         expect(await scene.expiry(nearly)).to.be.closeTo(Date.now() + HOUR, MOMENT)
