@@ -1,5 +1,6 @@
 /** `waitForReplicas`: a revocation that was acknowledged survives the master, and one that may not is an error. */
 import { expect } from 'chai'
+import { createClient, createClientPool } from 'redis'
 import {
   deleteSession,
   deleteUserSessions,
@@ -8,12 +9,20 @@ import {
   type UserSessionStoreOptions,
 } from '../../src/index.ts'
 import { load, newId } from '../races/scene.ts'
+import { tracked } from '../support/clients.ts'
 import { rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
 import { newSession } from '../support/sessions.ts'
 import type { Node } from '../support/topologies/node.ts'
-import { type AnyClient, onEveryTopology, startTopology, type Topology } from '../support/topologies.ts'
+import type { PoolClient, ServerClient } from '../support/topologies/one-server.ts'
+import {
+  type AnyClient,
+  onEveryTopology,
+  startTopology,
+  type Topology,
+  type TopologyName,
+} from '../support/topologies.ts'
 
 const TIMEOUT = '1m'
 const ONE_REPLICA = { count: 1, timeout: 1000 }
@@ -58,8 +67,19 @@ class Stage {
 }
 
 describe('waitForReplicas', () => {
-  for (const name of ['sentinel', 'cluster'] as const) {
-    describe(`on ${name} with a replica`, () => {
+  const masterOf = async (topology: Topology) => (await topology.masters())[0]?.server.url as string
+  const clients: [name: string, TopologyName, connect: (topology: Topology) => Promise<AnyClient>][] = [
+    ['a server', 'sentinel', async (topology) => connectTo(createClient({ url: await masterOf(topology) }))],
+    [
+      'a pool',
+      'sentinel',
+      async (topology) => connectTo(createClientPool({ url: await masterOf(topology) })),
+    ],
+    ['sentinel', 'sentinel', (topology) => topology.connect()],
+    ['cluster', 'cluster', (topology) => topology.connect()],
+  ]
+  for (const [title, name, connect] of clients) {
+    describe(`on ${title} with a replica`, () => {
       let topology: Topology
       const stage = stageOn(() => topology)
 
@@ -69,7 +89,7 @@ describe('waitForReplicas', () => {
         for (const replica of await stage.replicas) {
           if (name === 'cluster') await replica.admin.sendCommand(['READONLY'])
         }
-        stage.client = await topology.connect()
+        stage.client = await connect(topology)
       })
 
       after(async () => {
@@ -156,6 +176,12 @@ describe('waitForReplicas', () => {
     )
   })
 })
+
+async function connectTo<Client extends ServerClient | PoolClient>(client: Client): Promise<Client> {
+  client.on('error', () => {})
+  await client.connect()
+  return tracked(client)
+}
 
 function stageOn(topology: () => Topology): Stage {
   const stage = new Stage(topology)
