@@ -4,8 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 export interface SubscriberClient {
   readonly isOpen: boolean
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
-  /** Of a listener; how that is typed differs between the versions and kinds of client. */
-  unsubscribe(channel: string, ...listener: never[]): Promise<unknown>
+  unsubscribe(channel: string, listener: (message: unknown) => void): Promise<unknown>
   on(event: string, listener: () => void): unknown
 }
 
@@ -62,7 +61,7 @@ export class Subscription {
     this.#hasListened = true
     // An answer on the connection that the messages come on: it listens again by now.
     await this.client.subscribe(this.probe, ignore)
-    await this.client.unsubscribe(this.probe, ignore as never)
+    await this.client.unsubscribe(this.probe, ignore)
     await this.tell.listening()
   }
 }

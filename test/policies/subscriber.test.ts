@@ -1,6 +1,6 @@
 /** Revocations that every process hears of: at once, after a lost connection, once, and without a session id. */
 import { expect } from 'chai'
-import { createClient } from 'redis'
+import { createClient, createCluster } from 'redis'
 import { handleOf } from '../../src/handle.ts'
 import type { DestroyedEvent, SubscriberClient, UserSessionStore } from '../../src/index.ts'
 import { removeScript } from '../../src/scripts.ts'
@@ -35,20 +35,20 @@ async function processes(scene: Scene): Promise<[UserSessionStore, UserSessionSt
   return [here, there]
 }
 
-const connectionError = /Socket|client|connect|ECONN|offline|closed/i
+const connectionError = /Socket|client|connect|ECONN|offline|closed|CLUSTERDOWN/i
 
 const channelOf = (scene: Scene) => `${scene.prefixes.prefix}revoked`
 
-/** Until so many connections listen to the channel of this scene. */
-async function untilListening(scene: Scene, count: number): Promise<void> {
-  await eventually(`${count} subscribers`, async () => {
-    let listening = 0
-    for (const { admin, server } of scene.topology.nodes) {
-      if (server.dead) continue
-      const reply = (await admin.sendCommand(['PUBSUB', 'NUMSUB', channelOf(scene)])) as [string, number]
-      listening += Number(reply[1])
+/** Until so many connections listen to the channel of this scene; resolves to the nodes that they listen to. */
+async function untilListening(scene: Scene, count: number): Promise<Topology['nodes']> {
+  return eventually(`${count} subscribers`, async () => {
+    const listenedTo: Topology['nodes'] = []
+    for (const node of scene.topology.nodes) {
+      if (node.server.dead) continue
+      const reply = (await node.admin.sendCommand(['PUBSUB', 'NUMSUB', channelOf(scene)])) as [string, number]
+      for (let n = 0; n < Number(reply[1]); n++) listenedTo.push(node)
     }
-    return listening === count
+    return listenedTo.length === count && listenedTo
   })
 }
 
@@ -314,6 +314,43 @@ describe('Revocations in other processes', () => {
       await lost.once()
       await untilListening(scene, 1)
       await scene.store({ subscriber: await subscriberOf(scene.topology) }).destroy(stays)
+      await kept.once()
+      expect(kept.events).to.have.lengthOf(1)
+      for (const failure of failures) expect(failure).to.match(connectionError)
+    })
+
+    it('after a failover of Cluster it listens to another node, and looks for what it missed', async function () {
+      this.timeout('1m')
+      await stage((await startTopology('cluster', { replicas: 1 })) as unknown as Topology)
+      const connect = async () => {
+        const cluster = createCluster({
+          rootNodes: scene.topology.nodes.map(({ server }) => ({ url: server.url })),
+          topologyRefreshOnReconnectionAttemptStrategy: 100,
+        })
+        cluster.on('error', () => {})
+        return closing(tracked(await cluster.connect()))
+      }
+      const client = await connect()
+      const there = scene.store({ client, subscriber: await connect() })
+      await untilChecked(there)
+      const [listenedTo] = await untilListening(scene, 1)
+      const failures = failuresOf(there)
+      const speaking = scene.store({ client, subscriber: await connect() })
+      const [gone, stays] = [await scene.signIn('alice'), await scene.signIn('bob')]
+      const [lost, kept] = [heard(), heard()]
+      there.onRevoked(gone, lost.listener)
+      there.onRevoked(stays, kept.listener)
+      // This one sends no message: as if it had been sent while the connection was down.
+      await scene.store().destroy(gone)
+      for (const { admin } of await scene.topology.masters()) {
+        await admin.ping()
+        await admin.wait(1, 2000)
+      }
+      await listenedTo?.server.kill()
+      await lost.once()
+      expect(lost.events.map(({ reason }) => reason)).to.deep.equal(['missed'])
+      await untilListening(scene, 2)
+      await eventually('the revocation to be done', () => speaking.destroy(stays).then(() => true))
       await kept.once()
       expect(kept.events).to.have.lengthOf(1)
       for (const failure of failures) expect(failure).to.match(connectionError)

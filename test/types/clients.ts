@@ -1,6 +1,6 @@
 /**
  * Compiled, never run: what every kind of client's maker returns fits `client` as it is, with any modules, RESP version and
- * type mapping.
+ * type mapping, and `subscriber` if it can subscribe.
  */
 import {
   createClient,
@@ -62,6 +62,31 @@ export async function clients(): Promise<UserSessionStore[]> {
       client: createSentinel({ name: 'main', sentinelRootNodes: [] }).on('error', () => {}),
     }),
   ]
+  return made
+}
+
+export async function subscribers(): Promise<UserSessionStore[]> {
+  const client = createClient()
+  const made = [
+    new UserSessionStore({ client, subscriber: client.duplicate() }),
+    new UserSessionStore({ client, subscriber: await client.duplicate().connect() }),
+    new UserSessionStore({ client, subscriber: createClient({ RESP: 2 }) }),
+    new UserSessionStore({ client, subscriber: createClient({ modules: {}, scripts: { script } }) }),
+    new UserSessionStore({ client, subscriber: createClient().on('error', () => {}) }),
+
+    new UserSessionStore({ client, subscriber: createCluster({ rootNodes: [] }) }),
+    new UserSessionStore({ client, subscriber: await createCluster({ rootNodes: [] }).connect() }),
+    new UserSessionStore({ client, subscriber: createCluster({ rootNodes: [], RESP: 2 }) }),
+    new UserSessionStore({ client, subscriber: createCluster({ rootNodes: [] }).on('error', () => {}) }),
+
+    new UserSessionStore({ client, subscriber: createSentinel({ name: 'main', sentinelRootNodes: [] }) }),
+    new UserSessionStore({
+      client,
+      subscriber: await createSentinel({ name: 'main', sentinelRootNodes: [], RESP: 2 }).connect(),
+    }),
+  ]
+  // @ts-expect-error a pool cannot subscribe
+  new UserSessionStore({ client, subscriber: createClientPool() })
   return made
 }
 
