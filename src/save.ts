@@ -159,8 +159,14 @@ export class Saves {
     // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
     loaded.version = mine
     if (written && written.owner !== written.previousOwner) {
-      await this.rules.signedIn({ sessionId, owner: written.owner, limit: mine.limit, isNew: false })
+      // A merge may undo a sign-out, of which this object knew nothing.
+      const limit = 'limit' in mine ? mine.limit : await this.#limitOf(written)
+      await this.rules.signedIn({ sessionId, owner: written.owner, limit, isNew: false })
     }
+  }
+
+  async #limitOf({ sessionId, record, owner }: Write): Promise<number | undefined> {
+    return owner === null ? undefined : this.rules.limitOf(await this.#parse(sessionId, record))
   }
 
   async #merged(

@@ -137,6 +137,22 @@ describe('maxUserSessions', () => {
         await expectExactly([ids[2] as string, anonymous, bobs], [...ids, anonymous, bobs])
       })
 
+      it('a sign-out that is undone by an overlapping save of the same property is a sign-in', async () => {
+        const store = limited(1)
+        const passport = { user: 'alice' }
+        const [phone, laptop] = [newId(), newId()]
+        await store.set(phone, newSession({ passport }, cookie(2 * HOUR)))
+        const [signingOut, saving] = [await load(store, phone), await load(store, phone)]
+        signingOut.passport = {}
+        await store.set(phone, signingOut)
+        await store.set(laptop, newSession({ passport }, cookie(HOUR)))
+        expect(await living(scene, [phone, laptop])).to.have.members([phone, laptop])
+        saving.passport = { ...passport, flash: 'saved' }
+        await store.set(phone, saving)
+        expect(await living(scene, [phone, laptop])).to.deep.equal([phone])
+        expect(Object.keys(await scene.index('alice'))).to.deep.equal([phone])
+      })
+
       it('touches nobody else\u2019s sessions, and counts none of them', async () => {
         const store = limited(1)
         const others = await Promise.all(['bob', 'carol', undefined].map((user) => scene.signIn(user)))
