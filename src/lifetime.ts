@@ -11,12 +11,13 @@ import type { SessionRecord } from './records.ts'
 export const createdProperty = 'sessionCreated'
 
 /**
- * When a session was created, in ms since 1970; `null` where its record does not say. None was created in the future: a record
- * that says so was written by something else, and lives no longer than if it said nothing.
+ * When a session was created, in whole ms since 1970; `null` where its record does not say. None was created in the future: a
+ * record that says so was written by something else, and lives no longer than if it said nothing.
  */
 export function createdOf(data: object): number | null {
   const created = (data as SessionRecord)[createdProperty]
-  return typeof created === 'number' && Number.isFinite(created) ? Math.min(created, Date.now()) : null
+  if (typeof created !== 'number' || !Number.isFinite(created)) return null
+  return Math.floor(Math.min(Math.max(created, 0), Date.now()))
 }
 
 /** The earliest of what is known. */

@@ -69,7 +69,7 @@ export class UserSessionStore extends Store {
     const checked = checkOptions(options)
     const { client, userId, ttl, serializer, scanCount } = checked
     const keys = new Keys(checked.prefix, checked.userPrefix)
-    const absoluteTtl = checked.absoluteTtl === undefined ? null : checked.absoluteTtl * 1000
+    const absoluteTtl = checked.absoluteTtl === undefined ? null : Math.round(checked.absoluteTtl * 1000)
     const ownerOf = (data: object) => lenientOwner(userId, data)
     this.#access = {
       client,

@@ -285,6 +285,31 @@ describe('absoluteTtl', () => {
         }
       })
 
+      it('an option and a start that are no whole milliseconds, or a start that is no date, do no harm', async () => {
+        const store = scene.store({ absoluteTtl: ABSOLUTE / 1000 + 1 / 7, ttl: 30 * 24 * 3600 })
+        const created = Date.now() - HOUR
+        for (const sessionCreated of [undefined, created + 0.5, created - 0.1]) {
+          for (const maxAge of [30 * DAY, null]) {
+            const id = newId()
+            await scene.store().set(id, newSession({ userId: 'alice', sessionCreated }, cookie(maxAge)))
+            await store.set(id, Object.assign(await load(store, id), { cart: [] }))
+            const expires = await scene.expiry(id)
+            expect(expires).to.be.closeTo((sessionCreated ?? Date.now()) + ABSOLUTE, MOMENT)
+            expect((await scene.index('alice'))[id]).to.equal(expires)
+          }
+        }
+        for (const sessionCreated of [-1e300, -1, Number.MIN_VALUE]) {
+          const id = await scene.signIn('alice', { sessionCreated })
+          const listed = await scene.store().userSessions('alice')
+          expect(listed.filter((each) => each.sessionId === id)[0]?.created).to.deep.equal(new Date(0))
+          expect(await store.get(id)).to.equal(null)
+          await store.updateUser('alice', { role: 'admin' } as never)
+          await scene.expectGone(id)
+          await store.set(id, newSession({ userId: 'alice', sessionCreated }))
+          await scene.expectGone(id)
+        }
+      })
+
       it('whoever keeps touching one session object from before the option does not move its start', async () => {
         const id = await scene.signIn('alice')
         const store = limited()
