@@ -16,7 +16,7 @@ import {
 } from '../src/index.ts'
 import { HOUR, inMs } from './support/database.ts'
 import { eventually } from './support/eventually.ts'
-import { newSession } from './support/sessions.ts'
+import { cookie, newSession } from './support/sessions.ts'
 import { startTopology, type Topology } from './support/topologies.ts'
 
 const prefix = 'session:'
@@ -158,7 +158,8 @@ function everything(client: Client, options: Partial<UserSessionStoreOptions>) {
   const all = { client, prefix, userPrefix }
   const store = new UserSessionStore({ ...all, ...options })
   const data = () => ({ userId: 'alice', expires: inMs(HOUR) })
-  const save = (id: string, fields: object) => store.set(id, newSession({ ...fields }))
+  const save = (id: string, fields: object, maxAge = HOUR) =>
+    store.set(id, newSession({ ...fields }, cookie(maxAge)))
   const change = async (id: string, fields: object) =>
     store.set(id, Object.assign((await store.get(id)) ?? newSession(), fields))
   return {
@@ -180,7 +181,7 @@ function everything(client: Client, options: Partial<UserSessionStoreOptions>) {
       await save('anonymous', {})
       await save('b', { userId: 'bob' })
       await save('passport', { passport: { user: 'bob' } })
-      await save('c', { userId: 'bob' })
+      await save('c', { userId: 'bob' }, 2 * HOUR)
       await save('d', { userId: 'bob' })
       await change('d', { userId: 'carol' })
       await change('d', { cart: [] })
