@@ -113,8 +113,8 @@ describe('A touch', () => {
     return JSON.stringify(calls).length
   }
 
-  it('sends a record once, and twice where a serializer or absoluteTtl has a say', async () => {
-    expect(await sent({})).to.be.within(long.length, 2 * long.length)
+  it('does not send the record, but twice where a serializer or absoluteTtl has a say', async () => {
+    expect(await sent({})).to.be.below(1000)
     expect(await sent({}, cookie(null))).to.be.above(2 * long.length)
     expect(await sent({ absoluteTtl: 7200 })).to.be.above(2 * long.length)
     let written = 0
