@@ -339,7 +339,8 @@ return before`,
 )
 
 /**
- * Lowers or removes an index entry whose score has not changed, on Cluster.
+ * Lowers or removes an index entry whose score has not changed, on Cluster. An entry that is to be lowered may have been confirmed
+ * meanwhile, which takes its half millisecond away.
  *
  * KEYS[1]  the index
  * ARGV[1]  session id
@@ -352,7 +353,9 @@ export const lowerScript = script(
   settleIndex,
   `
 local score = onKey(1, 'ZSCORE', ARGV[1])
-if score and (ARGV[2] == '' or tonumber(score) == tonumber(ARGV[2])) then
+local same = score and (ARGV[2] == '' or tonumber(score) == tonumber(ARGV[2]))
+local confirmed = score and ARGV[2] ~= '' and ARGV[3] ~= '' and tonumber(score) == math.floor(ARGV[2])
+if same or confirmed then
   if ARGV[3] == '' then onKey(1, 'ZREM', ARGV[1]) else onKey(1, 'ZADD', ARGV[3], ARGV[1]) end
 end
 settleIndex(1, true)

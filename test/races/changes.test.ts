@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { createSession, updateSession, updateUserSessions } from '../../src/index.ts'
 import { HOUR, inMs, MINUTE } from '../support/database.ts'
 import { cookie, newSession } from '../support/sessions.ts'
-import { inflate, load, newId, onEveryStage, theWrite } from './scene.ts'
+import { inflate, load, newId, nth, onEveryStage, theRighting, theWrite } from './scene.ts'
 
 const WEEK = 7 * 24 * HOUR
 
@@ -279,6 +279,22 @@ describe('the TTL, the index, the record and what is reported agree on the expir
         await touching
         expect(await scene.expectOneExpiry(id, 'alice')).to.be.closeTo(Date.now() + second, 10_000)
       }
+    })
+
+    it('when a session is shortened while the one who makes it lists it for good', async () => {
+      const [id, expires] = [newId(), inMs(MINUTE)]
+      const maker = scene.stoppedBefore(nth(2, theRighting))
+      const made = maker.store.set(id, newSession({ userId: 'alice' }, cookie(HOUR)))
+      await Promise.race([maker.reached, made])
+      const other = scene.stoppedBefore(theWrite)
+      const shortened = updateSession({ ...other.options, sessionId: id, data: { expires } })
+      await other.reached
+      maker.release()
+      await made
+      other.release()
+      await shortened
+      expect(await scene.expectOneExpiry(id, 'alice')).to.equal(Date.parse(expires))
+      await scene.expectSignedIn(id, 'alice')
     })
 
     it('when a request saves without a touch while the session is touched', async () => {
