@@ -34,7 +34,9 @@ const ARGS = [
 export function launchChromium(): Promise<Browser> {
   // As root, for instance in a container, Chromium's sandbox does not work.
   const args = process.getuid?.() === 0 ? [...ARGS, '--no-sandbox'] : ARGS
-  return chromium.launch({ executablePath: chromiumPath(), args })
+  // Playwright's listeners would keep this process alive after a signal. Chromium ends by itself when its pipe closes.
+  const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false }
+  return chromium.launch({ executablePath: chromiumPath(), args, ...signals })
 }
 
 export function chromiumPath(env = process.env): string {
@@ -83,6 +85,7 @@ export class Device {
     page.setDefaultTimeout(10_000)
   }
 
+  /** Never while a page turns by itself: Chromium then waits for its "pagehide" forever. Wait for the page first. */
   close(): Promise<void> {
     return this.#context.close()
   }

@@ -43,9 +43,12 @@ describe('The example in two browsers, live', () => {
 
   const shown = ({ page }: Device) => page.getByRole('listitem').getByRole('heading').allInnerTexts()
 
-  async function open(device: Device): Promise<void> {
-    const events = device.page.waitForResponse((response) => response.url().endsWith('/account/events'))
-    await device.signIn(grace)
+  const eventsOf = ({ page }: Device) =>
+    page.waitForResponse((response) => response.url().endsWith('/account/events'))
+
+  async function open(device: Device, user: (typeof demoUsers)[number] = grace): Promise<void> {
+    const events = eventsOf(device)
+    await device.signIn(user)
     await events
   }
 
@@ -73,20 +76,24 @@ describe('The example in two browsers, live', () => {
 
   for (const path of ['/account', '/account/password', '/admin']) {
     it(`a browser that is signed out elsewhere turns to the sign-in page by itself: ${path}`, async () => {
-      const events = phone.page.waitForResponse((response) => response.url().endsWith('/account/events'))
-      await phone.signIn(ada)
-      await events
+      await open(phone, ada)
       if (path !== '/account') {
-        const again = phone.page.waitForResponse((response) => response.url().endsWith('/account/events'))
+        const again = eventsOf(phone)
         await phone.open(path)
         await again
       }
-      await desktop.signIn(ada)
-      const start = Date.now()
+      await open(desktop, ada)
+      const both = [phone, desktop]
+      const start = performance.now()
+      const turning = both.map(({ page }) => page.waitForRequest((request) => request.isNavigationRequest()))
       expect(await site.store.destroyUser(ada.id)).to.equal(2)
-      await phone.page.waitForURL('**/sign-in')
-      expect(Date.now() - start).to.be.below(WITHIN_MS)
-      expect(await phone.text()).to.include('You were signed out on this device.')
+      await Promise.all(turning)
+      const took = performance.now() - start
+      // To the end, also because Chromium never closes a page with a listener for "pagehide" that is about to turn.
+      for (const { page } of both) await page.waitForURL('**/sign-in')
+      for (const device of both) expect(await device.text()).to.include('You were signed out on this device.')
+      process.stdout.write(`      both have left after ${Math.round(took)} ms\n`)
+      expect(took, 'ms until both have left').to.be.below(WITHIN_MS)
     })
   }
 
