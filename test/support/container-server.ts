@@ -6,7 +6,14 @@
 import { spawnSync } from 'node:child_process'
 import type { StartedTestContainer } from 'testcontainers'
 import { onProcessEnd } from './process-end.ts'
-import { freePortCandidate, READY, type ServerHandle, type ServerOptions } from './spawn-server.ts'
+import { expectVersionOfImage } from './server-version.ts'
+import {
+  freePortCandidate,
+  isPortTaken,
+  READY,
+  type ServerHandle,
+  type ServerOptions,
+} from './spawn-server.ts'
 
 const BIND_ATTEMPTS = 3
 const CONFIG = '/tmp/server.conf'
@@ -25,24 +32,30 @@ export async function containerServer(image: string, options: ServerOptions = {}
   for (let attempt = 1; ; attempt++) {
     const port = freePortCandidate()
     try {
-      const container = await startContainer(image, port, options)
-      return await handleOf(image, port, container)
+      return await handleOf(image, port, await startContainer(image, port, options))
     } catch (error) {
-      if (attempt === BIND_ATTEMPTS) throw error
+      if (attempt === BIND_ATTEMPTS || !isPortTaken(error)) throw error
     }
   }
 }
 
+/** Rejects with the server's own words where it ends before it is ready. */
 async function startContainer(image: string, port: number, { settings, sentinel }: ServerOptions) {
   const { GenericContainer, Wait } = await import('testcontainers')
   const lines = [`port ${port}`, 'bind 127.0.0.1', 'dir /tmp', 'save ""', ...(settings?.(port) ?? []), '']
-  return new GenericContainer(image)
-    .withNetworkMode('host')
-    .withEntrypoint(ENTRYPOINT)
-    .withCommand(sentinel ? [CONFIG, '--sentinel'] : [CONFIG])
-    .withCopyContentToContainer([{ content: lines.join('\n'), target: CONFIG }])
-    .withWaitStrategy(Wait.forLogMessage(READY))
-    .start()
+  const said: string[] = []
+  try {
+    return await new GenericContainer(image)
+      .withNetworkMode('host')
+      .withEntrypoint(ENTRYPOINT)
+      .withCommand(sentinel ? [CONFIG, '--sentinel'] : [CONFIG])
+      .withCopyContentToContainer([{ content: lines.join('\n'), target: CONFIG }])
+      .withLogConsumer((log) => log.on('data', (chunk) => said.push(String(chunk))))
+      .withWaitStrategy(Wait.forLogMessage(READY))
+      .start()
+  } catch (cause) {
+    throw new Error(`${image} gave no server: ${cause}\n${said.join('')}`, { cause })
+  }
 }
 
 async function engineContainer(id: string) {
@@ -60,10 +73,13 @@ async function handleOf(image: string, port: number, started: StartedTestContain
     spawnSync('docker', ['rm', '--force', '--volumes', container.id], { stdio: 'ignore' })
   })
 
+  const url = `redis://127.0.0.1:${port}`
+  const version = await expectVersionOfImage(image, url)
+
   const handle: ServerHandle = {
-    url: `redis://127.0.0.1:${port}`,
+    url,
     port,
-    version: image,
+    version,
     get pid() {
       return pid
     },

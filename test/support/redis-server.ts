@@ -12,6 +12,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { onProcessEnd } from './process-end.ts'
+import { expectVersionOfImage } from './server-version.ts'
 import { onPath, serverBinary, spawnServer } from './spawn-server.ts'
 
 export { type ServerHandle, type ServerOptions, serverBinary, spawnServer } from './spawn-server.ts'
@@ -76,10 +77,11 @@ async function fromDocker(env: NodeJS.ProcessEnv): Promise<FoundRedis> {
     spawnSync('docker', ['rm', '--force', '--volumes', container.getId()], { stdio: 'ignore' })
   })
   const url = `redis://${container.getHost()}:${container.getMappedPort(REDIS_PORT)}`
+  const version = await expectVersionOfImage(image, url)
   let stopped: Promise<unknown> | undefined
   return {
     url,
-    how: `${image} in a container, through Testcontainers`,
+    how: `${version} (${image}) in a container, through Testcontainers`,
     async stop() {
       stopped ??= container.stop()
       await stopped

@@ -213,7 +213,8 @@ function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null
 }
 
-function isPortTaken(error: unknown): boolean {
+/** Whether a server ended because another one listens where it should. */
+export function isPortTaken(error: unknown): boolean {
   return error instanceof Error && PORT_TAKEN.test(error.message)
 }
 
