@@ -74,6 +74,7 @@ describe('on three masters', () => {
         Promise.all(Array.from({ length: LANES }, (_, n) => lane(n))),
       )
       expect(done.operations).to.be.at.least(OPERATIONS)
+      if (resharding) expect(moves, 'slots moved').to.be.at.least(1)
       figures(`0 violations in ${done.operations} operations of ${done.programs} programs`, {
         'slots moved': moves,
         'TTLs that MIGRATE moved': done.drifts,
@@ -113,6 +114,7 @@ describe('on three masters', () => {
         key,
         Promise.all(Array.from({ length: LANES }, lane)),
       )
+      if (resharding) expect(moves, 'slots moved').to.be.at.least(1)
       figures(`0 violations in ${outcomes.raced} races`, { 'slots moved': moves })
       expect(await world.keys(), 'what is left').to.deep.equal([])
     }
