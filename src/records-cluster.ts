@@ -65,10 +65,13 @@ export class ClusterRecords implements Records {
     // A crash here leaves a session that is listed, if nobody removed the entry just before the session was written; its next
     // write lists it again. An entry that should have been lowered stays too long until then. The previous user's index has
     // an entry that is not his, which his next listing removes.
-    if (before !== null && before > written) await this.#lower(owner, sessionId, before, written)
+    const lowered = before !== null && before > written
+    if (lowered) await this.#lower(owner, sessionId, before, written)
+    // A crash here, after another write that gave the session back the very end that the entry had, leaves an entry that is too
+    // short; his next listing, and the next write of the session, put it right.
     const raised = before === null || before < score
     const moved = !write.keepTtl && (!raised || write.record === expected)
-    if (isNew || moved || written > expires)
+    if (isNew || moved || lowered || written > expires)
       await this.#confirm(owner, sessionId, written, isNew ? score : undefined)
     await this.#leavePrevious(write)
     return result
@@ -144,7 +147,10 @@ export class ClusterRecords implements Records {
     else if (after.expires !== null && after.expires < expires) {
       await this.#lower(owner, sessionId, expires, after.expires)
       const { expires: last } = await this.#readOne(sessionId)
-      if (last !== null && last > after.expires) await this.#raise(owner, sessionId, last)
+      if (last !== null && last > after.expires) await this.#confirm(owner, sessionId, last)
+    } else if (after.expires !== null && after.expires > expires) {
+      // Its raised entry may have been lowered by who had seen the same score before.
+      await this.#confirm(owner, sessionId, after.expires)
     }
     return after
   }
