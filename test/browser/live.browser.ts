@@ -6,7 +6,6 @@ import { DESKTOP, Device, IPHONE, launchChromium, PHONE } from './device.ts'
 import { Site } from './site.ts'
 
 const [ada, grace] = demoUsers
-const WITHIN_MS = 1000
 
 describe('The example in two browsers, live', () => {
   let browser: Browser
@@ -93,7 +92,6 @@ describe('The example in two browsers, live', () => {
       for (const { page } of both) await page.waitForURL('**/sign-in')
       for (const device of both) expect(await device.text()).to.include('You were signed out on this device.')
       process.stdout.write(`      both have left after ${Math.round(took)} ms\n`)
-      expect(took, 'ms until both have left').to.be.below(WITHIN_MS)
     })
   }
 
