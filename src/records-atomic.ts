@@ -54,8 +54,7 @@ export class AtomicRecords implements Records {
   async touch({ sessionId, owner, expires, expected, head }: Touch): Promise<boolean> {
     const keys = [this.keys.session(sessionId)]
     if (owner !== null) keys.push(this.keys.index(owner))
-    const last = owner === null ? -1 : Buffer.byteLength(expected) - 1
-    const args = [sessionId, String(expires), String(last), expected, head]
+    const args = [sessionId, String(expires), String(Buffer.byteLength(expected) - 1), expected, head]
     return Number(await run(this.client, touchScript, keys, args)) === 1
   }
 

@@ -135,13 +135,13 @@ return tonumber(expires)`,
 /**
  * Moves the expiry of a session and changes how its record begins, if it still begins as expected and is listed: whatever else
  * another write has changed meanwhile stays. Every change of owner moves the entry in the same step, so that the index of the
- * owner who was read tells whether he still is; a session without one is compared as a whole.
+ * owner who was read tells whether he still is; a session without one is expected to begin with all of its record.
  *
  * KEYS[1]  the session
  * KEYS[2]  its owner's index; absent for an anonymous session
  * ARGV[1]  session id
  * ARGV[2]  expiry, ms since 1970
- * ARGV[3]  to which byte, counted from 0, the record is expected to be ARGV[4]; -1 for all of it
+ * ARGV[3]  to which byte, counted from 0, the record is expected to be ARGV[4]
  * ARGV[4]  how the record is expected to begin
  * ARGV[5]  what it is to begin with
  *

@@ -127,6 +127,18 @@ describe('A touch', () => {
     expect(await db.record('s1')).to.include({ userId: 'eva', long })
   })
 
+  it('is one command, of an anonymous session too', async () => {
+    for (const userId of ['eva', undefined]) {
+      await db.store().set('s1', newSession({ userId, city: 'Zürich' }, usedCookie(MINUTE)))
+      const { client, calls } = watch(db.client)
+      const store = db.store({ client })
+      const session = fields(await store.get('s1'))
+      await store.touch('s1', Object.assign(session, { cookie: usedCookie(0) }))
+      expect(calls.map(({ command }) => command)).to.deep.equal(['get', 'evalSha'])
+      await db.store().destroy('s1')
+    }
+  })
+
   it('gives data without a cookie none, unless the new one says when it ends', async () => {
     const store = db.store()
     const expires = inMs(HOUR)
