@@ -29,7 +29,6 @@ export interface ClusterClient {
 
 /** One connection, or a client that is bound to one. */
 export interface ConnectionClient extends SessionClient {
-  ping(): Promise<unknown>
   wait(replicas: number, timeoutMs: number): Promise<unknown>
 }
 

@@ -1,7 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import type { Access } from './access.ts'
-import { type ConnectionClient, isCluster, type PoolClient, type SentinelClient } from './client.ts'
+import {
+  type ClusterClient,
+  type ConnectionClient,
+  isCluster,
+  type PoolClient,
+  type SentinelClient,
+} from './client.ts'
 import { NotReplicatedError } from './errors.ts'
 import { recordsOn } from './records-on.ts'
+import { markScript, run } from './scripts.ts'
 import { settleAll } from './settle-all.ts'
 
 /** How far a revocation must have come before it counts as done. */
@@ -43,7 +51,7 @@ export async function replicated<T>(
   return onOneConnection(access, async (pinned) => {
     let revoked = Number(await revoke(pinned))
     for (let looks = 0; looks < maxLooks; looks++) {
-      const acknowledged = await countReplicas(pinned.client, wait)
+      const acknowledged = await countReplicas(pinned, wait)
       if (acknowledged < wait.count) throw new NotReplicatedError(acknowledged, wait, resultOf(revoked))
       const again = Number(await revoke(pinned))
       if (again === 0) return resultOf(revoked)
@@ -63,15 +71,17 @@ function onOneConnection<T>(access: Access, work: (access: Access) => Promise<T>
   return pin(client as ConnectionClient)
 }
 
-async function countReplicas(client: object, wait: WaitForReplicas): Promise<number> {
-  if (!isCluster(client)) return countOn(client as ConnectionClient, wait)
-  const nodes = await settleAll(client.masters.map(async (master) => client.nodeClient(master)))
-  const counts = await settleAll(nodes.map((node) => countOn(node as unknown as ConnectionClient, wait)))
-  return Math.min(...counts)
+async function countReplicas({ client, keys }: Access, wait: WaitForReplicas): Promise<number> {
+  if (isCluster(client)) return countOnCluster(client, wait)
+  await run(client, markScript, [keys.session(randomBytes(24).toString('base64url'))], [])
+  return Number(await (client as ConnectionClient).wait(wait.count, wait.timeout))
 }
 
-/** WAIT waits for what its connection has seen; a command before it makes that everything so far, by whomever. */
-async function countOn(client: ConnectionClient, { count, timeout }: WaitForReplicas): Promise<number> {
-  const [, acknowledged] = await settleAll([client.ping(), client.wait(count, timeout)])
-  return Number(acknowledged)
+/** Here the one connection to each master has written what this process revoked, if it was not lost meanwhile. */
+async function countOnCluster(client: ClusterClient, { count, timeout }: WaitForReplicas): Promise<number> {
+  const nodes = await settleAll(client.masters.map(async (master) => client.nodeClient(master)))
+  const counts = await settleAll(
+    nodes.map((node) => (node as unknown as ConnectionClient).wait(count, timeout)),
+  )
+  return Math.min(...counts.map(Number))
 }

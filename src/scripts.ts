@@ -369,3 +369,9 @@ export const listsScript = script(
 local isIndex = redis.call('TYPE', KEYS[1]).ok == 'zset'
 return isIndex and redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0`,
 )
+
+/**
+ * KEYS[1] a session that does not exist, and does not afterwards. WAIT waits for the last write of its own connection, which since
+ * Redis 7.2 no other command counts as; after this one, that is everything so far, by whomever.
+ */
+export const markScript = script('mark', `redis.call('SET', KEYS[1], '') return redis.call('DEL', KEYS[1])`)

@@ -33,7 +33,7 @@ const commands = [
 const more: Record<string, { rule: string[]; options: Partial<UserSessionStoreOptions> }> = {
   maxUserSessions: { rule: ['+zcard'], options: { maxUserSessions: 2 } },
   waitForReplicas: {
-    rule: ['+ping', '+wait'],
+    rule: ['+wait'],
     options: { waitForReplicas: { count: 1, timeout: 1 } },
   },
 }

@@ -231,7 +231,7 @@ describe('The script', () => {
         await subscriber.subscribe(channels, (message, channel) => heard.push(`${channel}: ${message}`))
         try {
           await remove('r0', s1(), 'another record')
-          await remove('r1', s1(), 'gone')
+          expect(await remove('r1', s1(), 'gone')).to.equal(1)
           await remove('r1', s1(), 'gone before')
           await stored()
           await listed(eva(), { s1: latest })
@@ -517,6 +517,13 @@ describe('The script', () => {
         await lower('', soon, 's3')
         await lower(latest, soon, 's3')
       })
+    })
+
+    it('lowers one that was confirmed meanwhile, but removes it only as it was seen', async () => {
+      await lower(latest + 0.5, later)
+      await expectIndex(eva(), { s1: later, s2: soon }, later)
+      await expectUnchanged(() => lower(later + 0.5, ''))
+      await expectUnchanged(() => lower(latest + 0.5, soon))
     })
 
     it('keeps the index as long as one that is being evicted lives', async () => {

@@ -171,9 +171,9 @@ function holdWait<Client extends object>(client: Client) {
         const call = (...args: unknown[]): unknown => Reflect.apply(method, target, args)
         if (property === 'use')
           return (work: (lent: object) => unknown) => call((lent: object) => work(hold(lent)))
-        if (property !== 'ping' && property !== 'wait') return call
+        if (property !== 'wait') return call
         return async (...args: unknown[]) => {
-          if (++asked <= 2) {
+          if (++asked === 1) {
             reached.emit('now')
             await once(released, 'now')
           }
