@@ -164,7 +164,7 @@ export class ClusterRecords implements Records {
     // A crash here, while a session of this user was being made, leaves it unlisted until its maker confirms it.
     const stored = await this.#readOne(sessionId)
     if (!exists(stored) || stored.raw === raw) return false
-    if (stored.expires !== null) await this.#raise(userId, sessionId, stored.expires)
+    if (stored.expires !== null) await this.#confirm(userId, sessionId, stored.expires)
     return true
   }
 

@@ -50,5 +50,6 @@ async function check(property: fc.IAsyncProperty<unknown>, seed: number, time: n
   // Without a counterexample there was no time for a program.
   if (found.counterexample === null) return
   const repeat = `FC_SEED=${seed} FC_PATH=${found.counterexamplePath}`
-  throw new Error(`${repeat}\n${JSON.stringify(found.counterexample)}`, { cause: found.errorInstance })
+  const wrong = (found.errorInstance as Error).message
+  throw new Error(`${wrong}\n${repeat}\n${JSON.stringify(found.counterexample)}`)
 }

@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { createSession, updateSession, updateUserSessions } from '../../src/index.ts'
 import { HOUR, inMs, MINUTE } from '../support/database.ts'
+import { pauseBefore } from '../support/paused-client.ts'
 import { cookie, newSession } from '../support/sessions.ts'
 import { inflate, load, newId, nth, onEveryStage, thePruning, theRighting, theWrite } from './scene.ts'
 
@@ -295,6 +296,24 @@ describe('the TTL, the index, the record and what is reported agree on the expir
       await shortened
       // First, because a listing rights an entry that is too short.
       await scene.expectSignedIn(id, 'alice')
+      expect(await scene.expectOneExpiry(id, 'alice')).to.equal(Date.parse(expires))
+    })
+
+    it('when a session is shortened while a lister puts the entry back that it took for a dead one', async () => {
+      const [id, expires] = [newId(), inMs(MINUTE)]
+      const make = () => scene.store().set(id, newSession({ userId: 'alice' }, cookie(HOUR)))
+      await make()
+      await scene.expire(id)
+      const righting = scene.stoppedBefore(theRighting)
+      const pruning = pauseBefore(righting.client, thePruning)
+      const listing = scene.store({ client: pruning.client }).userSessions('alice')
+      await pruning.reached
+      await make()
+      pruning.release()
+      await righting.reached
+      await updateSession({ ...scene.options, sessionId: id, data: { expires } })
+      righting.release()
+      await listing
       expect(await scene.expectOneExpiry(id, 'alice')).to.equal(Date.parse(expires))
     })
 
