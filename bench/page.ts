@@ -30,9 +30,9 @@ export const benchmark: Benchmark = {
     withServer(async ({ url }) => {
       const child = startChild(new URL('./support/page-server.ts', import.meta.url))
       try {
-        const { build } = context
+        const { build, against } = context
         const variants = [BASELINE, ...OURS]
-        const server = await child.ask<PageServer>({ start: { url, build, variants } })
+        const server = await child.ask<PageServer>({ start: { url, builds: { build, against }, variants } })
         const turns = await measure(server, () => child.ask<{ cpu: number }>({ usage: true }), context)
         return OURS.map(({ name }, n) => row(name, turns[0] as Turn[], turns[n + 1]))
       } finally {

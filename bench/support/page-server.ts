@@ -3,7 +3,15 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import expressSession from 'express-session'
 import { answer } from './child.ts'
-import { type BenchStore, baseline, type Client, hasOption, type Options, ourStore } from './contenders.ts'
+import {
+  type BenchStore,
+  type Builds,
+  baseline,
+  type Client,
+  hasOption,
+  type Options,
+  ourStore,
+} from './contenders.ts'
 import { connect } from './server.ts'
 import { DAY_MS, sessionData } from './sessions.ts'
 
@@ -20,7 +28,7 @@ export interface PageServer {
 
 interface Start {
   url: string
-  build: string
+  builds: Builds
   variants: Variant[]
 }
 
@@ -30,11 +38,11 @@ answer<{ start?: Start }>(async ({ start }) => {
   return { cpu: user + system }
 })
 
-async function serve({ url, build, variants }: Start): Promise<PageServer> {
+async function serve({ url, builds, variants }: Start): Promise<PageServer> {
   const client = await connect(url)
   const ports: (number | null)[] = []
   for (const [n, { options }] of variants.entries()) {
-    const store = await storeOf(client, build, `page-${n}:`, options)
+    const store = await storeOf(client, builds, `page-${n}:`, options)
     ports.push(store && (await listen(store)))
   }
   return { ports }
@@ -42,16 +50,16 @@ async function serve({ url, build, variants }: Start): Promise<PageServer> {
 
 async function storeOf(
   client: Client,
-  build: string,
+  builds: Builds,
   prefix: string,
   options: object | undefined,
 ): Promise<BenchStore | null> {
-  if (!options) return (await baseline(client, { build }, prefix)).store
+  if (!options) return (await baseline(client, builds, prefix)).store
   for (const name of Object.keys(options)) {
-    if (!(await hasOption(client, { build }, { [name]: 'senseless' }))) return null
+    if (!(await hasOption(client, builds, { [name]: 'senseless' }))) return null
   }
   const ours: Options = { prefix, userPrefix: `user-${prefix}`, ...options }
-  return (await ourStore(client, { build }, ours)) as unknown as BenchStore
+  return (await ourStore(client, builds, ours)) as unknown as BenchStore
 }
 
 function listen(store: BenchStore): Promise<number> {

@@ -1,0 +1,173 @@
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { RedisStore } from 'connect-redis'
+import type { SessionData } from 'express-session'
+import { type BenchStore, baseline, type Client, type Contender } from './support/contenders.ts'
+import { comparisonRow } from './support/hot-path.ts'
+import { loadChangeSave, loadTouch, type Operation } from './support/operations.ts'
+import type { Benchmark, Context, Row } from './support/result.ts'
+import { compare, drive } from './support/rounds.ts'
+import { withServer } from './support/server.ts'
+import { sessionData, sessionIdOf, visited } from './support/sessions.ts'
+
+const SESSIONS = 1000
+const PREFIX = 'script:'
+
+/** A script, and what it is told of a session: its id, when it ends in ms since 1970, its record now and before. */
+interface Write {
+  source: string
+  arguments(id: string, expires: string, record: string, before: string): string[]
+}
+
+type Writes = Record<'save' | 'touch', Write>
+
+const nothing: Write = { source: 'return 1', arguments: (id, expires) => [id, expires] }
+
+/** The least that keeps an index: nothing is compared, and nothing that has expired is forgotten. */
+const leastCommands: Writes = {
+  save: {
+    source: `
+redis.call('SET', KEYS[1], ARGV[3], 'PXAT', ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
+redis.call('PEXPIREAT', KEYS[2], ARGV[2], 'GT')
+return 1`,
+    arguments: (id, expires, record) => [id, expires, record],
+  },
+  touch: {
+    source: `
+redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+redis.call('ZADD', KEYS[2], 'XX', ARGV[2], ARGV[1])
+redis.call('PEXPIREAT', KEYS[2], ARGV[2], 'GT')
+return 1`,
+    arguments: (id, expires) => [id, expires],
+  },
+}
+
+/** What the guarantees need: the scripts of the measured build. */
+async function ownScripts(build: string): Promise<Writes> {
+  const folder = pathToFileURL(`${resolve(build)}/`)
+  const scripts: typeof import('../src/scripts.ts') = await import(new URL('scripts.js', folder).href)
+  return {
+    save: {
+      source: scripts.writeScript.source,
+      arguments: (id, expires, record, before) => [id, expires, '', record, '1', before],
+    },
+    touch: {
+      source: scripts.touchScript.source,
+      arguments(id, expires, record, before) {
+        const length = record.indexOf('}') + 1
+        return [id, expires, String(length - 1), before.slice(0, length), record.slice(0, length)]
+      },
+    },
+  }
+}
+
+export const benchmark: Benchmark = {
+  about:
+    'How near a store can come that keeps an index of users by one script for each write: connect-redis itself, but that its ' +
+    '`set` and `touch` run such a script, and that no command has a timer. Load, change, save; and load, touch; 300 B.',
+  run: (context) =>
+    withServer(async ({ client }) => {
+      const stores: [string, Writes][] = [
+        ['a script that does nothing', { save: nothing, touch: nothing }],
+        ['the least that keeps an index', leastCommands],
+        ['the scripts of this package', await ownScripts(context.build)],
+      ]
+      const rows: Row[] = []
+      for (const [name, writes] of stores) {
+        rows.push(await measured(`save: ${name}`, loadChangeSave, writes, client, context))
+        rows.push(await measured(`touch: ${name}`, loadTouch, writes, client, context))
+      }
+      return rows
+    }),
+}
+
+async function measured(
+  what: string,
+  operation: Operation,
+  writes: Writes,
+  client: Client,
+  context: Context,
+): Promise<Row> {
+  await client.flushDb()
+  const connectRedis = await baseline(client, context, 'sess:')
+  await fill(connectRedis.store)
+  await fill((await baseline(client, context, PREFIX)).store)
+  const { rounds, concurrency } = context
+  const pair: [Contender, Contender] = [
+    connectRedis,
+    { name: 'with the script', store: await scriptStore(client, writes) },
+  ]
+  const result = await compare(
+    pair,
+    (store, n, done) => operation(store, sessionIdOf(visited(n, SESSIONS)), done),
+    { rounds, operations: 120, concurrency },
+  )
+  return comparisonRow(what, pair, result)
+}
+
+async function fill(store: BenchStore): Promise<void> {
+  const save = (n: number, done: (error?: unknown) => void) => store.set(sessionIdOf(n), sessionOf(n), done)
+  await drive(save, SESSIONS, 100)
+}
+
+function sessionOf(n: number): SessionData {
+  return sessionData(`user-${Math.floor(n / 5)}`, 300)
+}
+
+async function scriptStore(client: Client, writes: Writes): Promise<BenchStore> {
+  const sources = [writes.save.source, writes.touch.source]
+  const [save, touch] = (await Promise.all(sources.map((source) => client.scriptLoad(source)))) as [
+    string,
+    string,
+  ]
+  const untimed = client.withCommandOptions({ timeout: undefined }) as unknown as Client
+  const store = new ScriptStore(untimed, writes, { save, touch }) as unknown as BenchStore
+  for (let n = 0; n < SESSIONS; n++) {
+    await client.zAdd(indexOf(sessionOf(n)), { value: sessionIdOf(n), score: Date.now() + 60_000 })
+  }
+  return store
+}
+
+class ScriptStore extends RedisStore {
+  /** What each session was when it was last read. */
+  readonly #read = new Map<string, string>()
+
+  constructor(
+    readonly untimed: Client,
+    readonly writes: Writes,
+    readonly sha1: Record<keyof Writes, string>,
+  ) {
+    super({ client: untimed, prefix: PREFIX })
+  }
+
+  override async get(id: string, callback?: (error: unknown, data?: unknown) => void): Promise<void> {
+    const record = String(await this.untimed.get(PREFIX + id))
+    this.#read.set(id, record)
+    callback?.(null, JSON.parse(record))
+  }
+
+  override async set(id: string, session: SessionData, callback?: () => void): Promise<void> {
+    await this.#run('save', id, session, JSON.stringify(session))
+    callback?.()
+  }
+
+  override async touch(id: string, session: SessionData, callback?: () => void): Promise<void> {
+    await this.#run('touch', id, session, `{"cookie":${JSON.stringify(session.cookie)}}`)
+    callback?.()
+  }
+
+  async #run(kind: keyof Writes, id: string, session: SessionData, record: string): Promise<void> {
+    const expires = String(new Date(session.cookie.expires as Date).getTime())
+    const before = this.#read.get(id) ?? ''
+    const reply = await this.untimed.evalSha(this.sha1[kind], {
+      keys: [PREFIX + id, indexOf(session)],
+      arguments: this.writes[kind].arguments(id, expires, record, before),
+    })
+    if (Number(reply) === 0 || Array.isArray(reply)) throw new Error(`The ${kind} did not take place`)
+  }
+}
+
+function indexOf(session: SessionData): string {
+  return `index:${(session as { userId?: string }).userId}`
+}
