@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Access } from './access.ts'
 import { readStored } from './access.ts'
 import { checkObject, checkSessionId, checkUserId, plainData } from './arguments.ts'
@@ -16,6 +15,7 @@ import type { SessionRecord } from './records.ts'
 import { recordsOn } from './records-on.ts'
 import { isWaitForReplicas, replicated, type WaitForReplicas } from './replication.ts'
 import { revokeSession, revokeUser } from './revoke.ts'
+import { newSessionId } from './session-id.ts'
 import { type Change, moveCookie, patchWith, updateSessionRecord, updateUserRecords } from './update.ts'
 
 /** What every function takes. */
@@ -195,10 +195,6 @@ function sessionIdOf(access: Access, value: unknown): string {
   const sessionId = checkSessionId(value)
   access.keys.session(sessionId)
   return sessionId
-}
-
-function newSessionId(): string {
-  return randomBytes(24).toString('base64url')
 }
 
 function checkDataUserId(value: unknown): string {

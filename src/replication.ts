@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Access } from './access.ts'
 import {
   type ClusterClient,
@@ -10,6 +9,7 @@ import {
 import { NotReplicatedError } from './errors.ts'
 import { recordsOn } from './records-on.ts'
 import { markScript, run } from './scripts.ts'
+import { newSessionId } from './session-id.ts'
 import { settleAll } from './settle-all.ts'
 
 /** How far a revocation must have come before it counts as done. */
@@ -73,7 +73,7 @@ function onOneConnection<T>(access: Access, work: (access: Access) => Promise<T>
 
 async function countReplicas({ client, keys }: Access, wait: WaitForReplicas): Promise<number> {
   if (isCluster(client)) return countOnCluster(client, wait)
-  await run(client, markScript, [keys.session(randomBytes(24).toString('base64url'))], [])
+  await run(client, markScript, [keys.session(newSessionId())], [])
   return Number(await (client as ConnectionClient).wait(wait.count, wait.timeout))
 }
 

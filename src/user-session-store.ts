@@ -319,7 +319,7 @@ export class UserSessionStore extends Store {
   override regenerate(req: Request, callback: (error?: unknown) => unknown): void {
     const from = req.session
     super.regenerate(req, (error: unknown) => {
-      if (req.session) this.#sessions.regenerated(req.session, from)
+      this.#sessions.regenerated(req.session, from)
       callback(error)
     })
   }

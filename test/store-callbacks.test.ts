@@ -23,6 +23,12 @@ const methods: Record<string, unknown[]> = {
   reindex: [{}],
 }
 
+/** Those whose options may be left out, without them. */
+const optionless: [string, unknown[]][] = [
+  ['destroyUser', ['eva']],
+  ['reindex', []],
+]
+
 describe('Callbacks of the store', () => {
   const db = useDatabase()
 
@@ -41,8 +47,8 @@ describe('Callbacks of the store', () => {
     return { promise, calls }
   }
 
-  for (const [name, args] of Object.entries(methods)) {
-    it(`${name}: the callback gets null and what the promise resolves to, after the call has returned`, async () => {
+  for (const [name, args] of [...Object.entries(methods), ...optionless]) {
+    it(`${name}(${args.length > 0 ? '…, ' : ''}callback): it gets null and what the promise resolves to, after the call has returned`, async () => {
       const { promise, calls } = call(await filled(), name, args)
       expect(calls).to.deep.equal([])
       const result = await promise

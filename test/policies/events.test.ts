@@ -60,6 +60,17 @@ describe('The events of a store', () => {
         ])
       })
 
+      it('created once, and not again when somebody signs in to the session', async () => {
+        const [id, store] = [newId(), scene.store()]
+        const told: unknown[] = []
+        store.on('created', ({ userId }) => told.push(userId))
+        await store.set(id, newSession({ cart: [] }))
+        await store.set(id, Object.assign(await load(store, id), { userId: 'alice' }))
+        await scene.expectSignedIn(id, 'alice')
+        await nextTurn()
+        expect(told).to.deep.equal([null])
+      })
+
       it('of a session that had already expired when it was saved, none', async () => {
         const store = scene.store()
         const told: unknown[] = []
