@@ -302,12 +302,12 @@ describe('getUserSessions', () => {
     expect(await db.indexExpiry('eva')).to.equal(at)
   })
 
-  it('lists several hundred sessions, each once', async () => {
+  it('lists several hundred sessions, each once, soonest to expire first', async () => {
     const ids = Array.from({ length: 450 }, (_, n) => `s${n}`)
-    const data = { userId: 'eva', expires: inMs(HOUR) }
-    await Promise.all(ids.map((sessionId) => createSession({ ...db.options, sessionId, data })))
+    const dataOf = (n: number) => ({ userId: 'eva', expires: inMs(HOUR + n * MINUTE) })
+    await Promise.all(ids.map((sessionId, n) => createSession({ ...db.options, sessionId, data: dataOf(n) })))
     const listed = await getUserSessions({ ...db.options, userId: 'eva' })
-    expect(listed.map(({ sessionId }) => sessionId).sort()).to.deep.equal(ids.sort())
+    expect(listed.map(({ sessionId }) => sessionId)).to.deep.equal(ids)
   })
 })
 
@@ -366,6 +366,16 @@ describe('updateUserSessions', () => {
     const change = updateUserSessions({ ...db.options, userId: 'eva', data: { userId: 'bob', role: 'x' } })
     expect(await rejection(change)).to.be.instanceOf(SessionUserError)
     expect(await db.dump()).to.deep.equal(before)
+  })
+
+  it('refuses another user’s id where there is no session either, and takes the user’s own', async () => {
+    const update = (userId: string) =>
+      updateUserSessions({ ...db.options, userId: 'eva', data: { userId, role: 'x' } })
+    const error = await rejection(update('bob'))
+    expect(error).to.be.instanceOf(SessionUserError).and.have.property('message').that.includes('eva')
+    await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: inMs(HOUR) } })
+    await update('eva')
+    expect(await readSession({ ...db.options, sessionId: 's1' })).to.include({ userId: 'eva', role: 'x' })
   })
 
   it('Guarantee 3, owned: leaves another user’s session alone that a stale entry names', async () => {
