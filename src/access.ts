@@ -79,8 +79,8 @@ export async function readStored(
   access: Access,
   sessionId: string,
 ): Promise<(StoredRecord & { raw: string }) | null> {
-  const [stored] = await access.records.read([sessionId])
-  if (stored?.foreign)
+  const [stored] = (await access.records.read([sessionId])) as [StoredRecord]
+  if (stored.foreign)
     throw new CorruptSessionError(access.keys.session(sessionId), 'is of another type than a session')
-  return stored && stored.raw !== null ? { ...stored, raw: stored.raw } : null
+  return stored.raw === null ? null : { ...stored, raw: stored.raw }
 }

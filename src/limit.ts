@@ -14,7 +14,6 @@ export async function enforceLimit(
 ): Promise<void> {
   const sessions = await allOf(access, userId)
   let excess = sessions.size - limit
-  if (excess <= 0) return
   sessions.delete(keep)
   const candidates = [...sessions.values()].sort(
     (a, b) => Number(b.evicting) - Number(a.evicting) || a.expires - b.expires,

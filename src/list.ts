@@ -12,7 +12,7 @@ export async function* userRecords(access: Access, userId: string): AsyncGenerat
   do {
     const page = await access.records.page(userId, cursor)
     cursor = page.cursor
-    if (page.entries.length > 0) yield await readPage(access, userId, page)
+    yield await readPage(access, userId, page)
   } while (cursor !== '0')
 }
 

@@ -33,7 +33,7 @@ export type Origin = Pick<Version, 'owner' | 'created'>
 /** Which record each session object was made from: it is remembered as long as the object lives. */
 export class LoadedSessions {
   readonly #loaded = new Memory<Loaded>()
-  readonly #origins = new WeakMap<object, Origin>()
+  readonly #origins = new WeakMap<object, Origin | undefined>()
 
   constructor(readonly access: Access) {}
 
@@ -66,8 +66,7 @@ export class LoadedSessions {
 
   /** `session` is new, and `regenerate` made it of the session object `from`. */
   regenerated(session: object, from: object | undefined): void {
-    const origin = from && (this.#loaded.get(from)?.version ?? this.#origins.get(from))
-    if (origin) this.#origins.set(session, origin)
+    this.#origins.set(session, from && (this.#loaded.get(from)?.version ?? this.#origins.get(from)))
   }
 
   originOf(session: object): Origin | undefined {

@@ -5,7 +5,7 @@ import { CorruptSessionError, SessionUserError } from './errors.ts'
 import { cookieExpiry, cookieOf } from './expiry.ts'
 import { findOwner } from './find-owner.ts'
 import { createdOf, createdProperty, endOf, sealed } from './lifetime.ts'
-import { isReadable, userRecords } from './list.ts'
+import { userRecords } from './list.ts'
 import { passportUser } from './owner.ts'
 import type { SessionRecord, Write } from './records.ts'
 import { settleAll } from './settle-all.ts'
@@ -54,16 +54,15 @@ export async function updateSessionRecord(
 export async function updateUserRecords(access: Access, userId: string, change: Change): Promise<number> {
   const updated = new Set<string>()
   for await (const page of userRecords(access, userId)) {
-    const pending = page.filter(isReadable).filter(({ sessionId }) => !updated.has(sessionId))
     const results = await settleAll(
-      pending.map(({ sessionId, raw }) =>
+      page.map(({ sessionId, raw }) =>
         update(access, sessionId, raw, change, userId).catch((error) => {
           if (error instanceof CorruptSessionError) return false
           throw error
         }),
       ),
     )
-    for (const [n, { sessionId }] of pending.entries()) if (results[n]) updated.add(sessionId)
+    for (const [n, { sessionId }] of page.entries()) if (results[n]) updated.add(sessionId)
   }
   return updated.size
 }
@@ -71,7 +70,7 @@ export async function updateUserRecords(access: Access, userId: string, change: 
 async function update(
   access: Access,
   sessionId: string,
-  raw: string,
+  raw: string | null,
   change: Change,
   userId?: string,
 ): Promise<boolean> {
@@ -97,8 +96,7 @@ async function update(
       previousOwner: owner,
     }
   }
-  const first = await changed(raw)
-  return first !== null && (await compareAndSet(access, first, changed)) !== null
+  return (await compareAndSet(access, await changed(raw), changed)) !== null
 }
 
 /** Whether its TTL may have to be shortened: to the end that it has from now on, or had when something else moved the TTL. */
