@@ -62,20 +62,21 @@ export function checkTimestamp(value: unknown, name: string): number {
 export function dataExpiry(expires: unknown): number | null {
   if (typeof expires !== 'string') return null
   const date = isoTimestamp.exec(expires)
-  if (!date || !isDay(Number(date[1]), Number(date[2]), Number(date[4] ?? 1))) return null
+  if (!date || Number(date[4] ?? 1) > daysIn(Number(date[1]), Number(date[2]))) return null
   const ms = Date.parse(expires)
   return Number.isNaN(ms) ? null : ms
 }
 
-/** Asked of a year in which the calendar is the same: the month of the last moment of a `Date` ends after it. */
-function isDay(year: number, month: number, day: number): boolean {
-  const lastDay = new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()
-  return month >= 1 && month <= 12 && day >= 1 && day <= lastDay
+/**
+ * What `Date.parse` does not ask, which takes 30 February for 1 or 2 March; it refuses what is no month, and no day of any. Asked of
+ * a year in which the calendar is the same: the month of the last moment of a `Date` ends after it.
+ */
+function daysIn(year: number, month: number): number {
+  return new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()
 }
 
 function lifetime(session: SessionRecord, ttl: Ttl): number {
   const seconds = typeof ttl === 'function' ? ttl(session as never) : ttl
-  if (typeof seconds !== 'number' || !Number.isFinite(seconds))
-    throw badArgument('ttl(session)', 'a number of seconds', seconds)
+  if (!Number.isFinite(seconds)) throw badArgument('ttl(session)', 'a number of seconds', seconds)
   return Math.round(seconds * 1000)
 }

@@ -51,10 +51,13 @@ const badTimestamps: Bad[] = [
   ['2999', "'2999'"],
   ['2999-02-30T00:00:00Z', "'2999-02-30T00:00:00Z'"],
   ['2999-13-01', "'2999-13-01'"],
+  ['2999-00-01', "'2999-00-01'"],
+  ['2999-01-00', "'2999-01-00'"],
   ['2999-01-01T25:00:00Z', "'2999-01-01T25:00:00Z'"],
   ['Thu, 01 Jan 2999 00:00:00 GMT', "'Thu, 01 Jan 2999 00:00:00 GMT'"],
   [32_472_144_000_000, '32472144000000'],
   [new Date(32_472_144_000_000), '2999-01-01'],
+  [['2999-01-01'], "[ '2999-01-01' ]"],
 ]
 const badClients: Bad[] = [
   [undefined, 'undefined'],
@@ -69,7 +72,9 @@ async function refuses(db: Database, name: string, shown: string, work: () => un
   const before = await db.dump()
   const error = await rejection(Promise.resolve(work()))
   expect(error).to.be.instanceOf(TypeError)
-  expect(error.message).to.include(`${name} must be`)
+  expect(error.message)
+    .to.match(/ must be [^,]/)
+    .and.to.include(`${name} must be`)
   expect(error.message.split(', got ')[1]).to.include(shown)
   expect(await db.dump()).to.deep.equal(before)
 }
