@@ -15,8 +15,8 @@ export const createdProperty = 'sessionCreated'
  * record that says so was written by something else, and lives no longer than if it said nothing.
  */
 export function createdOf(data: object): number | null {
-  const created = (data as SessionRecord)[createdProperty]
-  if (typeof created !== 'number' || !Number.isFinite(created)) return null
+  const created = (data as SessionRecord)[createdProperty] as number
+  if (!Number.isFinite(created)) return null
   return Math.floor(Math.min(Math.max(created, 0), Date.now()))
 }
 
@@ -53,13 +53,14 @@ export function sealed(
 function capData(data: SessionRecord, created: number, end: number): SessionRecord {
   const capped: SessionRecord = { ...data, [createdProperty]: created }
   const cookieExpires = cookieExpiry(data)
-  if (cookieExpires !== null && cookieExpires > end) {
+  // Where the cookie says when it ends, an app may mean anything by the name of `expires`.
+  if (cookieExpires === null) {
+    const own = ownExpiry(data)
+    if (own !== null && own > end) capped.expires = new Date(end).toISOString()
+  } else if (cookieExpires > end) {
     const originalMaxAge = Math.max(end - Date.now(), 0)
     capped.cookie = { ...plain(cookieOf(data)), expires: new Date(end).toISOString(), originalMaxAge }
   }
-  // Where the cookie says when it ends, an app may mean anything by this name.
-  const own = cookieExpires === null ? ownExpiry(data) : null
-  if (own !== null && own > end) capped.expires = new Date(end).toISOString()
   return capped
 }
 

@@ -7,7 +7,7 @@ import { createSession, type UserSessionStore, updateSession, updateUserSessions
 import { load, newId, onEveryStage, type Scene, theWrite } from '../races/scene.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, inMs, MINUTE, SECOND, useDatabase } from '../support/database.ts'
-import { cookie, type Fields, fields, newSession } from '../support/sessions.ts'
+import { cookie, type Fields, fields, newSession, usedCookie } from '../support/sessions.ts'
 import { heard, nextTurn } from './heard.ts'
 
 const DAY = 24 * HOUR
@@ -86,6 +86,52 @@ describe('absoluteTtl', () => {
           expect((await scene.index('alice'))[id]).to.equal(await scene.expiry(id))
         }
         expect(Date.parse((await scene.record(own)).expires as string)).to.equal(await scene.expiry(own))
+      })
+
+      it('of a cookie that is capped all else stays as it was, and its maxAge is what is left', async () => {
+        const id = newId()
+        const long = Object.assign(cookie(30 * DAY), { sameSite: 'strict', domain: 'example.com' })
+        const { expires: _, originalMaxAge: __, ...attributes } = JSON.parse(JSON.stringify(long))
+        const before = Date.now()
+        await limited().set(id, newSession({ userId: 'alice' }, long))
+        await expectCapped()
+        await scene.store().set(id, newSession({ userId: 'alice', sessionCreated: Date.now() }, long))
+        await limited().updateUser('alice', { role: 'admin' } as never)
+        await expectCapped()
+
+        async function expectCapped() {
+          const { expires, originalMaxAge, ...kept } = (await scene.record(id)).cookie
+          const end = await scene.expiry(id)
+          expect(kept).to.deep.equal(attributes)
+          expect(Date.parse(expires as string)).to.equal(end)
+          expect(originalMaxAge).to.be.within(end - Date.now(), end - before)
+        }
+      })
+
+      it('a session that ends no later than it may is written as it is', async () => {
+        const store = limited()
+        const brief = usedCookie(HOUR / 2)
+        const sessionCreated = (brief.expires as Date).getTime() - ABSOLUTE
+        const expires = new Date(sessionCreated + ABSOLUTE).toISOString().replace('Z', '+00:00')
+        for (const session of [
+          newSession({ userId: 'alice', sessionCreated }, brief),
+          newSession({ userId: 'alice', sessionCreated, expires }, cookie(null)),
+          newSession({ userId: 'alice', sessionCreated: sessionCreated + 1, expires }, cookie(null)),
+          newSession({ userId: 'alice', sessionCreated }, cookie(null)),
+        ]) {
+          const id = newId()
+          await store.set(id, session)
+          expect(await scene.record(id)).to.deep.equal(JSON.parse(JSON.stringify(session)))
+          expect(await scene.expiry(id)).to.equal(Date.parse(expires))
+        }
+      })
+
+      it('an app may put a touch of its own in the place of the one that is capped', async () => {
+        const session = await load(limited(), await oldSession(ABSOLUTE - HOUR))
+        const capped = session.touch
+        session.touch = () => session
+        expect(session.touch).to.not.equal(capped)
+        expect(delete (session as Partial<typeof session>).touch).to.equal(true)
       })
 
       it('what an app keeps by the name of expires, beside a cookie that ends, is its own', async () => {
