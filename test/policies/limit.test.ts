@@ -1,10 +1,10 @@
 /** maxUserSessions: a user has no more sessions than he may, however many sign-ins come at once. */
 import { expect } from 'chai'
-import type { DestroyedEvent, UserSessionStore } from '../../src/index.ts'
+import { createSession, type DestroyedEvent, type UserSessionStore } from '../../src/index.ts'
 import { condemnScript, evictScript, removeScript } from '../../src/scripts.ts'
 import { load, newId, onEveryStage, type Scene, theWrite } from '../races/scene.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
-import { HOUR, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
+import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import { type Call, dieAfter, dieBefore, runs, watch } from '../support/paused-client.ts'
 import { cookie, type Fields, fields, newSession } from '../support/sessions.ts'
 
@@ -228,6 +228,20 @@ describe('maxUserSessions', () => {
           await expectExactly([...ids.toSpliced(out, 1), latest], [...ids, latest])
           await scene.store().destroyUser('alice')
         }
+      })
+
+      it('a sign-out meanwhile does not make up for a session that a function makes: the limit holds', async () => {
+        const ids = await signedIn(LIMIT)
+        const [latest, made] = [newId(), newId()]
+        const { client, reached, release } = scene.stoppedBefore(theEviction)
+        const signing = signIn(scene.store({ client, maxUserSessions: LIMIT }), HOUR, {}, latest)
+        await reached
+        await scene.store().destroy(ids[0] as string)
+        const data = { userId: 'alice', expires: inMs(2 * HOUR) }
+        await createSession({ ...scene.options, sessionId: made, data })
+        release()
+        await signing
+        await expectExactly([ids[2] as string, latest, made], [...ids, latest, made])
       })
 
       it('signing out everywhere meanwhile leaves nothing behind', async () => {
