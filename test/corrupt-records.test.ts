@@ -190,6 +190,23 @@ describe('Guarantee 7, alone: a corrupt or foreign record', () => {
     expect(await db.keys()).to.deep.equal([])
   })
 
+  it('a value of another type is not shown to the serializer', async () => {
+    const shown: unknown[] = []
+    const parse = (record: string) => {
+      shown.push(record)
+      return JSON.parse(record)
+    }
+    const store = db.store({ serializer: { parse, stringify: JSON.stringify } })
+    await store.set('s1', newSession({ userId: 'eva' }))
+    await db.client.rPush(db.sessionKey('s2'), 'not ours')
+    await db.client.zAdd(db.indexKey('eva'), { value: 's2', score: Date.now() + HOUR })
+    shown.length = 0
+    expect(await store.userSessions('eva')).to.have.lengthOf(1)
+    expect(await store.updateUser('eva', { role: 'user' } as never)).to.equal(1)
+    expect(await store.destroyUser('eva')).to.equal(2)
+    expect(new Set(shown.map((record) => typeof record))).to.deep.equal(new Set(['string']))
+  })
+
   it('a new session of the store replaces a corrupt one, but no value of another type', async () => {
     const store = db.store()
     await text('null')(db, db.sessionKey('s1'))

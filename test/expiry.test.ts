@@ -31,6 +31,17 @@ describe('Guarantee 6, true expiry', () => {
       expect(await db.expiry('s1')).to.equal((data.cookie.expires as Date).getTime())
     })
 
+    it('the cookie’s also where its Date was moved in place', async () => {
+      const store = db.store()
+      const data = newSession({ userId: 'eva' })
+      const expires = data.cookie.expires as Date
+      for (let n = 0; n < 3; n++) {
+        expires.setTime(expires.getTime() + HOUR)
+        await store.set('s1', data)
+        expect(await db.expiry('s1')).to.equal(expires.getTime())
+      }
+    })
+
     it('the data’s, where the cookie does not say', async () => {
       const store = db.store({ ttl: 10 })
       const expires = inMs(9 * HOUR)
@@ -47,6 +58,15 @@ describe('Guarantee 6, true expiry', () => {
       expect(await agreed(store, 's1')).to.equal(expires.getTime())
       await store.touch('s1', fields(await store.get('s1')))
       expect(await agreed(store, 's1')).to.equal(expires.getTime())
+    })
+
+    it('now and ttl, where the cookie says false, as express-session lets it', async () => {
+      const store = db.store({ ttl: 600 })
+      const before = Date.now()
+      const untilClosed = Object.assign(cookie(null), { expires: false })
+      await store.set('s1', newSession({ userId: 'eva' }, untilClosed))
+      expect((await db.record('s1')).cookie.expires).to.equal(false)
+      expect(await agreed(store, 's1')).to.be.within(before + 10 * MINUTE, Date.now() + 10 * MINUTE)
     })
 
     for (const expires of ['never', 12, null, {}, '2999', new Date(Number.NaN)]) {

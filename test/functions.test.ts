@@ -302,6 +302,15 @@ describe('getUserSessions', () => {
     expect(await db.indexExpiry('eva')).to.equal(at)
   })
 
+  it('Guarantee 6, true expiry: corrects also a score of 0, which is no time at all', async () => {
+    await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: inMs(HOUR) } })
+    const at = await db.expiry('s1')
+    await db.client.zAdd(db.indexKey('eva'), { value: 's1', score: 0 })
+    const [session] = await getUserSessions({ ...db.options, userId: 'eva' })
+    expect(session?.data.expires).to.equal(new Date(at).toISOString())
+    expect(await db.index('eva')).to.deep.equal({ s1: at })
+  })
+
   it('lists several hundred sessions, each once, soonest to expire first', async () => {
     const ids = Array.from({ length: 450 }, (_, n) => `s${n}`)
     const dataOf = (n: number) => ({ userId: 'eva', expires: inMs(HOUR + n * MINUTE) })

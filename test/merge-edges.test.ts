@@ -38,6 +38,11 @@ describe('Guarantee 5, nothing lost: the edges of the merge', () => {
     expect(mergeSessions({ a: undefined }, {}, { a: undefined })).to.deep.equal({})
   })
 
+  it('a cookie that is no object is a property like any other', () => {
+    const merged = mergeSessions({ cookie: 'a' }, { cookie: 'a', n: 1 }, { cookie: 'b' })
+    expect(merged).to.deep.equal({ cookie: 'b', n: 1 })
+  })
+
   it('an end that is no date does not hold against one that is', () => {
     const base = data(HOUR, at(0))
     expect(mergeSessions(base, data(HOUR, at(2)), data(HOUR, 'never'))).to.deep.equal(data(HOUR, at(2)))

@@ -13,9 +13,10 @@ import {
   updateSession,
   updateUserSessions,
 } from '../src/index.ts'
+import { listsScript } from '../src/scripts.ts'
 import { onEveryStage, theRemoval, theWrite } from './races/scene.ts'
-import { HOUR, inMs, MINUTE, rejection, useDatabase } from './support/database.ts'
-import { pauseBefore, watch } from './support/paused-client.ts'
+import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from './support/database.ts'
+import { pauseBefore, runs, watch } from './support/paused-client.ts'
 import { cookie, fields, newSession, usedCookie } from './support/sessions.ts'
 
 const byAccount = { userId: (data: object) => (data as { account?: string }).account }
@@ -31,6 +32,16 @@ describe('An update', () => {
       await one({ role: 'user' })
       await updateUserSessions({ ...db.options, userId: 'eva', data: { role: 'admin' } })
       await db.store({ ttl: 200 }).updateUser('eva', { more: 1 } as never)
+      expect(await db.expiry('s1')).to.equal(expiry)
+      expect(await db.index('eva')).to.deep.equal({ s1: expiry })
+    })
+
+    it('keeps such a TTL also of a session that has an end of its own, absoluteTtl', async () => {
+      const absoluteTtl = (9 * HOUR) / SECOND
+      await db.store({ ttl: 100, absoluteTtl }).set('s1', newSession({ userId: 'eva' }, cookie(null)))
+      const expiry = await db.expiry('s1')
+      await db.store({ ttl: 200, absoluteTtl }).updateUser('eva', { more: 1 } as never)
+      expect(await db.record('s1')).to.include({ more: 1 })
       expect(await db.expiry('s1')).to.equal(expiry)
       expect(await db.index('eva')).to.deep.equal({ s1: expiry })
     })
@@ -157,6 +168,14 @@ describe('An update', () => {
       expect(scans(calls)).to.equal(0)
     })
 
+    it('of a session that names nobody no index, where there is none', async () => {
+      await db.store().set('s1', newSession())
+      const { client, calls } = watch(db.client)
+      await updateSession({ ...db.options, client, sessionId: 's1', data: { expires: inMs(9 * HOUR) } })
+      expect(scans(calls)).to.be.greaterThan(0)
+      expect(calls.filter(runs(listsScript))).to.deep.equal([])
+    })
+
     it('nothing of a user without sessions but his index, and no repair where nothing is wrong', async () => {
       const { client, calls } = watch(db.client)
       const store = db.store({ client })
@@ -215,6 +234,16 @@ describe('An update', () => {
         expect(error.message).to.contain('UTF-8')
       }
       expect(loaded.userId).to.equal('eva')
+    })
+
+    it('does not stop an update of its user, and is not counted', async () => {
+      await db.store().set('s2', newSession({ userId: 'eva' }))
+      await damaged()
+      await db.client.zAdd(db.indexKey('eva'), { value: 's1', score: await db.expiry('s1') })
+      const before = await db.raw('s1')
+      expect(await db.store().updateUser('eva', { role: 'user' } as never)).to.equal(1)
+      expect(await db.record('s2')).to.include({ role: 'user' })
+      expect(await db.raw('s1')).to.equal(before)
     })
   })
 

@@ -75,7 +75,16 @@ const groups: Record<string, Group> = {
   time: {
     files: ['expiry', 'lifetime'],
     topologies: 'server',
-    tests: ['expiry', 'functions', 'functions-and-store', 'store', 'arguments', 'policies/lifetime'],
+    tests: [
+      'expiry',
+      'functions',
+      'functions-and-store',
+      'store',
+      'arguments',
+      'corrupt-records',
+      'merge-edges',
+      'policies/lifetime',
+    ],
   },
   limit: {
     files: ['limit'],
