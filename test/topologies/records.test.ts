@@ -295,6 +295,20 @@ describe('The records on Cluster, step by step', () => {
         await expectState('r3', later, { s1: later })
       })
 
+      it('and a revocation while the entry is being lowered leaves none', async () => {
+        const earlier = pauseBefore(scene.client, nth(2, first(raiseScript)))
+        const lowering = pauseBefore(earlier.client, first(lowerScript))
+        const writing = write({ expires: latest }, lowering.client)
+        await earlier.reached
+        await update({ expires: sooner })
+        earlier.release()
+        await lowering.reached
+        expect(await remove({ expected: 'r2' })).to.deep.equal({ done: true })
+        lowering.release()
+        await writing
+        expect(await scene.keys()).to.deep.equal([])
+      })
+
       it('a session that loses its TTL before its entry is confirmed stays listed', async () => {
         const { client, reached, release } = pauseBefore(scene.client, nth(2, first(raiseScript)))
         const writing = write({}, client)
