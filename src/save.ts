@@ -8,6 +8,7 @@ import type { Loaded, LoadedSessions, Version } from './loaded-sessions.ts'
 import { isSameAge, mergeSessions } from './merge.ts'
 import { RecentTouches } from './recent-touches.ts'
 import type { SessionRecord, Touch, Write } from './records.ts'
+import { settleAll } from './settle-all.ts'
 import { spliceCookie } from './splice-cookie.ts'
 import { touchWith, updateSessionRecord } from './update.ts'
 
@@ -106,7 +107,8 @@ export class Saves {
   #inTurn<T>(loaded: Loaded, prepared: T | Promise<T>, work: (prepared: T) => Promise<void>): Promise<void> {
     const { turn: before } = loaded
     const turn = before
-      ? Promise.all([prepared, before]).then(([result]) => work(result))
+      ? // A save that is refused ends after the one before it too: until then the next one waits, and who destroys the session.
+        settleAll<unknown>([Promise.resolve(prepared), before]).then(([result]) => work(result as T))
       : prepared instanceof Promise
         ? prepared.then(work)
         : work(prepared)

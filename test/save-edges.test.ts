@@ -45,6 +45,39 @@ describe('Saves of one object take turns', () => {
     expect(await db.keys()).to.deep.equal([])
   })
 
+  for (const next of ['destroy', 'another save'] as const) {
+    it(`Guarantee 2, final: ${next} waits for the save that creates the session, though a later one is refused`, async () => {
+      const { client, calls, reached, release } = pauseBefore(db.client, theWrite)
+      const store = db.store({ client })
+      const session = fields(newSession({ userId: 'eva' }))
+      const creating = store.set('s1', session)
+      await reached
+      const refused = rejection(store.set('s1', Object.assign(session, { toJSON: () => ({}) })))
+      await meanwhile()
+      const asked = calls.length
+      delete session.toJSON
+      const waiting = next === 'destroy' ? store.destroy('s1') : store.set('s1', session)
+      await meanwhile()
+      expect(calls).to.have.length(asked)
+      release()
+      await Promise.all([creating, waiting])
+      expect(await refused).to.be.instanceOf(TypeError)
+      if (next === 'destroy') expect(await db.keys()).to.deep.equal([])
+    })
+  }
+
+  it('destroy does not wait for an update: that comes to nothing', async () => {
+    await db.store().set('s1', newSession({ userId: 'eva' }))
+    const { client, reached, release } = pauseBefore(db.client, theWrite)
+    const store = db.store({ client })
+    const updating = store.set('s1', Object.assign(fields(await store.get('s1')), { n: 1 }) as never)
+    await reached
+    await store.destroy('s1')
+    release()
+    await updating
+    expect(await db.keys()).to.deep.equal([])
+  })
+
   it('a save that is refused does not hold up the next', async () => {
     const store = db.store()
     const session = fields(newSession({ userId: {} }))
