@@ -1,4 +1,4 @@
-import type { Access } from './access.ts'
+import { type Access, readable } from './access.ts'
 import { parseRecord, stringifyRecord } from './codec.ts'
 import { compareAndSet } from './compare-and-set.ts'
 import { badArgument } from './errors.ts'
@@ -91,11 +91,11 @@ export class Saves {
 
   /** Whether a touch changes nothing but the expiry, and that by less than `touchInterval`. */
   #mayWait({ sessionId, version }: Loaded, cookie: SessionRecord | undefined): boolean {
-    if (this.rules.touchInterval === 0 || !version) return false
+    if (!version) return false
     const { maxAge, cookieExpires } = version
     const expires = cookieExpiry({ cookie })
     // At its absolute end an expiry stands still, and the age tells when the session was used.
-    if (expires !== null && expires === cookieExpires && expires === endOf(this.access, version.created)) {
+    if (expires === cookieExpires && expires === endOf(this.access, version.created)) {
       return isWithin(Number(maxAge) - Number(cookie?.originalMaxAge), this.rules.touchInterval)
     }
     if (!isSameAge(cookie?.originalMaxAge, maxAge)) return false
@@ -132,7 +132,7 @@ export class Saves {
     let mine = first
     const write = writeOf(sessionId, mine, null, null, false)
     await compareAndSet(this.access, write, async (current) => {
-      const previous = current === null ? null : await this.#readable(sessionId, current)
+      const previous = await readable(this.access, sessionId, { raw: current })
       const previousOwner = (previous && this.access.ownerOf(previous)) ?? null
       if (previous) mine = await this.#asOldAs(previous, previousOwner, sessionId, first)
       return writeOf(sessionId, mine, current, previousOwner, false)
@@ -202,7 +202,7 @@ export class Saves {
     saving: Save | Promise<Save>,
   ): Promise<Save> {
     const save = await saving
-    const data = await this.#readable(sessionId, save.raw)
+    const data = await readable(this.access, sessionId, save)
     if (data === null) throw badArgument('session', 'data that serializes to an object', session)
     const told = this.access.ownerOf(data) ?? null
     if (told !== save.owner)
@@ -278,14 +278,6 @@ export class Saves {
 
   #parse(sessionId: string, raw: string): SessionRecord | Promise<SessionRecord> {
     return parseRecord(this.access.serializer, raw, this.access.keys.session(sessionId))
-  }
-
-  async #readable(sessionId: string, raw: string): Promise<SessionRecord | null> {
-    try {
-      return await this.#parse(sessionId, raw)
-    } catch {
-      return null
-    }
   }
 }
 
