@@ -123,6 +123,62 @@ describe('A touch with touchInterval', () => {
     })
   }
 
+  it('to the same end, by a cookie that lives a little less long, is written', async () => {
+    const { session, touch } = await loadedUntil(end)
+    session.cookie.originalMaxAge = HOUR - 5 * SECOND
+    expect(await touch(end)).to.equal(true)
+    expect((await db.record('s1')).cookie).to.include({ originalMaxAge: HOUR - 5 * SECOND })
+  })
+
+  describe('and absoluteTtl', () => {
+    const LONG = 12 * HOUR
+    const options = { touchInterval: INTERVAL, absoluteTtl: LONG / SECOND }
+
+    /** A session that ends at `end`, or so much sooner by its cookie; how it is touched, and whether that is written. */
+    async function loadedNearItsEnd(sooner = 0) {
+      const sessionCookie = cookie(HOUR)
+      sessionCookie.expires = new Date(end - sooner)
+      sessionCookie.originalMaxAge = HOUR
+      const session = newSession({ userId: 'eva', sessionCreated: end - LONG }, sessionCookie)
+      await db.store(options).set('s1', session)
+      const { client, calls } = watch(db.client)
+      const store = db.store({ ...options, client })
+      const loaded = fields(await store.get('s1'))
+      calls.length = 0
+      return async (age: number) => {
+        loaded.cookie.expires = new Date(end)
+        loaded.cookie.originalMaxAge = age
+        await store.touch('s1', loaded)
+        return calls.length > 0
+      }
+    }
+
+    for (const [name, by, writes] of [
+      ['less than the interval after the last one is skipped', INTERVAL * SECOND - 1, false],
+      ['the interval after the last one is written', INTERVAL * SECOND, true],
+    ] as const) {
+      it(`at the end, where the expiry stands still, ${name}`, async () => {
+        const touch = await loadedNearItsEnd()
+        expect(await touch(HOUR - by)).to.equal(writes)
+        expect((await db.record('s1')).cookie).to.include({ originalMaxAge: writes ? HOUR - by : HOUR })
+      })
+    }
+
+    it('that first reaches the end is written', async () => {
+      const touch = await loadedNearItsEnd(10 * MINUTE)
+      expect(await touch(HOUR)).to.equal(true)
+      expect(await db.expiry('s1')).to.equal(end)
+    })
+  })
+
+  it('of a session that could not be created does nothing', async () => {
+    const store = db.store({ touchInterval: INTERVAL })
+    const session = newSession({ userId: 'eva', toJSON: () => ({}) })
+    await rejection(store.set('s1', session))
+    await store.touch('s1', session)
+    expect(await db.keys()).to.deep.equal([])
+  })
+
   it('of a session that lost its cookie is no error', async () => {
     const { store, session } = await loadedUntil(end)
     delete (session as { cookie?: unknown }).cookie
@@ -204,6 +260,16 @@ describe('A touch', () => {
     await store.set('s1', newSession({ userId: 'eva', sessionCreated: started }))
     expect(await db.record('s1')).to.include({ sessionCreated: started })
     await store.set('s1', newSession({ userId: 'eva' }))
+    expect(await db.record('s1')).to.include({ sessionCreated: started })
+    await store.set('s1', newSession())
+    expect(await db.record('s1'), 'nobody’s session').to.include({ sessionCreated: started })
+  })
+
+  it('with absoluteTtl, a session that replaces one without a start keeps its own', async () => {
+    const started = Date.now() - HOUR
+    await db.store().set('s1', newSession({ userId: 'eva' }))
+    const session = newSession({ userId: 'eva', sessionCreated: started })
+    await db.store({ absoluteTtl: 7200 }).set('s1', session)
     expect(await db.record('s1')).to.include({ sessionCreated: started })
   })
 })

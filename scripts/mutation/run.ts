@@ -56,6 +56,7 @@ const groups: Record<string, Group> = {
       'policies/lifetime',
       'policies/laundering',
       'policies/events',
+      'policies/limit',
     ],
   },
   cluster: {
