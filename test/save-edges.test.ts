@@ -87,6 +87,17 @@ describe('Saves of one object take turns', () => {
   })
 })
 
+describe('A new session that has already ended', () => {
+  const db = useDatabase()
+
+  it('is not written, not even for a moment', async () => {
+    const { client, calls } = watch(db.client)
+    await db.store({ client }).set('s1', newSession({ userId: 'eva' }, cookie(-1)))
+    expect(calls.filter(theWrite)).to.deep.equal([])
+    expect(await db.keys()).to.deep.equal([])
+  })
+})
+
 describe('A touch with touchInterval', () => {
   const db = useDatabase()
   const INTERVAL = 60
