@@ -68,6 +68,12 @@ describe('Revocation', () => {
     expect(new Set(keysOf(calls))).to.deep.equal(new Set([db.sessionKey('s1')]))
   })
 
+  it('a save of a user’s new session names his index, and nobody else’s', async () => {
+    const { client, calls } = watch(db.client)
+    await db.store({ client }).set('s1', newSession({ userId: 'eva' }))
+    expect(new Set(keysOf(calls))).to.deep.equal(new Set([db.sessionKey('s1'), db.indexKey('eva')]))
+  })
+
   it('destroyUserSession of an id that names nothing, or something corrupt, is false', async () => {
     await db.client.set(db.sessionKey('s1'), 'no JSON')
     for (const id of ['unknown', 's1']) expect(await db.store().destroyUserSession('eva', id)).to.equal(false)

@@ -37,6 +37,7 @@ function help(scene: Scene) {
   /** Of a session that alice has. */
   const update = (changes: Partial<Write>, client = scene.client) =>
     write({ expected: 'r1', record: 'r2', previousOwner: 'alice', ...changes }, client)
+  const read = (sessionIds: string[], client = scene.client) => on(client).read(sessionIds)
   const remove = (changes: Partial<Removal> = {}) =>
     records().remove({ sessionId: 's1', expected: 'r1', owners: ['alice'], ...changes })
   const evict = (limit: number, changes: Partial<Eviction> = {}) =>
@@ -62,13 +63,13 @@ function help(scene: Scene) {
     return calls.filter(({ command }) => command === 'evalSha').length
   }
 
-  return { records, write, update, remove, evict, seen, store, list, expectState, commands }
+  return { records, write, update, read, remove, evict, seen, store, list, expectState, commands }
 }
 
 describe('The records', () => {
   onEveryStage(
     (scene) => {
-      const { records, write, update, remove, evict, seen, store, list, expectState } = help(scene)
+      const { records, write, update, read, remove, evict, seen, store, list, expectState } = help(scene)
 
       it('a write makes a session, and lists it under its expiry', async () => {
         expect(await write()).to.deep.equal({ done: true })
@@ -171,6 +172,17 @@ describe('The records', () => {
         })
       })
 
+      it('read tells of each session once, and in order, however many are asked for', async () => {
+        const ids = Array.from({ length: 450 }, (_, n) => `s${n}`)
+        for (let n = 0; n < ids.length; n += 100) await store(`s${n}`, `r${n}`, soon + n)
+        expect(await read(ids)).to.deep.equal(
+          ids.map((_, n) => {
+            const isLive = n % 100 === 0
+            return { raw: isLive ? `r${n}` : null, foreign: false, expires: isLive ? soon + n : null }
+          }),
+        )
+      })
+
       it('lists tells whether an index lists a session', async () => {
         await list('alice', 's1', soon)
         const asked = [
@@ -182,6 +194,29 @@ describe('The records', () => {
       })
     },
     ['server', 'cluster'],
+  )
+})
+
+describe('The records on one server', () => {
+  onEveryStage(
+    (scene) => {
+      const { read, commands } = help(scene)
+
+      it('are read two hundred in a command, so that others need not wait, and none without any', async () => {
+        const ids = Array.from({ length: 400 }, (_, n) => `s${n}`)
+        for (const [count, expected] of [
+          [0, 0],
+          [200, 1],
+          [201, 2],
+          [400, 2],
+        ] as const) {
+          expect(await commands((client) => read(ids.slice(0, count), client)), `of ${count}`).to.equal(
+            expected,
+          )
+        }
+      })
+    },
+    ['server'],
   )
 })
 
