@@ -9,7 +9,7 @@ import { pageScript } from '../src/scripts.ts'
 import { theRemoval } from './races/scene.ts'
 import { HOUR, rejection, useDatabase } from './support/database.ts'
 import { type Call, pauseBefore, watch } from './support/paused-client.ts'
-import { newSession } from './support/sessions.ts'
+import { fields, newSession } from './support/sessions.ts'
 
 describe('Revocation', () => {
   const db = useDatabase()
@@ -26,6 +26,17 @@ describe('Revocation', () => {
     release()
     expect(await revoking).to.equal(0)
     expect(await db.keys()).to.deep.equal([])
+  })
+
+  it('of a session reads it and removes it, and of one that is not there no more than reads', async () => {
+    for (const data of [{ userId: 'eva' }, {}]) {
+      await db.store().set('s1', newSession(data))
+      const { client, calls } = watch(db.client)
+      await db.store({ client }).destroy('s1')
+      expect(scripts(calls), 'read, remove').to.have.length(2)
+      await db.store({ client }).destroy('s1')
+      expect(scripts(calls), 'read').to.have.length(3)
+    }
   })
 
   it('of a user looks once more after it has found something, and no more often', async () => {
@@ -60,6 +71,18 @@ describe('Revocation', () => {
     const { client, calls } = watch(db.client)
     await deleteSession({ ...db.options, client, sessionId: 's2' })
     expect(new Set(keysOf(calls))).to.deep.equal(new Set([db.sessionKey('s2')]))
+  })
+
+  it('of a session of Passport that signs in as another user meanwhile leaves no entry of his either', async () => {
+    const store = db.store()
+    await store.set('s1', newSession({ passport: { user: 7 } }))
+    const { client, reached, release } = pauseBefore(db.client, theRemoval)
+    const deleting = deleteSession({ ...db.options, client, sessionId: 's1' })
+    await reached
+    await store.set('s1', Object.assign(fields(await store.get('s1')), { passport: { user: 8 } }))
+    release()
+    await deleting
+    expect(await db.keys()).to.deep.equal([])
   })
 
   it('a save of nobody’s session names no index either', async () => {
