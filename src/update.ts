@@ -54,15 +54,16 @@ export async function updateSessionRecord(
 export async function updateUserRecords(access: Access, userId: string, change: Change): Promise<number> {
   const updated = new Set<string>()
   for await (const page of userRecords(access, userId)) {
+    const pending = page.filter(({ sessionId }) => !updated.has(sessionId))
     const results = await settleAll(
-      page.map(({ sessionId, raw }) =>
+      pending.map(({ sessionId, raw }) =>
         update(access, sessionId, raw, change, userId).catch((error) => {
           if (error instanceof CorruptSessionError) return false
           throw error
         }),
       ),
     )
-    for (const [n, { sessionId }] of page.entries()) if (results[n]) updated.add(sessionId)
+    for (const [n, { sessionId }] of pending.entries()) if (results[n]) updated.add(sessionId)
   }
   return updated.size
 }
