@@ -59,12 +59,17 @@ describe('The script', () => {
     expect(await db.client.pExpireTime(key), 'the index’s own end').to.equal(expires)
   }
 
-  /** Redis's clock in ms, when it is between these ms of a second. */
+  /** Redis's clock in ms. */
+  async function clock(): Promise<number> {
+    const [seconds, micros] = ((await db.client.sendCommand(['TIME'])) as string[]).map(Number)
+    return (seconds as number) * 1000 + Math.floor((micros as number) / 1000)
+  }
+
+  /** The same, when it is between these ms of a second. */
   async function clockWithin(from: number, to: number): Promise<number> {
     for (;;) {
-      const [seconds, micros] = ((await db.client.sendCommand(['TIME'])) as string[]).map(Number)
-      const ms = Math.floor((micros as number) / 1000)
-      if (ms >= from && ms < to) return (seconds as number) * 1000 + ms
+      const ms = await clock()
+      if (ms % 1000 >= from && ms % 1000 < to) return ms
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
@@ -148,11 +153,23 @@ describe('The script', () => {
       expect(Object.keys(await scores(eva()))).to.have.members(['next', 's1'])
     })
 
-    it('forgets them in the first tenth of a second too, when its microseconds have fewer digits', async () => {
-      const now = await clockWithin(10, 60)
-      await listed(eva(), { past: now - 1, next: now + MINUTE })
-      await call(writeScript, [s1(), eva()], 's1', soon, '', 'r1', 1)
-      expect(Object.keys(await scores(eva()))).to.have.members(['next', 's1'])
+    it('forgets exactly those, at any time of a second: its microseconds have fewer digits at first', async () => {
+      for (const [from, to] of [
+        [10, 60],
+        [300, 700],
+      ] as const) {
+        const before = await clockWithin(from, to)
+        const second = before - (before % 1000)
+        const entries = Array.from({ length: 1000 }, (_, ms) => [`ms${ms}`, second + ms] as const)
+        await listed(eva(), Object.fromEntries(entries))
+        await call(writeScript, [s1(), eva()], 's1', soon, '', 'r1', 1)
+        const after = await clock()
+        const left = Object.values(await scores(eva()))
+        expect(Math.min(...left)).to.be.within(before + 1, Math.max(after + 1, second + 1000))
+        expect(left).to.include(soon)
+        if (after < second + 999) expect(Math.min(...left)).to.be.at.most(after + 1)
+        await db.client.del([s1(), eva()])
+      }
     })
 
     it('names the key that is of another type, and writes nothing', async () => {
