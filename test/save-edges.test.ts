@@ -31,6 +31,14 @@ describe('Saves of one object take turns', () => {
     expect(await db.record('s1')).to.include({ n: 3 })
   })
 
+  it('a touch of an object that is still being created waits for that, and moves its end', async () => {
+    const [store, session] = [db.store(), newSession({ userId: 'eva' }, cookie(HOUR))]
+    const creating = store.set('s1', session)
+    session.cookie.expires = new Date(Date.now() + 2 * HOUR)
+    await Promise.all([creating, store.touch('s1', session)])
+    expect(await db.expiry('s1')).to.equal(session.cookie.expires.getTime())
+  })
+
   it('Guarantee 2, final: destroy waits for the last of those that create the session', async () => {
     const { client, reached, release } = pauseBefore(db.client, nth(2, theWrite))
     const store = db.store({ client })
