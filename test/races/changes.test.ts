@@ -317,6 +317,28 @@ describe('the TTL, the index, the record and what is reported agree on the expir
       expect(await scene.expectOneExpiry(id, 'alice')).to.equal(Date.parse(expires))
     })
 
+    it('when two shorten a session at once, and the second one more: at the latest after the next write', async () => {
+      const id = await scene.signIn('alice')
+      const first = scene.stoppedBefore(thePruning)
+      const data = { expires: inMs(HOUR / 2) }
+      const shorter = updateSession({ ...first.options, sessionId: id, data })
+      await Promise.race([first.reached, shorter])
+      const second = scene.stoppedBefore(theWrite)
+      const expires = inMs(MINUTE)
+      const shortest = updateSession({ ...second.options, sessionId: id, data: { expires } })
+      await second.reached
+      first.release()
+      await shorter
+      second.release()
+      await shortest
+      expect(await scene.expiry(id)).to.equal(Date.parse(expires))
+      // On Cluster the entry may be too long until then, never too short.
+      expect((await scene.index('alice'))[id]).to.be.at.least(Date.parse(expires))
+      await scene.request(id, { cart: ['book'] })
+      expect(await scene.expectOneExpiry(id, 'alice')).to.equal(Date.parse(expires))
+      expect(await scene.client.pExpireTime(scene.indexKey('alice'))).to.equal(Date.parse(expires))
+    })
+
     it('when a session is shortened, and meanwhile given back the very end that it had', async () => {
       const [id, expires] = [newId(), inMs(HOUR)]
       await scene.store().set(id, newSession({ userId: 'alice' }, cookie(MINUTE)))
