@@ -40,7 +40,7 @@ const protections: Protection[] = [
     on: 'server',
     file: 'update.ts',
     line: 'if (current === null) return null',
-    without: 'if (current === null) return { ...(first as Write), expected: null }',
+    without: 'if (current === null) return { ...((await changed(raw)) as Write), expected: null }',
   },
   {
     what: 'A save merges with what another one has written',
