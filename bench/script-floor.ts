@@ -2,15 +2,15 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { RedisStore } from 'connect-redis'
 import type { SessionData } from 'express-session'
-import { type BenchStore, baseline, type Client, type Contender } from './support/contenders.ts'
-import { comparisonRow } from './support/hot-path.ts'
+import { type BenchStore, baseline, type Client } from './support/contenders.ts'
+import { fill, ownerOf, SESSIONS, storedRow } from './support/hot-path.ts'
 import { loadChangeSave, loadTouch, type Operation } from './support/operations.ts'
 import type { Benchmark, Context, Row } from './support/result.ts'
-import { compare, drive } from './support/rounds.ts'
 import { withServer } from './support/server.ts'
-import { sessionData, sessionIdOf, visited } from './support/sessions.ts'
+import { sessionIdOf } from './support/sessions.ts'
 
-const SESSIONS = 1000
+/** Bytes of a record. */
+const SIZE = 300
 const PREFIX = 'script:'
 
 /** A script, and what it is told of a session: its id, when it ends in ms since 1970, its record now and before. */
@@ -91,40 +91,21 @@ async function measured(
 ): Promise<Row> {
   await client.flushDb()
   const connectRedis = await baseline(client, context, 'sess:')
-  await fill(connectRedis.store)
-  await fill((await baseline(client, context, PREFIX)).store)
-  const { rounds, concurrency } = context
-  const pair: [Contender, Contender] = [
-    connectRedis,
-    { name: 'with the script', store: await scriptStore(client, writes) },
-  ]
-  const result = await compare(
-    pair,
-    (store, n, done) => operation(store, sessionIdOf(visited(n, SESSIONS)), done),
-    { rounds, operations: 120, concurrency },
-  )
-  return comparisonRow(what, pair, result)
-}
-
-async function fill(store: BenchStore): Promise<void> {
-  const save = (n: number, done: (error?: unknown) => void) => store.set(sessionIdOf(n), sessionOf(n), done)
-  await drive(save, SESSIONS, 100)
-}
-
-function sessionOf(n: number): SessionData {
-  return sessionData(`user-${Math.floor(n / 5)}`, 300)
+  await fill(connectRedis.store, SIZE)
+  await fill((await baseline(client, context, PREFIX)).store, SIZE)
+  const ours = { name: 'with the script', store: await scriptStore(client, writes) }
+  return storedRow(what, [connectRedis, ours], operation, context, 120)
 }
 
 async function scriptStore(client: Client, writes: Writes): Promise<BenchStore> {
-  const sources = [writes.save.source, writes.touch.source]
-  const [save, touch] = (await Promise.all(sources.map((source) => client.scriptLoad(source)))) as [
-    string,
-    string,
-  ]
+  const [save, touch] = await Promise.all([
+    client.scriptLoad(writes.save.source),
+    client.scriptLoad(writes.touch.source),
+  ])
   const untimed = client.withCommandOptions({ timeout: undefined }) as unknown as Client
   const store = new ScriptStore(untimed, writes, { save, touch }) as unknown as BenchStore
   for (let n = 0; n < SESSIONS; n++) {
-    await client.zAdd(indexOf(sessionOf(n)), { value: sessionIdOf(n), score: Date.now() + 60_000 })
+    await client.zAdd(indexOf(ownerOf(n)), { value: sessionIdOf(n), score: Date.now() + 60_000 })
   }
   return store
 }
@@ -161,13 +142,13 @@ class ScriptStore extends RedisStore {
     const expires = String(new Date(session.cookie.expires as Date).getTime())
     const before = this.#read.get(id) ?? ''
     const reply = await this.untimed.evalSha(this.sha1[kind], {
-      keys: [PREFIX + id, indexOf(session)],
+      keys: [PREFIX + id, indexOf((session as { userId?: string }).userId)],
       arguments: this.writes[kind].arguments(id, expires, record, before),
     })
     if (Number(reply) === 0 || Array.isArray(reply)) throw new Error(`The ${kind} did not take place`)
   }
 }
 
-function indexOf(session: SessionData): string {
-  return `index:${(session as { userId?: string }).userId}`
+function indexOf(userId: string | undefined): string {
+  return `index:${userId}`
 }

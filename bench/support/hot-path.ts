@@ -1,12 +1,12 @@
 /** One operation on a stored session, at each record size: the body of the benchmarks get, save and touch. */
-import { type Contender, contenders } from './contenders.ts'
+import { type BenchStore, type Contender, contenders } from './contenders.ts'
 import type { Operation } from './operations.ts'
 import { type Context, factor, type Row, us } from './result.ts'
 import { type Comparison, compare, drive } from './rounds.ts'
 import { withServer } from './server.ts'
 import { RECORD_SIZES, sessionData, sessionIdOf, visited } from './sessions.ts'
 
-const SESSIONS = 1000
+export const SESSIONS = 1000
 const SESSIONS_OF_ONE_USER = 5
 
 export async function onStoredSessions(operation: Operation, context: Context): Promise<Row[]> {
@@ -23,10 +23,19 @@ async function atSize(
   operation: Operation,
   context: Context,
 ): Promise<Row> {
-  const { rounds, concurrency } = context
   const pair = await contenders(client, context)
-  for (const contender of pair) await fill(contender, size)
-  const operations = size > 10_000 ? 40 : 120
+  for (const { store } of pair) await fill(store, size)
+  return storedRow(`records of ${size} B`, pair, operation, context, size > 10_000 ? 40 : 120)
+}
+
+/** One operation on the sessions that `fill` stored. */
+export async function storedRow(
+  what: string,
+  pair: readonly [Contender, Contender],
+  operation: Operation,
+  { rounds, concurrency }: Context,
+  operations: number,
+): Promise<Row> {
   const result = await compare(
     pair,
     (store, n, done) => operation(store, sessionIdOf(visited(n, SESSIONS)), done),
@@ -36,15 +45,18 @@ async function atSize(
       concurrency,
     },
   )
-  return comparisonRow(`records of ${size} B`, pair, result)
+  return comparisonRow(what, pair, result)
 }
 
-async function fill({ store }: Contender, size: number): Promise<void> {
-  const save = (n: number, done: (error?: unknown) => void) => {
-    const userId = `user-${Math.floor(n / SESSIONS_OF_ONE_USER)}`
-    store.set(sessionIdOf(n), sessionData(userId, size), done)
-  }
+export async function fill(store: BenchStore, size: number): Promise<void> {
+  const save = (n: number, done: (error?: unknown) => void) =>
+    store.set(sessionIdOf(n), sessionData(ownerOf(n), size), done)
   await drive(save, SESSIONS, 100)
+}
+
+/** Whose the session of this number is. */
+export function ownerOf(n: number): string {
+  return `user-${Math.floor(n / SESSIONS_OF_ONE_USER)}`
 }
 
 export function comparisonRow(

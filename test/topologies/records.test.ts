@@ -300,7 +300,8 @@ describe('The records on Cluster, step by step', () => {
         await expectState('r2', sooner, { s1: sooner })
       })
 
-      it('and so is one that is later again, while the entry is being lowered', async () => {
+      /** A write that is stopped where it lowers its entry, because the session was shortened before; resolves to what ends it. */
+      const stoppedLowering = async () => {
         const earlier = pauseBefore(scene.client, nth(2, first(raiseScript)))
         const lowering = pauseBefore(earlier.client, first(lowerScript))
         const writing = write({ expires: latest }, lowering.client)
@@ -308,39 +309,32 @@ describe('The records on Cluster, step by step', () => {
         await update({ expires: sooner })
         earlier.release()
         await lowering.reached
+        return async () => {
+          lowering.release()
+          await writing
+        }
+      }
+
+      it('and so is one that is later again, while the entry is being lowered', async () => {
+        const finish = await stoppedLowering()
         await update({ expected: 'r2', record: 'r3', expires: later })
-        lowering.release()
-        await writing
+        await finish()
         await expectState('r3', later, { s1: later })
       })
 
       it('and so is one that was made later again by somebody who then died', async () => {
-        const earlier = pauseBefore(scene.client, nth(2, first(raiseScript)))
-        const lowering = pauseBefore(earlier.client, first(lowerScript))
-        const writing = write({ expires: latest }, lowering.client)
-        await earlier.reached
-        await update({ expires: sooner })
-        earlier.release()
-        await lowering.reached
+        const finish = await stoppedLowering()
         const dying = dieAfter(scene.client, first(writeScript))
         const error = await rejection(update({ expected: 'r2', record: 'r3', expires: later }, dying.client))
         expect(error).to.be.instanceOf(ClientDied)
-        lowering.release()
-        await writing
+        await finish()
         await expectState('r3', later, { s1: later })
       })
 
       it('and a revocation while the entry is being lowered leaves none', async () => {
-        const earlier = pauseBefore(scene.client, nth(2, first(raiseScript)))
-        const lowering = pauseBefore(earlier.client, first(lowerScript))
-        const writing = write({ expires: latest }, lowering.client)
-        await earlier.reached
-        await update({ expires: sooner })
-        earlier.release()
-        await lowering.reached
+        const finish = await stoppedLowering()
         expect(await remove({ expected: 'r2' })).to.deep.equal({ done: true })
-        lowering.release()
-        await writing
+        await finish()
         expect(await scene.keys()).to.deep.equal([])
       })
 
