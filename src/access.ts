@@ -74,12 +74,18 @@ export async function readable(
   }
 }
 
+/** A session from the master, whatever is there. */
+export async function readOne(access: Access, sessionId: string): Promise<StoredRecord> {
+  const [stored] = await access.records.read([sessionId])
+  return stored as StoredRecord
+}
+
 /** A session's record from the master; `null` where there is none. A value of another type is a `CorruptSessionError`. */
 export async function readStored(
   access: Access,
   sessionId: string,
 ): Promise<(StoredRecord & { raw: string }) | null> {
-  const [stored] = (await access.records.read([sessionId])) as [StoredRecord]
+  const stored = await readOne(access, sessionId)
   if (stored.foreign)
     throw new CorruptSessionError(access.keys.session(sessionId), 'is of another type than a session')
   return stored.raw === null ? null : { ...stored, raw: stored.raw }

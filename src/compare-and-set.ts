@@ -1,6 +1,6 @@
-import type { Access } from './access.ts'
+import { type Access, readOne } from './access.ts'
 import { CorruptSessionError, SessionConflictError } from './errors.ts'
-import type { Outcome, StoredRecord, Write } from './records.ts'
+import type { Outcome, Write } from './records.ts'
 
 /** Each failed attempt means that another write succeeded, so only a runaway writer comes near this. */
 export const maxAttempts = 10_000
@@ -39,7 +39,7 @@ async function removeExpired(
   { sessionId, expected, owner, previousOwner }: Write,
 ): Promise<Outcome> {
   if (expected === null) {
-    const [{ raw }] = (await access.records.read([sessionId])) as [StoredRecord]
+    const { raw } = await readOne(access, sessionId)
     return raw === null ? { done: true } : { done: false, current: raw }
   }
   const owners = [owner, previousOwner].filter((user) => user !== null)

@@ -1,4 +1,4 @@
-import { type Access, isOwnedBy, readable, type UserRecord } from './access.ts'
+import { type Access, isOwnedBy, readable, readOne, type UserRecord } from './access.ts'
 import { maxAttempts } from './compare-and-set.ts'
 import { SessionConflictError } from './errors.ts'
 import { findOwner } from './find-owner.ts'
@@ -15,8 +15,8 @@ type Revocable = Pick<UserRecord, 'sessionId' | 'raw' | 'data'> & {
 
 /** Deletes a session and its index entry, corrupt or not; resolves to whether there was one. */
 export async function revokeSession(access: Access, sessionId: string): Promise<boolean> {
-  const [stored] = await access.records.read([sessionId])
-  if (!stored || (stored.raw === null && !stored.foreign)) return false
+  const stored = await readOne(access, sessionId)
+  if (stored.raw === null && !stored.foreign) return false
   const data = await readable(access, sessionId, stored)
   return revoke(access, {
     sessionId,
@@ -121,8 +121,7 @@ export async function revokeByHandle(access: Access, userId: string, handle: str
 
 /** An id may name a session of this user whose index Redis has evicted. */
 async function revokeUnlisted(access: Access, userId: string, sessionId: string): Promise<boolean> {
-  const [stored] = await access.records.read([sessionId])
-  const data = stored ? await readable(access, sessionId, stored) : null
-  if (!stored || !data) return false
-  return revoke(access, { sessionId, raw: stored.raw, data }, userId)
+  const { raw } = await readOne(access, sessionId)
+  const data = await readable(access, sessionId, { raw })
+  return data !== null && revoke(access, { sessionId, raw, data }, userId)
 }

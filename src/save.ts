@@ -91,7 +91,7 @@ export class Saves {
 
   /** Whether a touch changes nothing but the expiry, and that by less than `touchInterval`. */
   #mayWait({ sessionId, version }: Loaded, cookie: SessionRecord | undefined): boolean {
-    if (!version) return false
+    if (this.rules.touchInterval === 0 || !version) return false
     const { maxAge, cookieExpires } = version
     const expires = cookieExpiry({ cookie })
     // At its absolute end an expiry stands still, and the age tells when the session was used.
