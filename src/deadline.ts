@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import type { SessionClient } from './client.ts'
 
 /** A client whose command options can be replaced for some of its commands. */
@@ -7,18 +6,16 @@ interface ConfigurableClient extends SessionClient {
   withCommandOptions(options: object): SessionClient
 }
 
-/** For how long, and how many, commands get the same deadline. */
+/** For how long commands get the same deadline. */
 const SHARED_MS = 50
-const SHARED_BY = 32
 
 /**
- * node-redis gives every command a timer of its own (`commandOptions.timeout`), which costs more than all else that it does for
- * a command. Here commands that are issued within some milliseconds of each other share one: each gets at least its
- * timeout and at most `SHARED_MS` more, and one that Redis has not been sent by then is taken back, as before.
+ * node-redis gives every command a timer and an `AbortSignal` of its own (`commandOptions.timeout`), which costs more than all else
+ * that it does for a command. Here commands that are issued within some milliseconds of each other share one: each gets at least
+ * its timeout and at most `SHARED_MS` more, and one that Redis has not been sent by then is taken back, as before.
  */
 class Deadlines {
   #client: SessionClient
-  #left = 0
   #until = 0
 
   constructor(readonly configurable: ConfigurableClient) {
@@ -28,19 +25,31 @@ class Deadlines {
   /** The client for the next command. */
   next(): SessionClient {
     const now = performance.now()
-    if (this.#left === 0 || now >= this.#until) this.#renew(now)
-    this.#left -= 1
+    if (now >= this.#until) this.#renew(now)
     return this.#client
   }
 
   #renew(now: number): void {
     const { _commandOptions: options } = this.configurable
-    const abortSignal = AbortSignal.timeout(options.timeout + SHARED_MS)
-    setMaxListeners(0, abortSignal)
+    const abortSignal = signalIn(options.timeout + SHARED_MS)
     this.#client = this.configurable.withCommandOptions({ ...options, timeout: undefined, abortSignal })
-    this.#left = SHARED_BY
     this.#until = now + SHARED_MS
   }
+}
+
+/** As `AbortSignal.timeout`, but that to add and remove a listener costs next to nothing, however many there are. */
+function signalIn(ms: number): AbortSignal {
+  const controller = new AbortController()
+  const listeners = new Set<() => void>()
+  const timer = setTimeout(() => {
+    controller.abort()
+    for (const listener of listeners) listener()
+  }, ms)
+  timer.unref()
+  return Object.assign(controller.signal, {
+    addEventListener: (_type: string, listener: () => void) => void listeners.add(listener),
+    removeEventListener: (_type: string, listener: () => void) => void listeners.delete(listener),
+  })
 }
 
 const deadlines = new WeakMap<SessionClient, Deadlines | null>()

@@ -1,6 +1,6 @@
 import type { Session, SessionData } from 'express-session'
 import type { Access } from './access.ts'
-import { cookieExpiry, cookieOf, expiryOf, ownExpiry } from './expiry.ts'
+import { cookieData, cookieExpiry, expiryOf, ownExpiry } from './expiry.ts'
 import type { SessionRecord } from './records.ts'
 
 /**
@@ -59,14 +59,9 @@ function capData(data: SessionRecord, created: number, end: number): SessionReco
     if (own !== null && own > end) capped.expires = new Date(end).toISOString()
   } else if (cookieExpires > end) {
     const originalMaxAge = Math.max(end - Date.now(), 0)
-    capped.cookie = { ...plain(cookieOf(data)), expires: new Date(end).toISOString(), originalMaxAge }
+    capped.cookie = { ...cookieData(data), expires: new Date(end).toISOString(), originalMaxAge }
   }
   return capped
-}
-
-function plain(cookie: SessionRecord | undefined): SessionRecord {
-  const { toJSON } = Object(cookie)
-  return typeof toJSON === 'function' ? toJSON.call(cookie) : { ...cookie }
 }
 
 /** Lets express-session's `touch`, which moves the cookie that the browser gets, go no further than `end` either. */

@@ -1,5 +1,5 @@
 import type { Access } from './access.ts'
-import { cookieExpiry, cookieOf } from './expiry.ts'
+import { cookieData, cookieExpiry } from './expiry.ts'
 import { createdOf } from './lifetime.ts'
 import { Memory } from './memory.ts'
 import type { SessionRecord } from './records.ts'
@@ -10,8 +10,8 @@ export interface Version {
   owner: string | null
   /** ms since 1970; `null` where the cookie does not say. */
   cookieExpires: number | null
-  /** The cookie's `originalMaxAge`. */
-  maxAge: unknown
+  /** `undefined` where there is none. */
+  cookie: SessionRecord | undefined
   /** ms since 1970; `null` where the record does not say. */
   created: number | null
 }
@@ -85,5 +85,5 @@ export function versionOf(
   owner: string | null,
   created: number | null,
 ): Version {
-  return { raw, owner, cookieExpires: cookieExpiry(data), maxAge: cookieOf(data)?.originalMaxAge, created }
+  return { raw, owner, cookieExpires: cookieExpiry(data), cookie: cookieData(data), created }
 }

@@ -2,14 +2,14 @@ import { type Access, readable } from './access.ts'
 import { parseRecord, stringifyRecord } from './codec.ts'
 import { compareAndSet } from './compare-and-set.ts'
 import { badArgument } from './errors.ts'
-import { cookieExpiry, cookieOf } from './expiry.ts'
+import { cookieData, cookieExpiry, cookieOf, isoTime } from './expiry.ts'
 import { createdOf, earliest, endOf, sealed } from './lifetime.ts'
 import type { Loaded, LoadedSessions, Version } from './loaded-sessions.ts'
 import { isSameAge, mergeSessions } from './merge.ts'
 import { RecentTouches } from './recent-touches.ts'
 import type { SessionRecord, Touch, Write } from './records.ts'
 import { settleAll } from './settle-all.ts'
-import { spliceCookie } from './splice-cookie.ts'
+import { spliceExpires } from './splice-expires.ts'
 import { touchWith, updateSessionRecord } from './update.ts'
 
 /** What the store's options say about saving. */
@@ -70,12 +70,12 @@ export class Saves {
 
   /** Moves the expiry, and the cookie with it, of a session that still exists. */
   async touch(sessionId: string, session: SessionRecord): Promise<void> {
-    const cookie = cookieOf(session)
     const loaded = this.sessions.find(session, sessionId)
-    if (loaded && this.#mayWait(loaded, cookie)) return
-    const text = JSON.stringify(cookie)
-    if (!loaded) return this.#touchUnloaded(sessionId, text)
-    await this.#inTurn(loaded, undefined, () => this.#touch(loaded, cookie, text))
+    if (loaded && this.#mayWait(loaded, session)) return
+    const cookie = cookieData(session)
+    if (!loaded) return this.#touchUnloaded(sessionId, cookie)
+    const expires = cookieExpiry(session)
+    await this.#inTurn(loaded, undefined, () => this.#touch(loaded, cookie, expires))
     if (this.rules.touchInterval > 0) this.#touches.remember(sessionId, Date.now())
   }
 
@@ -85,20 +85,22 @@ export class Saves {
     return endOf(this.access, this.#createdAt(this.sessions.find(session, sessionId), session, owner))
   }
 
-  async #touchUnloaded(sessionId: string, cookie: string | undefined): Promise<void> {
-    await updateSessionRecord(this.access, sessionId, touchWith(cookie && JSON.parse(cookie)))
+  async #touchUnloaded(sessionId: string, cookie: SessionRecord | undefined): Promise<void> {
+    await updateSessionRecord(this.access, sessionId, touchWith(serialized(cookie)))
   }
 
   /** Whether a touch changes nothing but the expiry, and that by less than `touchInterval`. */
-  #mayWait({ sessionId, version }: Loaded, cookie: SessionRecord | undefined): boolean {
+  #mayWait({ sessionId, version }: Loaded, session: SessionRecord): boolean {
     if (this.rules.touchInterval === 0 || !version) return false
-    const { maxAge, cookieExpires } = version
-    const expires = cookieExpiry({ cookie })
+    const { cookieExpires } = version
+    const expires = cookieExpiry(session)
+    const maxAge = version.cookie?.originalMaxAge
+    const newMaxAge = cookieOf(session)?.originalMaxAge
     // At its absolute end an expiry stands still, and the age tells when the session was used.
     if (expires === cookieExpires && expires === endOf(this.access, version.created)) {
-      return isWithin(Number(maxAge) - Number(cookie?.originalMaxAge), this.rules.touchInterval)
+      return isWithin(Number(maxAge) - Number(newMaxAge), this.rules.touchInterval)
     }
-    if (!isSameAge(cookie?.originalMaxAge, maxAge)) return false
+    if (!isSameAge(newMaxAge, maxAge)) return false
     const touchInterval = Math.min(this.rules.touchInterval, Number(maxAge ?? Number.POSITIVE_INFINITY) / 2)
     if (expires === null) return this.#touches.within(touchInterval, sessionId, Date.now())
     return isWithin(expires - (cookieExpires ?? Number.NEGATIVE_INFINITY), touchInterval)
@@ -210,57 +212,62 @@ export class Saves {
     return { ...save, limit: save.owner === null ? undefined : this.rules.limitOf(session) }
   }
 
-  async #touch(loaded: Loaded, cookie: SessionRecord | undefined, text: string | undefined): Promise<void> {
+  async #touch(loaded: Loaded, cookie: SessionRecord | undefined, expires: number | null): Promise<void> {
     const { sessionId, version: base } = loaded
     // Not even created: the save that did not come that far rejected for itself.
     if (!base) return
-    const light = this.#lightTouch(sessionId, base, cookie, text)
+    const light = this.#lightTouch(sessionId, base, cookie, expires)
     if (light && (await this.access.records.touch(light.touch))) {
       loaded.version = light.version
       return
     }
-    const data = await this.#withCookie(sessionId, base.raw, text)
+    const data = await this.#withCookie(sessionId, base.raw, cookie)
     await this.#update(loaded, base, await this.#saveOf(data, base.owner, base.created))
   }
 
-  /** A touch need not send the record where nothing but JSON stands between the two, and the cookie alone tells the expiry. */
+  /**
+   * A touch that changes nothing but when the cookie expires need not send the record, where nothing but JSON stands between the
+   * two and the cookie alone tells the expiry.
+   */
   #lightTouch(
     sessionId: string,
     base: Version,
     cookie: SessionRecord | undefined,
-    text: string | undefined,
+    expires: number | null,
   ): { touch: Touch; version: Version } | null {
-    if (text === undefined || this.access.serializer !== JSON || this.access.absoluteTtl !== null) return null
-    const expires = cookieExpiry({ cookie })
-    if (expires === null || expires <= Date.now()) return null
-    const splice = spliceCookie(base.raw, text)
+    if (this.access.serializer !== JSON || this.access.absoluteTtl !== null) return null
+    if (expires === null || expires <= Date.now() || !isSameButExpires(cookie, base.cookie)) return null
+    const splice = spliceExpires(base.raw, isoTime(expires))
     if (splice === null) return null
     const { owner } = base
     const expected = owner === null ? base.raw : splice.from
     return {
       touch: { sessionId, owner, expires, expected, head: splice.to },
-      version: { ...base, raw: splice.raw, cookieExpires: expires, maxAge: cookie?.originalMaxAge },
+      version: { ...base, raw: splice.raw, cookieExpires: expires },
     }
   }
 
   /** Data that has no cookie keeps none, unless the new one says something. */
-  async #withCookie(sessionId: string, raw: string, text: string | undefined): Promise<SessionRecord> {
+  async #withCookie(
+    sessionId: string,
+    raw: string,
+    cookie: SessionRecord | undefined,
+  ): Promise<SessionRecord> {
     const data = await this.#parse(sessionId, raw)
-    const cookie = text && JSON.parse(text)
     const says = cookie?.expires != null || cookie?.originalMaxAge != null
-    return cookieOf(data) || says ? { ...data, cookie } : data
+    return cookieOf(data) || says ? { ...data, cookie: serialized(cookie) } : data
   }
 
   #saveOf(session: SessionRecord, owner: string | null, start: number | null): Save | Promise<Save> {
     const { data, created, expires } = sealed(this.access, session, start)
     const record = stringifyRecord(this.access.serializer, data)
     const cookieExpires = cookieExpiry(data)
-    const maxAge = cookieOf(data)?.originalMaxAge
+    const cookie = cookieData(data)
     const save = (raw: string): Save => ({
       raw,
       owner,
       cookieExpires,
-      maxAge,
+      cookie,
       created,
       expires,
     })
@@ -289,6 +296,19 @@ function writeOf(
   keepTtl: boolean,
 ): Write {
   return { sessionId, expected, record: raw, expires, keepTtl, owner, previousOwner }
+}
+
+function serialized(cookie: SessionRecord | undefined): SessionRecord | undefined {
+  return cookie && JSON.parse(JSON.stringify(cookie))
+}
+
+function isSameButExpires(cookie: SessionRecord = {}, other: SessionRecord = {}): boolean {
+  return agreesWith(cookie, other) && agreesWith(other, cookie)
+}
+
+function agreesWith(cookie: SessionRecord, other: SessionRecord): boolean {
+  for (const name in cookie) if (name !== 'expires' && cookie[name] !== other[name]) return false
+  return true
 }
 
 function isWithin(ms: number, interval: number): boolean {

@@ -25,7 +25,7 @@ const groups: Record<string, Group> = {
     tests: ['merge', ...ofBoth, 'express-session', 'merge-edges', 'update-rules', 'policies/lifetime'],
   },
   records: {
-    files: ['records-atomic', 'replies', 'settle-all', 'scripts', 'revoke', 'handle', 'splice-cookie'],
+    files: ['records-atomic', 'replies', 'settle-all', 'scripts', 'revoke', 'handle', 'splice-expires'],
     topologies: 'server',
     tests: [
       'merge',

@@ -1,0 +1,107 @@
+import { expect } from 'chai'
+import { UserSessionStore } from '../src/index.ts'
+import { spliceExpires } from '../src/splice-expires.ts'
+import { connect, freshPrefixes, type TestClient } from './support/hooks.ts'
+
+const OLD = '2030-01-01T00:00:00.000Z'
+const NEW = '2031-12-31T23:59:59.999Z'
+
+describe('A touch exchanges when the cookie at the head of a record expires', () => {
+  const cookies: Record<string, object> = {
+    'as express-session writes it': { originalMaxAge: 60000, expires: OLD, httpOnly: true, path: '/' },
+    'at its end': { httpOnly: true, path: '/', expires: OLD },
+    'and nothing else': { expires: OLD },
+    'after braces and quotes': { path: '/}"{\\', domain: '"}', expires: OLD },
+    'after text that is not ASCII': { domain: 'bücher.example', path: '/☕/😀', expires: OLD },
+    'after what looks like it': { path: `"expires":"${NEW}"`, domain: 'expires', expires: OLD },
+  }
+  for (const [what, cookie] of Object.entries(cookies)) {
+    it(what, () => {
+      const data = { name: 'Zoë 😀', nested: { cookie: { expires: OLD } }, expires: OLD }
+      const raw = JSON.stringify({ cookie, ...data })
+      const touched = JSON.stringify({ cookie: { ...cookie, expires: NEW }, ...data })
+      const splice = spliceExpires(raw, NEW)
+      expect(splice?.raw).to.equal(touched)
+      const end =
+        touched.indexOf(`"expires":"${NEW}"`, touched.includes(`\\"${NEW}`) ? 60 : 0) + NEW.length + 12
+      expect(splice?.to).to.equal(touched.slice(0, end))
+      expect(splice?.from).to.equal(raw.slice(0, end))
+    })
+  }
+
+  const others: Record<string, string> = {
+    'the cookie is not at the head': `{"userId":"a","cookie":{"expires":"${OLD}"}}`,
+    'there is no cookie': `{"expires":"${OLD}"}`,
+    'the cookie is null': `{"cookie":null,"expires":"${OLD}"}`,
+    'the cookie says nothing': `{"cookie":{},"expires":"${OLD}"}`,
+    'the cookie does not expire': `{"cookie":{"expires":null},"expires":"${OLD}"}`,
+    'the cookie holds an object before': `{"cookie":{"a":{"expires":"${OLD}"},"expires":"${OLD}"}}`,
+    'the old time is of another form': '{"cookie":{"expires":"Tue, 01 Jan 2030 00:00:00 GMT"}}',
+    'the old time is of another length': '{"cookie":{"expires":"2030-01-01T00:00:00Z"}}',
+    'the record is cut off': `{"cookie":{"expires":"${OLD}`,
+    'the record is empty': '',
+  }
+  for (const [what, raw] of Object.entries(others)) {
+    it(`not where ${what}`, () => {
+      expect(spliceExpires(raw, NEW)).to.equal(null)
+    })
+  }
+
+  for (const expires of [
+    '+010000-01-01T00:00:00.000Z',
+    '-000001-01-01T00:00:00.000Z',
+    '2031-12-31',
+    'null',
+  ]) {
+    it(`not by ${expires}`, () => {
+      expect(spliceExpires(`{"cookie":{"expires":"${OLD}"}}`, expires)).to.equal(null)
+    })
+  }
+
+  describe('in Redis', () => {
+    let client: TestClient
+    before(async () => {
+      client = await connect()
+    })
+    after(() => client.close())
+
+    async function touched(change: (cookie: Record<string, unknown>) => void) {
+      const { prefix, userPrefix } = freshPrefixes()
+      const store = new UserSessionStore({ client, prefix, userPrefix })
+      const cookie = {
+        originalMaxAge: 60_000,
+        expires: new Date(Date.now() + 60_000),
+        path: '/☕',
+        domain: 'ü',
+      }
+      await store.set('id', { cookie, userId: 'Zoë', note: '😀 "}' } as never)
+      const session = await store.get('id')
+      if (!session) throw new Error('it was saved')
+      change(session.cookie as never)
+      await store.touch('id', session)
+      const stored = JSON.parse((await client.get(`${prefix}id`)) as string)
+      return { cookie, stored, ttlEnd: await client.pExpireTime(`${prefix}id`) }
+    }
+
+    it('and leaves every byte after it as it was', async () => {
+      const expires = new Date(Date.now() + 90_000)
+      const { cookie, stored, ttlEnd } = await touched((cookie) => {
+        cookie.expires = expires
+      })
+      const after = { ...cookie, expires: expires.toISOString() }
+      expect(stored).to.deep.equal({ cookie: after, userId: 'Zoë', note: '😀 "}' })
+      expect(ttlEnd).to.equal(expires.getTime())
+    })
+
+    it('and the whole cookie where something else in it has changed', async () => {
+      const expires = new Date(Date.now() + 90_000)
+      const { stored, ttlEnd } = await touched((cookie) => {
+        Object.assign(cookie, { expires, originalMaxAge: 90_000, path: '/', secure: true })
+        delete cookie.domain
+      })
+      const after = { originalMaxAge: 90_000, expires: expires.toISOString(), path: '/', secure: true }
+      expect(stored).to.deep.equal({ cookie: after, userId: 'Zoë', note: '😀 "}' })
+      expect(ttlEnd).to.equal(expires.getTime())
+    })
+  })
+})
