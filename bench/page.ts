@@ -1,4 +1,4 @@
-import { startChild } from './support/child.ts'
+import { type Child, startChild } from './support/child.ts'
 import { loadPage } from './support/load-page.ts'
 import type { PageServer, Variant } from './support/page-server.ts'
 import { type Benchmark, type Context, ms, perSecond, type Row, times } from './support/result.ts'
@@ -23,42 +23,48 @@ const OURS: Variant[] = [
 
 export const benchmark: Benchmark = {
   about:
-    'A page over HTTP, served by Express and express-session from a process of its own, which reads the session and changes ' +
-    'nothing; the load comes from another process. All variants run in one server process, in turn. The ratio is that of the ' +
-    'requests per second; latencies are those under full load.',
+    'A page over HTTP, served by Express and express-session, which reads the session and changes nothing. Each variant has a ' +
+    'server process of its own, and they take turns; the load comes from another process. The ratio is that of the requests ' +
+    'per second; latencies are those under full load.',
   run: (context) =>
     withServer(async ({ url }) => {
-      const child = startChild(new URL('./support/page-server.ts', import.meta.url))
+      const servers: Served[] = []
       try {
-        const { build, against } = context
-        const variants = [BASELINE, ...OURS]
-        const server = await child.ask<PageServer>({ start: { url, builds: { build, against }, variants } })
-        const turns = await measure(server, () => child.ask<{ cpu: number }>({ usage: true }), context)
-        return OURS.map(({ name }, n) => row(name, turns[0] as Turn[], turns[n + 1]))
+        for (const [n, variant] of [BASELINE, ...OURS].entries()) {
+          servers.push(await serve(variant, url, `page-${n}:`, context))
+        }
+        await measure(servers, context)
+        const [baseline, ...ours] = servers.map(({ turns }) => turns)
+        return OURS.map(({ name }, n) => row(name, baseline as Turn[], ours[n] as Turn[]))
       } finally {
-        await child.stop()
+        await Promise.all(servers.map(({ child }) => child.stop()))
       }
     }),
 }
 
-/** Turns of each variant; none of one that this build does not have. */
-async function measure(
-  { ports }: PageServer,
-  usage: () => Promise<{ cpu: number }>,
-  { rounds, quick }: Context,
-): Promise<(Turn[] | undefined)[]> {
-  const turns = ports.map((port): Turn[] | undefined => (port === null ? undefined : []))
+/** A server process of one variant; `port` is `null` where this build has no such option. */
+interface Served extends PageServer {
+  child: Child
+  turns: Turn[]
+}
+
+async function serve(variant: Variant, url: string, prefix: string, context: Context): Promise<Served> {
+  const { build, against } = context
+  const child = startChild(new URL('./support/page-server.ts', import.meta.url))
+  const start = { url, builds: { build, against }, prefix, variant }
+  return { ...(await child.ask<PageServer>({ start })), child, turns: [] }
+}
+
+async function measure(servers: readonly Served[], { rounds, quick }: Context): Promise<void> {
   const requests = quick ? 200 : REQUESTS
   for (let round = -1; round < Math.ceil(rounds / 12); round++) {
-    const order = [...ports.entries()]
-    if (round % 2 === 0) order.reverse()
-    for (const [n, port] of order) {
+    for (const { child, port, turns } of round % 2 === 0 ? servers.toReversed() : servers) {
       if (port === null) continue
-      const before = await usage()
+      const before = await child.ask<{ cpu: number }>({ usage: true })
       const { latencies, seconds } = await loadPage(port, requests)
-      const { cpu } = await usage()
+      const { cpu } = await child.ask<{ cpu: number }>({ usage: true })
       if (round < 0) continue
-      turns[n]?.push({
+      turns.push({
         perSecond: latencies.length / seconds,
         cpu: (cpu - before.cpu) / latencies.length,
         p50: quantile(latencies, 0.5),
@@ -66,11 +72,11 @@ async function measure(
       })
     }
   }
-  return turns
 }
 
-function row(what: string, baseline: Turn[], ours: Turn[] | undefined): Row {
-  if (!ours) return { what, figures: { 'requests, ours': 'NOT MEASURED: this build has no such option' } }
+function row(what: string, baseline: Turn[], ours: Turn[]): Row {
+  if (ours.length === 0)
+    return { what, figures: { 'requests, ours': 'NOT MEASURED: this build has no such option' } }
   const ratio = (of: keyof Turn) => spread(ours.map((turn, n) => turn[of] / (baseline[n] as Turn)[of]))
   const inverse = (of: keyof Turn) => spread(ours.map((turn, n) => (baseline[n] as Turn)[of] / turn[of]))
   const median = (turns: Turn[], of: keyof Turn) =>

@@ -1,8 +1,7 @@
 import { onStoredSessions } from './support/hot-path.ts'
-import { loadChangeSave } from './support/operations.ts'
 import type { Benchmark } from './support/result.ts'
 
 export const benchmark: Benchmark = {
   about: 'Load, change, save: `get`, `createSession`, a changed property, `set`.',
-  run: (context) => onStoredSessions(loadChangeSave, context),
+  run: (context) => onStoredSessions('loadChangeSave', context),
 }

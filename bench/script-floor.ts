@@ -55,7 +55,8 @@ async function ownScripts(build: string): Promise<Writes> {
     touch: {
       source: scripts.touchScript.source,
       arguments(id, expires, record, before) {
-        const length = record.indexOf('}') + 1
+        const end = 'Z"'
+        const length = record.indexOf(end) + end.length
         return [id, expires, String(length - 1), before.slice(0, length), record.slice(0, length)]
       },
     },
@@ -94,7 +95,13 @@ async function measured(
   await fill(connectRedis.store, SIZE)
   await fill((await baseline(client, context, PREFIX)).store, SIZE)
   const ours = { name: 'with the script', store: await scriptStore(client, writes) }
-  return storedRow(what, [connectRedis, ours], operation, context, 120)
+  return storedRow(
+    what,
+    [connectRedis, ours],
+    operation,
+    { operations: 120, concurrency: context.concurrency },
+    context,
+  )
 }
 
 async function scriptStore(client: Client, writes: Writes): Promise<BenchStore> {

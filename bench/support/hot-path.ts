@@ -1,31 +1,38 @@
 /** One operation on a stored session, at each record size: the body of the benchmarks get, save and touch. */
+import { startChild } from './child.ts'
 import { type BenchStore, type Contender, contenders } from './contenders.ts'
-import type { Operation } from './operations.ts'
-import { type Context, factor, type Row, us } from './result.ts'
-import { type Comparison, compare, drive } from './rounds.ts'
-import { withServer } from './server.ts'
+import { type Operation, type OperationName, onStored } from './operations.ts'
+import { type Context, factor, type Row, times, us } from './result.ts'
+import { type Comparison, compare, drive, paired, type StoreOperation } from './rounds.ts'
+import { type BenchServer, withServer } from './server.ts'
 import { RECORD_SIZES, sessionData, sessionIdOf, visited } from './sessions.ts'
+import type { Start, Turn } from './store-process.ts'
 
 export const SESSIONS = 1000
 const SESSIONS_OF_ONE_USER = 5
+/** In each turn. */
+const OPERATIONS = 120
+const OPERATIONS_ON_LARGE = 40
 
-export async function onStoredSessions(operation: Operation, context: Context): Promise<Row[]> {
+export async function onStoredSessions(operation: OperationName, context: Context): Promise<Row[]> {
   const rows: Row[] = []
   for (const size of RECORD_SIZES) {
-    rows.push(await withServer(({ client }) => atSize(size, client, operation, context)))
+    const turn: Turn = {
+      operation,
+      operations: size > 10_000 ? OPERATIONS_ON_LARGE : OPERATIONS,
+      concurrency: context.concurrency,
+    }
+    rows.push(await withServer((server) => atSize(size, server, turn, context)))
   }
   return rows
 }
 
-async function atSize(
-  size: number,
-  client: Parameters<typeof contenders>[0],
-  operation: Operation,
-  context: Context,
-): Promise<Row> {
-  const pair = await contenders(client, context)
+async function atSize(size: number, server: BenchServer, turn: Turn, context: Context): Promise<Row> {
+  const pair = await contenders(server.client, context)
   for (const { store } of pair) await fill(store, size)
-  return storedRow(`records of ${size} B`, pair, operation, context, size > 10_000 ? 40 : 120)
+  const row = await storedRow(`records of ${size} B`, pair, onStored[turn.operation], turn, context)
+  const { ratio } = await apart(size, server.url, turn, context)
+  return { ...row, figures: { 'in processes of their own': times(ratio), ...row.figures } }
 }
 
 /** One operation on the sessions that `fill` stored. */
@@ -33,19 +40,34 @@ export async function storedRow(
   what: string,
   pair: readonly [Contender, Contender],
   operation: Operation,
-  { rounds, concurrency }: Context,
-  operations: number,
+  { operations, concurrency }: Pick<Turn, 'operations' | 'concurrency'>,
+  { rounds }: Context,
 ): Promise<Row> {
-  const result = await compare(
-    pair,
-    (store, n, done) => operation(store, sessionIdOf(visited(n, SESSIONS)), done),
-    {
-      rounds,
-      operations,
-      concurrency,
-    },
-  )
-  return comparisonRow(what, pair, result)
+  const options = { rounds, operations, concurrency }
+  return comparisonRow(what, pair, await compare(pair, onStoredSession(operation), options))
+}
+
+/**
+ * The same with each store in a process of its own, as apps have them: the timers and the garbage that a store leaves behind then
+ * take time from nobody else.
+ */
+async function apart(size: number, url: string, turn: Turn, context: Context): Promise<Comparison> {
+  const { build, against, rounds } = context
+  const module = new URL('./store-process.ts', import.meta.url)
+  const [baseline, ours] = [startChild(module), startChild(module)]
+  try {
+    const start: Omit<Start, 'which'> = { url, builds: { build, against }, size }
+    await baseline.ask({ start: { ...start, which: 'baseline' } })
+    await ours.ask({ start: { ...start, which: 'ours' } })
+    const turnOf = (child: typeof ours) => async () => (await child.ask<{ cost: number }>({ turn })).cost
+    return await paired([turnOf(baseline), turnOf(ours)], rounds)
+  } finally {
+    await Promise.all([baseline.stop(), ours.stop()])
+  }
+}
+
+export function onStoredSession(operation: Operation): StoreOperation {
+  return (store, n, done) => operation(store, sessionIdOf(visited(n, SESSIONS)), done)
 }
 
 export async function fill(store: BenchStore, size: number): Promise<void> {

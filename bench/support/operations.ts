@@ -34,6 +34,10 @@ export const loadTouch: Operation = (store, sessionId, done) => {
   })
 }
 
+/** The operations on a stored session, by name: functions do not go from one process to another. */
+export const onStored = { get, loadChangeSave, loadTouch }
+export type OperationName = keyof typeof onStored
+
 /**
  * A visit that ends signed in: an anonymous session is saved; then it is loaded, regenerated, given its user and saved.
  * `userId` is the second argument; `prepareSignIn` comes first, once for each store.

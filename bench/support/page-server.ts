@@ -1,4 +1,4 @@
-/** A process that serves the same page from each variant of the store, on a port of its own. */
+/** A process that serves a page from one variant of the store. */
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import expressSession from 'express-session'
@@ -22,37 +22,30 @@ export interface Variant {
 }
 
 export interface PageServer {
-  /** One of each variant; `null` where this build has no such option. */
-  ports: (number | null)[]
+  /** `null` where this build has no such option. */
+  port: number | null
 }
 
 interface Start {
   url: string
   builds: Builds
-  variants: Variant[]
+  /** Of its session keys. */
+  prefix: string
+  variant: Variant
 }
 
-answer<{ start?: Start }>(async ({ start }) => {
-  if (start) return serve(start)
+answer<{ start?: Start }>(async ({ start }): Promise<PageServer | { cpu: number }> => {
+  if (start) {
+    const store = await storeOf(await connect(start.url), start)
+    return { port: store && (await listen(store)) }
+  }
   const { user, system } = process.cpuUsage()
   return { cpu: user + system }
 })
 
-async function serve({ url, builds, variants }: Start): Promise<PageServer> {
-  const client = await connect(url)
-  const ports: (number | null)[] = []
-  for (const [n, { options }] of variants.entries()) {
-    const store = await storeOf(client, builds, `page-${n}:`, options)
-    ports.push(store && (await listen(store)))
-  }
-  return { ports }
-}
-
 async function storeOf(
   client: Client,
-  builds: Builds,
-  prefix: string,
-  options: object | undefined,
+  { builds, prefix, variant: { options } }: Start,
 ): Promise<BenchStore | null> {
   if (!options) return (await baseline(client, builds, prefix)).store
   for (const name of Object.keys(options)) {

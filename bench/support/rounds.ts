@@ -1,6 +1,6 @@
 /**
- * Paired rounds: both stores do the same work in turn, in one process on one server, and each round gives a ratio. What
- * else the machine does meanwhile meets both, and a median of ratios does not care about the rest.
+ * Paired rounds: both stores do the same work in turn on one server, and each round gives a ratio. What else the machine does
+ * meanwhile meets both, and a median of ratios does not care about the rest.
  */
 import type { BenchStore, Contender } from './contenders.ts'
 import type { Done } from './operations.ts'
@@ -34,17 +34,32 @@ export interface Comparison {
 
 const WARM_UP_ROUNDS = 3
 
-/** Runs `operation(store, n, done)` for n = 0, 1, … on both stores in turn; which of them begins changes each round. */
-export async function compare(
+/** Does one operation of a store, number `n`. */
+export type StoreOperation = (store: BenchStore, n: number, done: Done) => void
+
+/** Runs an operation on both stores in turn, in this process. */
+export function compare(
   [baseline, ours]: readonly [Contender, Contender],
-  operation: (store: BenchStore, n: number, done: Done) => void,
+  operation: StoreOperation,
   options: RoundOptions,
 ): Promise<Comparison> {
+  const turnOf = (contender: Contender) => async () => {
+    await options.before?.(contender)
+    return timed(contender.store, operation, options)
+  }
+  return paired([turnOf(baseline), turnOf(ours)], options.rounds)
+}
+
+/** Takes turns, each of which resolves to what one operation costs in µs; which of the two begins changes each round. */
+export async function paired(
+  [baseline, ours]: readonly [() => Promise<number>, () => Promise<number>],
+  rounds: number,
+): Promise<Comparison> {
   const costs: Costs[] = []
-  for (let round = -WARM_UP_ROUNDS; round < options.rounds; round++) {
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
     const baselineFirst = round % 2 === 0
-    const early = await turn(baselineFirst ? baseline : ours, operation, options)
-    const late = await turn(baselineFirst ? ours : baseline, operation, options)
+    const early = await (baselineFirst ? baseline : ours)()
+    const late = await (baselineFirst ? ours : baseline)()
     if (round >= 0)
       costs.push(baselineFirst ? { baseline: early, ours: late } : { baseline: late, ours: early })
   }
@@ -61,14 +76,14 @@ export function comparison(costs: readonly Costs[]): Comparison {
   }
 }
 
-async function turn(
-  contender: Contender,
-  operation: (store: BenchStore, n: number, done: Done) => void,
-  { operations, concurrency, before }: RoundOptions,
+/** What one of many operations costs, in µs. */
+export async function timed(
+  store: BenchStore,
+  operation: StoreOperation,
+  { operations, concurrency }: Pick<RoundOptions, 'operations' | 'concurrency'>,
 ): Promise<number> {
-  await before?.(contender)
   const start = performance.now()
-  await drive((n, done) => operation(contender.store, n, done), operations, concurrency)
+  await drive((n, done) => operation(store, n, done), operations, concurrency)
   return ((performance.now() - start) * 1000) / operations
 }
 
