@@ -10,7 +10,8 @@ import type { Walk } from './support/walker.ts'
 const SESSIONS = 1_000_000
 const QUICK_SESSIONS = 20_000
 const TURNS = 3
-const IDLE_MS = 3000
+/** About as long as a walk takes: the longest pause grows with the time in which it is looked for. */
+const IDLE_MS = 15_000
 
 const ways = [
   { what: 'connect-redis `all()`', store: 'connect-redis', method: 'all' },

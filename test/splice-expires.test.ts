@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { isoTime } from '../src/expiry.ts'
 import { UserSessionStore } from '../src/index.ts'
 import { spliceExpires } from '../src/splice-expires.ts'
 import { connect, freshPrefixes, type TestClient } from './support/hooks.ts'
@@ -57,6 +58,14 @@ describe('A touch exchanges when the cookie at the head of a record expires', ()
       expect(spliceExpires(`{"cookie":{"expires":"${OLD}"}}`, expires)).to.equal(null)
     })
   }
+
+  it('and writes times as Date does', () => {
+    const second = Date.parse(OLD)
+    for (const ms of [0, 1, 12, 999, 1000, 86_399_999, -1, -1001, Date.parse(NEW) - second]) {
+      expect(isoTime(second + ms)).to.equal(new Date(second + ms).toISOString())
+      expect(isoTime(ms)).to.equal(new Date(ms).toISOString())
+    }
+  })
 
   describe('in Redis', () => {
     let client: TestClient
