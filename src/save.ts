@@ -306,8 +306,12 @@ function isSameButExpires(cookie: SessionRecord = {}, other: SessionRecord = {})
   return agreesWith(cookie, other) && agreesWith(other, cookie)
 }
 
+/** An object, which express-session never puts there, may have changed and be the same. */
 function agreesWith(cookie: SessionRecord, other: SessionRecord): boolean {
-  for (const name in cookie) if (name !== 'expires' && cookie[name] !== other[name]) return false
+  for (const name in cookie) {
+    const value = cookie[name]
+    if (name !== 'expires' && (value !== other[name] || Object(value) === value)) return false
+  }
   return true
 }
 

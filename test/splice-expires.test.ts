@@ -74,7 +74,7 @@ describe('A touch exchanges when the cookie at the head of a record expires', ()
     })
     after(() => client.close())
 
-    async function touched(change: (cookie: Record<string, unknown>) => void) {
+    async function touched(change: (cookie: Record<string, unknown>) => void, more = {}) {
       const { prefix, userPrefix } = freshPrefixes()
       const store = new UserSessionStore({ client, prefix, userPrefix })
       const cookie = {
@@ -82,6 +82,7 @@ describe('A touch exchanges when the cookie at the head of a record expires', ()
         expires: new Date(Date.now() + 60_000),
         path: '/☕',
         domain: 'ü',
+        ...more,
       }
       await store.set('id', { cookie, userId: 'Zoë', note: '😀 "}' } as never)
       const session = await store.get('id')
@@ -100,6 +101,17 @@ describe('A touch exchanges when the cookie at the head of a record expires', ()
       const after = { ...cookie, expires: expires.toISOString() }
       expect(stored).to.deep.equal({ cookie: after, userId: 'Zoë', note: '😀 "}' })
       expect(ttlEnd).to.equal(expires.getTime())
+    })
+
+    it('and the whole cookie where an object in it has changed', async () => {
+      const { stored } = await touched(
+        (cookie) => {
+          Object.assign(cookie.custom as object, { a: 2 })
+          cookie.expires = new Date(Date.now() + 90_000)
+        },
+        { custom: { a: 1 } },
+      )
+      expect(stored.cookie.custom).to.deep.equal({ a: 2 })
     })
 
     it('and the whole cookie where something else in it has changed', async () => {
