@@ -6,13 +6,17 @@ interface ConfigurableClient extends SessionClient {
   withCommandOptions(options: object): SessionClient
 }
 
-/** For how long commands get the same deadline. */
+/** For how long commands get the same deadline: this, or a share of their timeout if that is longer, so that deadlines stay few. */
 const SHARED_MS = 50
+const SHARE = 1 / 100
+
+/** Node takes a longer one for one of 1 ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
  * node-redis gives every command a timer and an `AbortSignal` of its own (`commandOptions.timeout`), which costs more than all else
  * that it does for a command. Here commands that are issued within some milliseconds of each other share one: each gets at least
- * its timeout and at most `SHARED_MS` more, and one that Redis has not been sent by then is taken back, as before.
+ * its timeout and at most 50 ms or a hundredth more, and one that Redis has not been sent by then is taken back, as before.
  */
 class Deadlines {
   #client: SessionClient
@@ -31,9 +35,10 @@ class Deadlines {
 
   #renew(now: number): void {
     const { _commandOptions: options } = this.configurable
-    const abortSignal = signalIn(options.timeout + SHARED_MS)
+    const shared = Math.max(SHARED_MS, options.timeout * SHARE)
+    const abortSignal = signalIn(Math.min(options.timeout + shared, LONGEST_TIMER_MS))
     this.#client = this.configurable.withCommandOptions({ ...options, timeout: undefined, abortSignal })
-    this.#until = now + SHARED_MS
+    this.#until = now + shared
   }
 }
 

@@ -72,9 +72,11 @@ export class Saves {
   async touch(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.sessions.find(session, sessionId)
     if (loaded && this.#mayWait(loaded, session)) return
-    const cookie = cookieData(session)
-    if (!loaded) return this.#touchUnloaded(sessionId, cookie)
+    const said = cookieData(session)
+    if (!loaded) return this.#touchUnloaded(sessionId, said)
     const expires = cookieExpiry(session)
+    // While it waits for its turn, dates and objects in the cookie may change.
+    const cookie = loaded.turn ? serialized(said) : said
     await this.#inTurn(loaded, undefined, () => this.#touch(loaded, cookie, expires))
     if (this.rules.touchInterval > 0) this.#touches.remember(sessionId, Date.now())
   }

@@ -12,10 +12,14 @@ export interface Splice {
   to: string
 }
 
-/** `null` where there is no cookie at the head, or where it or `expires` is not such a time. */
+/**
+ * `null` where there is no cookie at the head, where it or `expires` is not such a time, or where it does not tell its
+ * `originalMaxAge` before: whoever expects the record to begin so must see that another one has changed that.
+ */
 export function spliceExpires(raw: string, expires: string): Splice | null {
   const [from, before, old] = cookieHead.exec(raw) ?? []
   if (from === undefined || !timestamp.test(old as string) || !timestamp.test(expires)) return null
+  if (!from.includes('"originalMaxAge":')) return null
   const to = `${before}${expires}"`
   return { raw: to + raw.slice(from.length), from, to }
 }

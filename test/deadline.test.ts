@@ -60,6 +60,21 @@ describe('A command that Redis was not sent within the timeout of its client', (
     expect(await store.get('id')).to.equal(null)
   })
 
+  it('has waited for as long as a timer can, where the timeout is longer', async () => {
+    const patient = createClient({ url: server.url, commandOptions: { timeout: 2 ** 31 - 1 } })
+    patient.on('error', () => {})
+    await patient.connect()
+    try {
+      const patientStore = new UserSessionStore({ client: patient as unknown as SessionClient })
+      expect(await patientStore.get('id')).to.equal(null)
+      // Node takes such a timeout for one of 1 ms.
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      expect(await patientStore.get('id')).to.equal(null)
+    } finally {
+      patient.destroy()
+    }
+  })
+
   it('is another than one that Redis has not answered yet', async () => {
     await store.set('id', newSession({ userId: 'eva' }))
     await server.pause()

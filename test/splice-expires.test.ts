@@ -10,11 +10,21 @@ const NEW = '2031-12-31T23:59:59.999Z'
 describe('A touch exchanges when the cookie at the head of a record expires', () => {
   const cookies: Record<string, object> = {
     'as express-session writes it': { originalMaxAge: 60000, expires: OLD, httpOnly: true, path: '/' },
-    'at its end': { httpOnly: true, path: '/', expires: OLD },
-    'and nothing else': { expires: OLD },
-    'after braces and quotes': { path: '/}"{\\', domain: '"}', expires: OLD },
-    'after text that is not ASCII': { domain: 'bücher.example', path: '/☕/😀', expires: OLD },
-    'after what looks like it': { path: `"expires":"${NEW}"`, domain: 'expires', expires: OLD },
+    'at its end': { httpOnly: true, originalMaxAge: 60000, path: '/', expires: OLD },
+    'after its age alone': { originalMaxAge: null, expires: OLD },
+    'after braces and quotes': { path: '/}"{\\', originalMaxAge: 1, domain: '"}', expires: OLD },
+    'after text that is not ASCII': {
+      domain: 'bücher.example',
+      path: '/☕/😀',
+      originalMaxAge: 1,
+      expires: OLD,
+    },
+    'after what looks like it': {
+      originalMaxAge: 1,
+      path: `"expires":"${NEW}"`,
+      domain: 'expires',
+      expires: OLD,
+    },
   }
   for (const [what, cookie] of Object.entries(cookies)) {
     it(what, () => {
@@ -31,15 +41,20 @@ describe('A touch exchanges when the cookie at the head of a record expires', ()
   }
 
   const others: Record<string, string> = {
-    'the cookie is not at the head': `{"userId":"a","cookie":{"expires":"${OLD}"}}`,
+    'the cookie is not at the head': `{"userId":"a","cookie":{"originalMaxAge":1,"expires":"${OLD}"}}`,
     'there is no cookie': `{"expires":"${OLD}"}`,
     'the cookie is null': `{"cookie":null,"expires":"${OLD}"}`,
     'the cookie says nothing': `{"cookie":{},"expires":"${OLD}"}`,
-    'the cookie does not expire': `{"cookie":{"expires":null},"expires":"${OLD}"}`,
-    'the cookie holds an object before': `{"cookie":{"a":{"expires":"${OLD}"},"expires":"${OLD}"}}`,
-    'the old time is of another form': '{"cookie":{"expires":"Tue, 01 Jan 2030 00:00:00 GMT"}}',
-    'the old time is of another length': '{"cookie":{"expires":"2030-01-01T00:00:00Z"}}',
-    'the record is cut off': `{"cookie":{"expires":"${OLD}`,
+    'the cookie does not expire': `{"cookie":{"originalMaxAge":1,"expires":null},"expires":"${OLD}"}`,
+    'the cookie holds an object before': `{"cookie":{"originalMaxAge":1,"a":{"expires":"${OLD}"},"expires":"${OLD}"}}`,
+    'the old time is of another form':
+      '{"cookie":{"originalMaxAge":1,"expires":"Tue, 01 Jan 2030 00:00:00 GMT"}}',
+    'the old time is of another length': '{"cookie":{"originalMaxAge":1,"expires":"2030-01-01T00:00:00Z"}}',
+    'the age of the cookie comes later': `{"cookie":{"expires":"${OLD}","originalMaxAge":1}}`,
+    'the cookie says only what looks like its age': JSON.stringify({
+      cookie: { path: '"originalMaxAge":1', expires: OLD },
+    }),
+    'the record is cut off': `{"cookie":{"originalMaxAge":1,"expires":"${OLD}`,
     'the record is empty': '',
   }
   for (const [what, raw] of Object.entries(others)) {
@@ -55,7 +70,7 @@ describe('A touch exchanges when the cookie at the head of a record expires', ()
     'null',
   ]) {
     it(`not by ${expires}`, () => {
-      expect(spliceExpires(`{"cookie":{"expires":"${OLD}"}}`, expires)).to.equal(null)
+      expect(spliceExpires(`{"cookie":{"originalMaxAge":1,"expires":"${OLD}"}}`, expires)).to.equal(null)
     })
   }
 
@@ -101,6 +116,38 @@ describe('A touch exchanges when the cookie at the head of a record expires', ()
       const after = { ...cookie, expires: expires.toISOString() }
       expect(stored).to.deep.equal({ cookie: after, userId: 'Zoë', note: '😀 "}' })
       expect(ttlEnd).to.equal(expires.getTime())
+    })
+
+    it('and the whole cookie where its age comes later, which another request has changed', async () => {
+      const { prefix, userPrefix } = freshPrefixes()
+      const store = new UserSessionStore({ client, prefix, userPrefix })
+      const cookie = { expires: new Date(Date.now() + 60_000), originalMaxAge: 60_000 }
+      await store.set('id', { cookie, userId: 'eva' } as never)
+      const [a, b] = [await store.get('id'), await store.get('id')]
+      if (!a || !b) throw new Error('it was saved')
+      b.cookie.originalMaxAge = 3_600_000
+      await store.set('id', b)
+      a.cookie.expires = new Date(Date.now() + 70_000)
+      await store.touch('id', a)
+      const [listed] = await store.userSessions('eva')
+      expect(listed?.data.cookie.originalMaxAge).to.equal(3_600_000)
+      expect(listed?.expires.getTime()).to.equal(a.cookie.expires.getTime() - 60_000 + 3_600_000)
+    })
+
+    it('and a touch that waits for a save says what it said when it was called', async () => {
+      const { prefix, userPrefix } = freshPrefixes()
+      const store = new UserSessionStore({ client, prefix, userPrefix })
+      const expires = new Date(Date.now() + 60_000)
+      const end = expires.getTime()
+      const session = { cookie: { originalMaxAge: 60_000, expires }, userId: 'eva' }
+      const saving = store.set('id', session as never)
+      session.cookie.originalMaxAge = 61_000
+      const touching = store.touch('id', session as never)
+      expires.setTime(end + 30_000)
+      await Promise.all([saving, touching])
+      const stored = JSON.parse((await client.get(`${prefix}id`)) as string)
+      expect(stored.cookie).to.deep.equal({ originalMaxAge: 61_000, expires: new Date(end).toISOString() })
+      expect(await client.pExpireTime(`${prefix}id`)).to.equal(end)
     })
 
     it('and the whole cookie where an object in it has changed', async () => {
