@@ -95,13 +95,7 @@ async function measured(
   await fill(connectRedis.store, SIZE)
   await fill((await baseline(client, context, PREFIX)).store, SIZE)
   const ours = { name: 'with the script', store: await scriptStore(client, writes) }
-  return storedRow(
-    what,
-    [connectRedis, ours],
-    operation,
-    { operations: 120, concurrency: context.concurrency },
-    context,
-  )
+  return storedRow(what, [connectRedis, ours], operation, context)
 }
 
 async function scriptStore(client: Client, writes: Writes): Promise<BenchStore> {

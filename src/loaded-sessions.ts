@@ -10,7 +10,7 @@ export interface Version {
   owner: string | null
   /** ms since 1970; `null` where the cookie does not say. */
   cookieExpires: number | null
-  /** `undefined` where there is none. */
+  /** What the cookie says, but that its `expires` may be an older one; `undefined` where there is none. */
   cookie: SessionRecord | undefined
   /** ms since 1970; `null` where the record does not say. */
   created: number | null

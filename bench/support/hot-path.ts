@@ -30,7 +30,8 @@ export async function onStoredSessions(operation: OperationName, context: Contex
 async function atSize(size: number, server: BenchServer, turn: Turn, context: Context): Promise<Row> {
   const pair = await contenders(server.client, context)
   for (const { store } of pair) await fill(store, size)
-  const row = await storedRow(`records of ${size} B`, pair, onStored[turn.operation], turn, context)
+  const what = `records of ${size} B`
+  const row = await storedRow(what, pair, onStored[turn.operation], context, turn.operations)
   const { ratio } = await apart(size, server.url, turn, context)
   return { ...row, figures: { 'in processes of their own': times(ratio), ...row.figures } }
 }
@@ -40,8 +41,8 @@ export async function storedRow(
   what: string,
   pair: readonly [Contender, Contender],
   operation: Operation,
-  { operations, concurrency }: Pick<Turn, 'operations' | 'concurrency'>,
-  { rounds }: Context,
+  { rounds, concurrency }: Context,
+  operations = OPERATIONS,
 ): Promise<Row> {
   const options = { rounds, operations, concurrency }
   return comparisonRow(what, pair, await compare(pair, onStoredSession(operation), options))
