@@ -46,7 +46,9 @@ return 1`,
 /** What the guarantees need: the scripts of the measured build. */
 async function ownScripts(build: string): Promise<Writes> {
   const folder = pathToFileURL(`${resolve(build)}/`)
-  const scripts: typeof import('../src/scripts.ts') = await import(new URL('scripts.js', folder).href)
+  const scripts: typeof import('../src/redis/scripts.ts') = await import(
+    new URL('redis/scripts.js', folder).href
+  )
   return {
     save: {
       source: scripts.writeScript.source,

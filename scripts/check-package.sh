@@ -13,7 +13,7 @@ npx publint --strict
 npx attw --pack . --profile esm-only
 
 tarball=$(npm pack --silent --pack-destination "$project")
-unexpected=$(tar -tzf "$project/$tarball" | grep -Ev '^package/(dist/[a-z-]+\.(js|d\.ts)|package\.json|README\.md|LICENSE)$' || true)
+unexpected=$(tar -tzf "$project/$tarball" | grep -Ev '^package/(dist/([a-z-]+/)*[a-z-]+\.(js|d\.ts)|package\.json|README\.md|LICENSE)$' || true)
 [ -z "$unexpected" ] || { echo "the tarball has files that nobody needs: $unexpected" >&2; exit 1; }
 
 cd "$project"

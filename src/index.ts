@@ -1,14 +1,4 @@
-export type { Callback } from './callback.ts'
-export type { SessionClient } from './client.ts'
-export type { Serializer } from './codec.ts'
-export {
-  CorruptSessionError,
-  NotReplicatedError,
-  SessionConflictError,
-  SessionNotFoundError,
-  SessionUserError,
-} from './errors.ts'
-export type { CreatedEvent, DestroyedEvent, DestroyReason, StoreEvents } from './events.ts'
+export type { Callback } from './api/callback.ts'
 export {
   createSession,
   deleteSession,
@@ -20,11 +10,21 @@ export {
   type UserSessionData,
   updateSession,
   updateUserSessions,
-} from './functions.ts'
-export type { UserSessionStoreOptions } from './options.ts'
-export type { ReindexOptions, ReindexResult } from './reindex.ts'
-export type { WaitForReplicas } from './replication.ts'
-export type { RevokedListener } from './revocations.ts'
-export type { SubscriberClient } from './subscription.ts'
-export type { UserSession } from './user-session.ts'
-export { type DestroyUserOptions, type SessionWithId, UserSessionStore } from './user-session-store.ts'
+} from './api/functions.ts'
+export type { UserSessionStoreOptions } from './api/options.ts'
+export type { UserSession } from './api/user-session.ts'
+export { type DestroyUserOptions, type SessionWithId, UserSessionStore } from './api/user-session-store.ts'
+export type { SessionClient } from './redis/clients/client.ts'
+export type { Serializer } from './session/codec.ts'
+export {
+  CorruptSessionError,
+  NotReplicatedError,
+  SessionConflictError,
+  SessionNotFoundError,
+  SessionUserError,
+} from './session/errors.ts'
+export type { CreatedEvent, DestroyedEvent, DestroyReason, StoreEvents } from './users/events.ts'
+export type { ReindexOptions, ReindexResult } from './users/reindex.ts'
+export type { WaitForReplicas } from './users/replication.ts'
+export type { RevokedListener } from './users/revocations.ts'
+export type { SubscriberClient } from './users/subscription.ts'

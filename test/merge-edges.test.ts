@@ -1,6 +1,6 @@
 /** Of the merge's rules, the edges: what counts as the same maxAge, and whose expiry holds where only one has an age. */
 import { expect } from 'chai'
-import { isSameAge, mergeSessions } from '../src/merge.ts'
+import { isSameAge, mergeSessions } from '../src/requests/merge.ts'
 import { HOUR } from './support/database.ts'
 
 describe('Guarantee 5, nothing lost: the edges of the merge', () => {

@@ -1,6 +1,6 @@
 /** Saves that overlap: the rules of the merge, and that the store follows them. */
 import { expect } from 'chai'
-import { mergeSessions } from '../src/merge.ts'
+import { mergeSessions } from '../src/requests/merge.ts'
 import { HOUR, MINUTE, useDatabase } from './support/database.ts'
 import { type Fields, fields, newSession, usedCookie } from './support/sessions.ts'
 

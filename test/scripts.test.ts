@@ -15,7 +15,7 @@ import {
   type Script,
   touchScript,
   writeScript,
-} from '../src/scripts.ts'
+} from '../src/redis/scripts.ts'
 import { HOUR, MINUTE, rejection, useDatabase } from './support/database.ts'
 
 describe('The script', () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { isoTime } from '../src/expiry.ts'
 import { UserSessionStore } from '../src/index.ts'
-import { spliceExpires } from '../src/splice-expires.ts'
+import { spliceExpires } from '../src/requests/splice-expires.ts'
+import { isoTime } from '../src/session/expiry.ts'
 import { connect, freshPrefixes, type TestClient } from './support/hooks.ts'
 
 const OLD = '2030-01-01T00:00:00.000Z'

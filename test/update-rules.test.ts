@@ -1,7 +1,5 @@
 /** What an update asks, moves and refuses: expiry, owner, and how much of Redis it has to look at for that. */
 import { expect } from 'chai'
-import type { Access } from '../src/access.ts'
-import { compareAndSet, maxAttempts } from '../src/compare-and-set.ts'
 import {
   CorruptSessionError,
   createSession,
@@ -13,7 +11,9 @@ import {
   updateSession,
   updateUserSessions,
 } from '../src/index.ts'
-import { listsScript } from '../src/scripts.ts'
+import type { Access } from '../src/redis/access.ts'
+import { compareAndSet, maxAttempts } from '../src/redis/compare-and-set.ts'
+import { listsScript } from '../src/redis/scripts.ts'
 import { onEveryStage, theRemoval, theWrite } from './races/scene.ts'
 import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from './support/database.ts'
 import { pauseBefore, runs, watch } from './support/paused-client.ts'

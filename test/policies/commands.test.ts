@@ -3,7 +3,7 @@
 import { expect } from 'chai'
 import type { Session } from 'express-session'
 import type { UserSessionStoreOptions } from '../../src/index.ts'
-import * as scripts from '../../src/scripts.ts'
+import * as scripts from '../../src/redis/scripts.ts'
 import { load, newId, onEveryStage, type Scene } from '../races/scene.ts'
 import { appWith, browser, sessionOf } from '../support/app.ts'
 import { HOUR, SECOND } from '../support/database.ts'

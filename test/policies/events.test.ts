@@ -1,8 +1,8 @@
 /** The events of a store, and `onRevoked` and `checkRevoked` within one process. */
 import { expect } from 'chai'
-import { handleOf } from '../../src/handle.ts'
 import { deleteSession, type UserSessionStore } from '../../src/index.ts'
-import { removeScript } from '../../src/scripts.ts'
+import { removeScript } from '../../src/redis/scripts.ts'
+import { handleOf } from '../../src/session/handle.ts'
 import { load, newId, onEveryStage } from '../races/scene.ts'
 import { appWith, browser, sessionOf } from '../support/app.ts'
 import { HOUR, rejection, useDatabase } from '../support/database.ts'

@@ -1,9 +1,9 @@
 /** Revocations that every process hears of: at once, after a lost connection, once, and without a session id. */
 import { expect } from 'chai'
 import { createClient, createCluster } from 'redis'
-import { handleOf } from '../../src/handle.ts'
 import type { DestroyedEvent, SubscriberClient, UserSessionStore } from '../../src/index.ts'
-import { removeScript } from '../../src/scripts.ts'
+import { removeScript } from '../../src/redis/scripts.ts'
+import { handleOf } from '../../src/session/handle.ts'
 import { newId, onEveryStage, Scene } from '../races/scene.ts'
 import { tracked } from '../support/clients.ts'
 import { HOUR, rejection } from '../support/database.ts'

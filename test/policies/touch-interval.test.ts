@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { UserSessionStore } from '../../src/index.ts'
-import { RecentTouches } from '../../src/recent-touches.ts'
+import { RecentTouches } from '../../src/requests/recent-touches.ts'
 import { load, newId, onEveryStage } from '../races/scene.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, MINUTE, SECOND, useDatabase } from '../support/database.ts'

@@ -1,7 +1,7 @@
 /** Indexed and owned: a listing prunes what is wrong while sessions come, go and change hands, and hides no live one. */
 import { expect } from 'chai'
-import { handleOf } from '../../src/handle.ts'
 import { createSession, deleteUserSessions, getUserSessions, updateUserSessions } from '../../src/index.ts'
+import { handleOf } from '../../src/session/handle.ts'
 import { HOUR, inMs, MINUTE } from '../support/database.ts'
 import { ClientDied, dieAfter, pauseBefore } from '../support/paused-client.ts'
 import { newSession } from '../support/sessions.ts'

@@ -11,7 +11,7 @@ import {
   removeScript,
   touchScript,
   writeScript,
-} from '../../src/scripts.ts'
+} from '../../src/redis/scripts.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
 import { type Call, type Choice, pauseAfter, pauseBefore, runs } from '../support/paused-client.ts'
 import { type Fields, newSession } from '../support/sessions.ts'

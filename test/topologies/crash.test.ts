@@ -11,7 +11,7 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import * as scripts from '../../src/scripts.ts'
+import * as scripts from '../../src/redis/scripts.ts'
 import { load, onEveryStage, Scene } from '../races/scene.ts'
 import { HOUR, inMs, MINUTE, rejection } from '../support/database.ts'
 import { freshPrefixes } from '../support/hooks.ts'

@@ -3,10 +3,10 @@
  * and what someone else does between two of them.
  */
 import { expect } from 'chai'
-import { Keys } from '../../src/keys.ts'
-import type { Eviction, Removal, Seen, Write } from '../../src/records.ts'
-import { recordsOn } from '../../src/records-on.ts'
-import { lowerScript, raiseScript, type Script, writeScript } from '../../src/scripts.ts'
+import { Keys } from '../../src/redis/keys.ts'
+import type { Eviction, Removal, Seen, Write } from '../../src/redis/records.ts'
+import { recordsOn } from '../../src/redis/records-on.ts'
+import { lowerScript, raiseScript, type Script, writeScript } from '../../src/redis/scripts.ts'
 import { nth, onEveryStage, type Scene } from '../races/scene.ts'
 import { HOUR, rejection } from '../support/database.ts'
 import { type Call, ClientDied, dieAfter, pauseBefore, runs, watch } from '../support/paused-client.ts'

@@ -1,0 +1,56 @@
+import { badArgument } from '../session/errors.ts'
+
+const indexSuffix = ':sessions'
+
+/** Where things are in Redis: session keys, user index keys, and the SCAN patterns that find them. */
+export class Keys {
+  readonly #mayCollide: boolean
+
+  constructor(
+    readonly prefix: string,
+    readonly userPrefix: string,
+  ) {
+    this.#mayCollide = prefix.startsWith(userPrefix) || userPrefix.startsWith(prefix)
+  }
+
+  session(sessionId: string): string {
+    const key = this.prefix + sessionId
+    if (this.isIndex(key))
+      throw badArgument('sessionId', 'an id whose key is not that of a user index', sessionId)
+    return key
+  }
+
+  index(userId: string): string {
+    return this.userPrefix + userId + indexSuffix
+  }
+
+  /** True where a key under the session prefix is a user's index: only where one prefix begins with the other. */
+  isIndex(key: string): boolean {
+    return (
+      this.#mayCollide &&
+      key.startsWith(this.userPrefix) &&
+      key.endsWith(indexSuffix) &&
+      key.length > this.userPrefix.length + indexSuffix.length
+    )
+  }
+
+  sessionIdOf(key: string): string {
+    return key.slice(this.prefix.length)
+  }
+
+  userIdOf(indexKey: string): string {
+    return indexKey.slice(this.userPrefix.length, -indexSuffix.length)
+  }
+
+  get sessionPattern(): string {
+    return `${escapeGlob(this.prefix)}*`
+  }
+
+  get indexPattern(): string {
+    return `${escapeGlob(this.userPrefix)}*${indexSuffix}`
+  }
+}
+
+function escapeGlob(text: string): string {
+  return text.replace(/[\\*?[\]]/g, '\\$&')
+}

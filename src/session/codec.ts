@@ -1,0 +1,88 @@
+import type { SessionRecord } from '../redis/records.ts'
+import { badArgument, CorruptSessionError } from './errors.ts'
+import { cookieExpiry, cookieOf } from './expiry.ts'
+
+/** Turns session data into the string that Redis holds, and back. Either method may return a promise. */
+export interface Serializer {
+  parse(text: string): unknown
+  stringify(session: unknown): string | Promise<string>
+}
+
+/** The session data in a raw record, a promise of it where the serializer gives one; what is no object is corrupt, and `key` says where. */
+export function parseRecord(
+  serializer: Serializer,
+  raw: string,
+  key: string,
+): SessionRecord | Promise<SessionRecord> {
+  let data: unknown
+  try {
+    data = serializer.parse(raw)
+  } catch (error) {
+    throw unparsable(key, error)
+  }
+  if (!isPromise(data)) return checkedRecord(data, key)
+  return Promise.resolve(data).then(
+    (parsed) => checkedRecord(parsed, key),
+    (error) => {
+      throw unparsable(key, error)
+    },
+  )
+}
+
+/** Also one of another library or realm, such as Node's own where a test runner gives the tests globals of their own. */
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
+}
+
+function unparsable(key: string, error: unknown): CorruptSessionError {
+  return new CorruptSessionError(key, 'cannot be parsed as session data', error)
+}
+
+function checkedRecord(data: unknown, key: string): SessionRecord {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+    throw new CorruptSessionError(key, 'is not session data')
+  }
+  checkCookie(data as SessionRecord, key)
+  return data as SessionRecord
+}
+
+/** express-session throws on a senseless cookie only when the response ends, where nothing but the process can catch it. */
+function checkCookie(data: SessionRecord, key: string): void {
+  if (!isMaxAge(cookieOf(data)?.originalMaxAge)) {
+    throw new CorruptSessionError(key, 'has a cookie without a sensible originalMaxAge')
+  }
+  try {
+    cookieExpiry(data)
+  } catch (error) {
+    throw new CorruptSessionError(key, 'has a cookie without a sensible expiry', error)
+  }
+}
+
+function isMaxAge(value: unknown): boolean {
+  return !value || typeof value === 'number'
+}
+
+/** The raw record of session data, a promise of it where the serializer gives one; what cannot be serialized is a `TypeError`. */
+export function stringifyRecord(serializer: Serializer, data: object): string | Promise<string> {
+  const maxAge = cookieOf(data as SessionRecord)?.originalMaxAge
+  if (!isMaxAge(maxAge)) throw badArgument('session.cookie.originalMaxAge', 'a number of ms or null', maxAge)
+  let record: unknown
+  try {
+    record = serializer.stringify(data)
+  } catch (error) {
+    throw unserializable(data, error)
+  }
+  if (!isPromise(record)) return checkedRaw(record)
+  return Promise.resolve(record).then(checkedRaw, (error) => {
+    throw unserializable(data, error)
+  })
+}
+
+function unserializable(data: object, error: unknown): TypeError {
+  return Object.assign(badArgument('session data', `serializable (${error})`, data), { cause: error })
+}
+
+function checkedRaw(record: unknown): string {
+  if (typeof record !== 'string') throw badArgument('serializer.stringify(session)', 'a string', record)
+  return record
+}

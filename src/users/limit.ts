@@ -1,0 +1,35 @@
+import type { Access, UserRecord } from '../redis/access.ts'
+import { userRecords } from './list.ts'
+import { evict } from './revoke.ts'
+
+/**
+ * Signs out those sessions of a user that expire soonest, but never `keep`, until no more than `limit` are left. Each is deleted only
+ * while there are still too many, so that simultaneous sign-ins end at the limit and not below it.
+ */
+export async function enforceLimit(
+  access: Access,
+  userId: string,
+  keep: string,
+  limit: number,
+): Promise<void> {
+  const sessions = await allOf(access, userId)
+  let excess = sessions.size - limit
+  sessions.delete(keep)
+  const candidates = [...sessions.values()].sort(
+    (a, b) => Number(b.evicting) - Number(a.evicting) || a.expires - b.expires,
+  )
+  for (const session of candidates) {
+    if (excess <= 0) return
+    const evicted = await evict(access, userId, session, limit)
+    if (evicted === null) return
+    if (evicted) excess--
+  }
+}
+
+async function allOf(access: Access, userId: string): Promise<Map<string, UserRecord>> {
+  const sessions = new Map<string, UserRecord>()
+  for await (const page of userRecords(access, userId)) {
+    for (const session of page) sessions.set(session.sessionId, session)
+  }
+  return sessions
+}

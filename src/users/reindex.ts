@@ -1,0 +1,116 @@
+import { type Access, readable } from '../redis/access.ts'
+import type { Seen, StoredRecord } from '../redis/records.ts'
+import { checkObject } from '../session/arguments.ts'
+import { badArgument, SessionConflictError } from '../session/errors.ts'
+import { createdOf, sealed } from '../session/lifetime.ts'
+import { settleAll } from '../session/settle-all.ts'
+import { sessionIds } from './enumerate.ts'
+
+export interface ReindexResult {
+  /** Sessions looked at. */
+  scanned: number
+  /** Those among them that have a user, and are in his index now. */
+  indexed: number
+}
+
+export interface ReindexOptions {
+  /** Called after each batch; `total` is how many sessions there were at the start. */
+  onProgress?: (progress: ReindexResult & { total: number }) => void
+  /** Ends the work after the batch in hand; `reindex` rejects with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/** Lists all sessions in the indexes of their users, as they are found. */
+export async function reindexSessions(access: Access, options: ReindexOptions): Promise<ReindexResult> {
+  const { onProgress, signal } = checkReindexOptions(options)
+  const total = onProgress ? await countSessions(access, signal) : 0
+  const result: ReindexResult = { scanned: 0, indexed: 0 }
+  for await (const ids of sessionIds(access)) {
+    signal?.throwIfAborted()
+    result.indexed += await indexBatch(access, ids)
+    result.scanned += ids.length
+    onProgress?.({ ...result, total: Math.max(total, result.scanned) })
+  }
+  return result
+}
+
+function checkReindexOptions(options: ReindexOptions): ReindexOptions {
+  const { onProgress, signal } = checkObject(options, 'options') as ReindexOptions
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw badArgument('options.onProgress', 'a function', onProgress)
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw badArgument('options.signal', 'an AbortSignal', signal)
+  }
+  signal?.throwIfAborted()
+  return { onProgress, signal }
+}
+
+async function countSessions(access: Access, signal: AbortSignal | undefined): Promise<number> {
+  let total = 0
+  for await (const ids of sessionIds(access)) {
+    signal?.throwIfAborted()
+    total += ids.length
+  }
+  return total
+}
+
+const maxLooks = 1000
+
+/**
+ * Resolves to how many have a user. A record that changes between the look and the listing is looked at again; one that reads the
+ * same then is not valid UTF-8, and so corrupt.
+ */
+async function indexBatch(access: Access, sessionIds: string[]): Promise<number> {
+  let indexed = 0
+  const read = new Map<string, string | null>()
+  let pending = sessionIds
+  for (let looks = 0; pending.length > 0; looks++) {
+    if (looks === maxLooks) throw new SessionConflictError(pending[0] as string, looks)
+    const byUser = await sessionsByUser(access, pending)
+    const listed = [...byUser.values()].reduce((sum, sessions) => sum + sessions.length, 0)
+    const changed = await settleAll([...byUser].map(([user, seen]) => access.records.reconcile(user, seen)))
+    const left = new Set(changed.flat())
+    indexed += listed - left.size
+    const again = [...byUser.values()].flat().filter(({ sessionId }) => left.has(sessionId))
+    pending = again.filter(({ sessionId, raw }) => read.get(sessionId) !== raw).map((seen) => seen.sessionId)
+    for (const { sessionId, raw } of again) read.set(sessionId, raw)
+  }
+  return indexed
+}
+
+async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map<string, Seen[]>> {
+  const found = await access.records.read(sessionIds)
+  const byUser = new Map<string, Seen[]>()
+  for (const [n, sessionId] of sessionIds.entries()) {
+    const stored = found[n] as StoredRecord
+    const data = await readable(access, sessionId, stored)
+    const owner = data && access.ownerOf(data)
+    if (!data || !owner || stored.raw === null) continue
+    if (stored.expires === null)
+      await giveExpiry(access, sessionId, stored.raw, owner, sealed(access, data, createdOf(data)).expires)
+    const seen = byUser.get(owner) ?? []
+    seen.push({ sessionId, score: null, his: true, raw: stored.raw })
+    byUser.set(owner, seen)
+  }
+  return byUser
+}
+
+/** A session without a TTL would need an index that never ends: it gets the expiry that its next touch would give it. */
+async function giveExpiry(
+  access: Access,
+  sessionId: string,
+  raw: string,
+  owner: string,
+  expires: number,
+): Promise<void> {
+  await access.records.write({
+    sessionId,
+    expected: raw,
+    record: raw,
+    expires,
+    keepTtl: true,
+    owner,
+    previousOwner: owner,
+  })
+}
