@@ -1,27 +1,21 @@
-import type { Access } from '../redis/access.ts'
-import { readStored } from '../redis/access.ts'
+import { type Access, decode, encode, hasEnded, readLive, type StoredSession } from '../redis/access.ts'
 import { clientRule, isClient, type SessionClient } from '../redis/clients/client.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import { Keys } from '../redis/keys.ts'
-import type { SessionRecord } from '../redis/records.ts'
+import type { IndexEntry, Write } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
 import { checkObject, checkSessionId, checkUserId, plainData } from '../session/arguments.ts'
-import { parseRecord, stringifyRecord } from '../session/codec.ts'
+import { stringifyRecord } from '../session/codec.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
 import { checkTimestamp } from '../session/expiry.ts'
-import { recordedOwner } from '../session/owner.ts'
+import { withoutNote } from '../session/index-note.ts'
+import { defaultUserId, namedUser, type UserIdOption } from '../session/owner.ts'
+import type { SessionRecord } from '../session/record.ts'
 import { newSessionId } from '../session/session-id.ts'
-import { findOwner } from '../users/find-owner.ts'
 import { listUser } from '../users/list.ts'
 import { isWaitForReplicas, replicated, type WaitForReplicas } from '../users/replication.ts'
 import { revokeSession, revokeUser } from '../users/revoke.ts'
-import {
-  type Change,
-  moveCookie,
-  patchWith,
-  updateSessionRecord,
-  updateUserRecords,
-} from '../users/update.ts'
+import { moveCookie, updateSessionRecord, updateUserRecords } from '../users/update.ts'
 import { defaultPrefix, defaultScanCount, defaultTtl, defaultUserPrefix } from './options.ts'
 
 /** What every function takes. */
@@ -65,22 +59,23 @@ export async function createSession<T extends UserSessionData>(
 ): Promise<string> {
   const access = accessOf(options)
   const sessionId = options.sessionId === undefined ? newSessionId() : sessionIdOf(access, options.sessionId)
-  const data = plainData(options.data, 'data')
-  const userId = checkDataUserId(data.userId)
-  const expires = checkTimestamp(data.expires, 'data.expires')
-  const record = await stringifyRecord(access.serializer, moveCookie(data, data.expires as string))
-  const write = {
+  const given = withoutNote(plainData(options.data, 'data'))
+  const owner = ownerOf(options, given)
+  const expires = checkTimestamp(given.expires, 'data.expires')
+  const data = moveCookie(given, given.expires as string)
+  const write: Write = {
     sessionId,
     expected: null,
-    record,
-    expires,
-    keepTtl: false,
-    owner: userId,
-    previousOwner: null,
+    record: await encode(access, data, owner, expires),
+    expiry: { at: expires },
+    entry: { owner, until: expires },
+    previous: null,
   }
   await compareAndSet(access, write, async (current) => {
-    if (current !== null) await refuseOtherUser(access, sessionId, current, userId)
-    return { ...write, expected: current }
+    if (current === null) return write
+    const previous = await decode(access, sessionId, current)
+    if (previous.owner !== owner && !hasEnded(access, previous)) throw new SessionUserError(sessionId, owner)
+    return { ...write, expected: current, previous: entryOf(previous) }
   })
   return sessionId
 }
@@ -95,10 +90,8 @@ export async function readSession<T extends object = Record<string, unknown>>(
 ): Promise<(UserSessionData & T) | null> {
   const access = accessOf(options)
   const sessionId = sessionIdOf(access, options.sessionId)
-  const stored = await readStored(access, sessionId)
-  if (stored === null) return null
-  const data = await parseRecord(access.serializer, stored.raw, access.keys.session(sessionId))
-  return withTrueExpiry(data, stored.expires) as UserSessionData & T
+  const session = await readLive(access, sessionId)
+  return session && (withTrueExpiry(session.data, session.expires) as UserSessionData & T)
 }
 
 /**
@@ -114,8 +107,8 @@ export async function updateSession<T extends object>(
 ): Promise<void> {
   const access = accessOf(options)
   const sessionId = sessionIdOf(access, options.sessionId)
-  const change = await checkPatch(access, options.data)
-  if (!(await updateSessionRecord(access, sessionId, change))) throw new SessionNotFoundError(sessionId)
+  const patch = await checkPatch(access, options.data)
+  if (!(await updateSessionRecord(access, sessionId, patch))) throw new SessionNotFoundError(sessionId)
 }
 
 /**
@@ -138,9 +131,9 @@ export async function getUserSessions<T extends object = Record<string, unknown>
   const sessions = await listUser(access, userId)
   return sessions
     .sort((a, b) => a.expires - b.expires)
-    .map(({ sessionId, data, expires }) => ({
+    .map(({ sessionId, session, expires }) => ({
       sessionId,
-      data: { ...withTrueExpiry(data, expires), userId } as UserSessionData & T,
+      data: { ...withTrueExpiry(session.data, expires), userId } as UserSessionData & T,
     }))
 }
 
@@ -156,10 +149,10 @@ export async function updateUserSessions<T extends object>(
 ): Promise<void> {
   const access = accessOf(options)
   const userId = checkUserId(options.userId)
-  const change = await checkPatch(access, options.data)
-  const { userId: named } = options.data
-  if (named !== undefined && named !== userId) throw new SessionUserError(`of user ${userId}`, named)
-  await updateUserRecords(access, userId, change)
+  const patch = await checkPatch(access, options.data)
+  if (patch.userId !== undefined && patch.userId !== userId)
+    throw new SessionUserError(`of user ${userId}`, patch.userId)
+  await updateUserRecords(access, userId, patch)
 }
 
 /** Deletes every session of a user, as `deleteSession` does. */
@@ -179,17 +172,33 @@ function accessOf(options: FunctionOptions): Access {
   if (!isClient(client)) throw badArgument('client', clientRule, client)
   if (typeof prefix !== 'string') throw badArgument('prefix', 'a string', prefix)
   if (typeof userPrefix !== 'string') throw badArgument('userPrefix', 'a string', userPrefix)
-  const keys = new Keys(prefix, userPrefix)
-  return {
+  const access = {
     client,
-    keys,
-    records: recordsOn(client, keys),
+    keys: new Keys(prefix, userPrefix),
     serializer: JSON,
+    userId: userIdOption(options),
     ttl: defaultTtl,
     scanCount: defaultScanCount,
     absoluteTtl: null,
-    ownerOf: recordedOwner,
   }
+  return { ...access, records: recordsOn(access) }
+}
+
+/** The functions that take a user id take it under the same name as the others take the option. */
+function userIdOption({ userId }: FunctionOptions & { userId?: unknown }): UserIdOption {
+  return typeof userId === 'function' ? (userId as UserIdOption) : (defaultUserId as UserIdOption)
+}
+
+/** Whose a new session is: by the option `userId`, else by `data.userId`. */
+function ownerOf({ userId }: FunctionOptions & { userId?: unknown }, data: SessionRecord): string {
+  if (typeof userId !== 'function') return checkDataUserId(data.userId)
+  const owner = namedUser(userId as UserIdOption, data)
+  if (owner === null) throw badArgument('userId(data)', 'a user id', owner)
+  return owner
+}
+
+function entryOf({ owner, until }: StoredSession): IndexEntry | null {
+  return owner === null ? null : { owner, until }
 }
 
 function waitOf({ waitForReplicas }: RevokingOptions): WaitForReplicas | undefined {
@@ -209,7 +218,7 @@ function checkDataUserId(value: unknown): string {
 }
 
 /** The properties to merge; `userId` and `expires` are checked where they are given. */
-async function checkPatch(access: Access, data: unknown): Promise<Change> {
+async function checkPatch(access: Access, data: unknown): Promise<SessionRecord> {
   const { userId, expires, ...rest } = plainData(data, 'data')
   const patch: SessionRecord = { ...rest }
   if (userId !== undefined) patch.userId = checkDataUserId(userId)
@@ -218,18 +227,7 @@ async function checkPatch(access: Access, data: unknown): Promise<Change> {
     patch.expires = expires
   }
   await stringifyRecord(access.serializer, patch)
-  return patchWith(patch)
-}
-
-async function refuseOtherUser(
-  access: Access,
-  sessionId: string,
-  current: string,
-  userId: string,
-): Promise<void> {
-  const data = await parseRecord(access.serializer, current, access.keys.session(sessionId))
-  const owner = recordedOwner(data) ?? (await findOwner(access, sessionId, data))
-  if (owner !== userId) throw new SessionUserError(sessionId, userId)
+  return patch
 }
 
 /** A timestamp of the same instant stays as it was written. */

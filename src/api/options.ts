@@ -47,7 +47,7 @@ export interface UserSessionStoreOptions {
    * How many sessions a user may have, at least 1: a number, or a function of the session that signs in. A sign-in beyond it signs
    * out those of his sessions that expire soonest, but never the new one. Default: as many as he likes.
    */
-  maxUserSessions?: number | ((session: SessionData) => number)
+  maxUserSessions?: SessionLimit | { limit: SessionLimit; onLimit: 'evict' | 'reject' }
   /** In seconds: no session lives longer than this after its creation, however active. Default: as long as it is used. */
   absoluteTtl?: number
   /**
@@ -57,10 +57,20 @@ export interface UserSessionStoreOptions {
   subscriber?: SubscriberClient
 }
 
+/** How many sessions a user may have. */
+export type SessionLimit = number | ((session: SessionData) => number)
+
+export function limitOption(option: UserSessionStoreOptions['maxUserSessions']): {
+  limit: SessionLimit | undefined
+  onLimit: 'evict' | 'reject'
+} {
+  return typeof option === 'object' ? option : { limit: option, onLimit: 'evict' }
+}
+
 export type CheckedOptions = Required<Omit<UserSessionStoreOptions, Optional>> &
   Pick<UserSessionStoreOptions, Optional>
 
-type Optional = 'waitForReplicas' | 'maxUserSessions' | 'absoluteTtl' | 'subscriber'
+type Optional = 'touchInterval' | 'waitForReplicas' | 'maxUserSessions' | 'absoluteTtl' | 'subscriber'
 
 /** The options with their defaults; a wrong one is a `TypeError`. */
 export function checkOptions(given: unknown): CheckedOptions {
@@ -80,7 +90,6 @@ const defaults = {
   disableTouch: false,
   serializer: JSON,
   scanCount: defaultScanCount,
-  touchInterval: 0,
 }
 
 const replicaCount = '{ count, timeout } with positive integers'
@@ -98,7 +107,7 @@ const rules: Record<string, [(value: unknown) => boolean, expected: string]> = {
   serializer: [isSerializer, 'an object with the methods parse and stringify'],
   scanCount: [isCount, 'a positive integer'],
   waitForReplicas: [optional(isWaitForReplicas), replicaCount],
-  touchInterval: [(value) => value === 0 || isPositive(value), 'a number of seconds, at least 0'],
+  touchInterval: [optional((value) => value === 0 || isPositive(value)), 'a number of seconds, at least 0'],
   maxUserSessions: [
     optional((value) => typeof value === 'function' || isCount(value)),
     'a positive integer or a function',

@@ -2,29 +2,42 @@ import type { Request } from 'express'
 import { type Session, type SessionData, Store } from 'express-session'
 import type { Access } from '../redis/access.ts'
 import { Keys } from '../redis/keys.ts'
-import type { SessionRecord } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
-import { loadSession, withCookie, withEnumerableCookie } from '../requests/load.ts'
-import { LoadedSessions } from '../requests/loaded-sessions.ts'
+import {
+  type LoadedSession,
+  loadedOf,
+  loadSession,
+  withCookie,
+  withEnumerableCookie,
+} from '../requests/load.ts'
+import { RecentTouches } from '../requests/recent-touches.ts'
 import { Saves, type SignIn } from '../requests/save.ts'
+import { Touches } from '../requests/touch.ts'
+import { Versions } from '../requests/versions.ts'
 import { checkObject, checkSessionId, checkUserId, plainData } from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
 import { badArgument } from '../session/errors.ts'
 import { checkTimestamp } from '../session/expiry.ts'
 import { handleOf } from '../session/handle.ts'
 import { capTouch } from '../session/lifetime.ts'
-import { lenientOwner, strictOwner } from '../session/owner.ts'
+import type { SessionRecord } from '../session/record.ts'
 import { clearSessions, readableSessions, sessionIds } from '../users/enumerate.ts'
 import { type DestroyReason, emitLater, type StoreEvents } from '../users/events.ts'
-import { enforceLimit } from '../users/limit.ts'
+import { enforceLimit, refuseBeyond } from '../users/limit.ts'
 import { listUser } from '../users/list.ts'
 import { type ReindexOptions, type ReindexResult, reindexSessions } from '../users/reindex.ts'
 import { replicated, type WaitForReplicas } from '../users/replication.ts'
 import { checkListener, Revocations, type RevokedListener } from '../users/revocations.ts'
 import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
-import { patchWith, updateUserRecords } from '../users/update.ts'
+import { updateUserRecords } from '../users/update.ts'
 import { type Callback, settle } from './callback.ts'
-import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
+import {
+  type CheckedOptions,
+  checkOptions,
+  isCount,
+  limitOption,
+  type UserSessionStoreOptions,
+} from './options.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
 
 export interface DestroyUserOptions {
@@ -55,8 +68,9 @@ export interface UserSessionStore {
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class UserSessionStore extends Store {
   readonly #access: Access
-  readonly #sessions: LoadedSessions
+  readonly #versions = new Versions()
   readonly #saves: Saves
+  readonly #touches: Touches
   readonly #disableTouch: boolean
   readonly #waitForReplicas: WaitForReplicas | undefined
   readonly #maxUserSessions: CheckedOptions['maxUserSessions']
@@ -70,24 +84,17 @@ export class UserSessionStore extends Store {
     const { client, userId, ttl, serializer, scanCount } = checked
     const keys = new Keys(checked.prefix, checked.userPrefix)
     const absoluteTtl = checked.absoluteTtl === undefined ? null : Math.round(checked.absoluteTtl * 1000)
-    const ownerOf = (data: object) => lenientOwner(userId, data)
-    this.#access = {
-      client,
-      keys,
-      records: recordsOn(client, keys),
-      serializer,
-      ttl,
-      scanCount,
-      absoluteTtl,
-      ownerOf,
-    }
-    this.#sessions = new LoadedSessions(this.#access)
-    this.#saves = new Saves(this.#access, this.#sessions, {
-      ownerOf: (session) => strictOwner(userId, session),
-      touchInterval: checked.touchInterval * 1000,
+    const access = { client, keys, serializer, userId, ttl, scanCount, absoluteTtl }
+    this.#access = { ...access, records: recordsOn(access) }
+    const recent = new RecentTouches()
+    this.#saves = new Saves(this.#access, this.#versions, recent, {
       limitOf: (session) => this.#limitOf(session),
-      signedIn: (event) => this.#signedIn(event),
+      refuse: (signIn) => this.#refuse(signIn),
+      signedIn: (signIn) => this.#signedIn(signIn),
+      rejects: limitOption(checked.maxUserSessions).onLimit === 'reject',
     })
+    const interval = checked.touchInterval === undefined ? undefined : checked.touchInterval * 1000
+    this.#touches = new Touches(this.#access, this.#versions, recent, this.#saves, interval)
     this.#revocations = new Revocations(this.#access, this, checked.subscriber)
     this.#maxUserSessions = checked.maxUserSessions
     this.#disableTouch = checked.disableTouch
@@ -133,7 +140,7 @@ export class UserSessionStore extends Store {
 
   async #touch(id: string, data: SessionData): Promise<void> {
     const [sessionId, session] = [this.#checkId(id), checkObject(data, 'session')]
-    if (!this.#disableTouch) await this.#saves.touch(sessionId, session)
+    if (!this.#disableTouch) await this.#touches.touch(sessionId, session)
   }
 
   /** Deletes a session for good: no request that had loaded it can bring it back. */
@@ -143,7 +150,7 @@ export class UserSessionStore extends Store {
 
   async #destroy(sessionId: string): Promise<void> {
     const id = this.#checkId(sessionId)
-    await this.#saves.created(id)
+    await this.#saves.turns.made(id)
     const revoke = (access: Access) => revokeSession(access, id)
     await this.#revoking('logout', revoke, () => undefined)
   }
@@ -165,8 +172,10 @@ export class UserSessionStore extends Store {
    */
   async *sessions(): AsyncGenerator<SessionWithId, void, void> {
     for await (const batch of readableSessions(this.#access)) {
-      for (const { sessionId, ...loaded } of batch) {
-        yield Object.assign(this.#remember(sessionId, loaded), { id: sessionId })
+      for (const session of batch) {
+        const { sessionId, expires } = session
+        const data = this.#remember(sessionId, loadedOf(this.#access, session, expires))
+        yield Object.assign(data, { id: sessionId })
       }
     }
   }
@@ -203,7 +212,13 @@ export class UserSessionStore extends Store {
   async #userSessions(userId: string | number): Promise<UserSession[]> {
     const sessions = await listUser(this.#access, checkUserId(userId))
     return sessions
-      .map((session) => userSession(session, this.#remember(session.sessionId, session)))
+      .map((listed) => {
+        const { session, expires } = listed
+        return userSession(
+          listed,
+          this.#remember(session.sessionId, loadedOf(this.#access, session, expires)),
+        )
+      })
       .sort(byActivity)
   }
 
@@ -269,7 +284,7 @@ export class UserSessionStore extends Store {
     const patch = plainData(data, 'data')
     if (patch.expires !== undefined) checkTimestamp(patch.expires, 'data.expires')
     await stringifyRecord(this.#access.serializer, patch)
-    return updateUserRecords(this.#access, userId, patchWith(patch))
+    return updateUserRecords(this.#access, userId, patch)
   }
 
   /**
@@ -310,7 +325,7 @@ export class UserSessionStore extends Store {
   /** express-session makes its `Session` of loaded data; what the data is an update of, the session is an update of. */
   override createSession(req: Request, data: SessionData): Session & SessionData {
     const session = super.createSession(req, withEnumerableCookie(data))
-    this.#sessions.handOver(data, session)
+    this.#versions.handOver(data, session)
     this.#capTouch(session)
     return session
   }
@@ -319,7 +334,7 @@ export class UserSessionStore extends Store {
   override regenerate(req: Request, callback: (error?: unknown) => unknown): void {
     const from = req.session
     super.regenerate(req, (error: unknown) => {
-      this.#sessions.regenerated(req.session, from)
+      this.#versions.regenerated(req.session, from)
       callback(error)
     })
   }
@@ -338,7 +353,7 @@ export class UserSessionStore extends Store {
 
   #capTouch(session: Session & Partial<SessionData>): void {
     if (this.#access.absoluteTtl === null) return
-    capTouch(session, () => this.#saves.endOf(session.id, session as unknown as SessionRecord))
+    capTouch(session, () => this.#touches.endOf(session.id, session as unknown as SessionRecord))
   }
 
   #checkId(sessionId: unknown): string {
@@ -357,20 +372,25 @@ export class UserSessionStore extends Store {
 
   async #signedIn({ sessionId, owner, limit, isNew }: SignIn): Promise<void> {
     if (isNew) emitLater(this, 'created', { sessionId, handle: handleOf(sessionId), userId: owner })
-    if (owner === null || limit === undefined) return
+    if (owner === null || limit === undefined || limitOption(this.#maxUserSessions).onLimit === 'reject')
+      return
     await enforceLimit(this.#revocations.because('limit'), owner, sessionId, limit)
   }
 
+  async #refuse({ sessionId, owner, limit }: SignIn): Promise<void> {
+    await refuseBeyond(this.#access, owner as string, sessionId, limit as number)
+  }
+
   #limitOf(session: object): number | undefined {
-    const limit = this.#maxUserSessions
+    const { limit } = limitOption(this.#maxUserSessions)
     if (typeof limit !== 'function') return limit
     const own = limit(session as SessionData)
     if (!isCount(own)) throw badArgument('maxUserSessions(session)', 'a positive integer', own)
     return own
   }
 
-  #remember(sessionId: string, { data, raw }: { data: SessionRecord; raw: string }): SessionData {
-    this.#sessions.remember(data, sessionId, raw)
+  #remember(sessionId: string, { data, version }: LoadedSession): SessionData {
+    this.#versions.remember(data, sessionId, version)
     return withCookie(data)
   }
 }

@@ -1,8 +1,8 @@
 import type { SessionData } from 'express-session'
-import { cookieOf } from '../session/expiry.ts'
+import { maxAgeOf } from '../session/cookie.ts'
 import { handleOf } from '../session/handle.ts'
 import { createdOf } from '../session/lifetime.ts'
-import type { ReadableRecord } from '../users/list.ts'
+import type { ListedSession } from '../users/list.ts'
 
 /** One of a user's sessions, as `userSessions` lists it. */
 export interface UserSession {
@@ -18,21 +18,15 @@ export interface UserSession {
   created?: Date
 }
 
-export function userSession(
-  { sessionId, data, expires }: ReadableRecord,
-  sessionData: SessionData,
-): UserSession {
-  const maxAge = cookieOf(data)?.originalMaxAge
-  const session: UserSession = {
-    sessionId,
-    handle: handleOf(sessionId),
-    data: sessionData,
-    expires: new Date(expires),
-  }
-  if (typeof maxAge === 'number') session.lastActive = new Date(expires - maxAge)
-  const created = createdOf(data)
-  if (created !== null) session.created = new Date(created)
-  return session
+/** `data` is what the app gets to see of the session. */
+export function userSession({ sessionId, session, expires }: ListedSession, data: SessionData): UserSession {
+  const listed: UserSession = { sessionId, handle: handleOf(sessionId), data, expires: new Date(expires) }
+  const maxAge = maxAgeOf(session.data)
+  // An expiry that the app set outright may lie beyond what a touch would give.
+  if (maxAge !== null) listed.lastActive = new Date(Math.min(expires - maxAge, Date.now()))
+  const created = createdOf(session.data)
+  if (created !== null) listed.created = new Date(created)
+  return listed
 }
 
 /** Most recently active first; those without `lastActive` come last, and among them the one that lives longest first. */

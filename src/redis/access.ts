@@ -1,92 +1,128 @@
-import { parseRecord, type Serializer } from '../session/codec.ts'
+/** What the functions and the store need to work on sessions: where they are, how they are written, and whose they are. */
+import { parseRecord, type Serializer, stringifyRecord } from '../session/codec.ts'
+import { cookieExpiry } from '../session/cookie.ts'
 import { CorruptSessionError } from '../session/errors.ts'
-import type { Ttl } from '../session/expiry.ts'
-import { passportUser } from '../session/owner.ts'
-import { settleAll } from '../session/settle-all.ts'
+import { ownExpiry } from '../session/expiry.ts'
+import { takeNote, withNote } from '../session/index-note.ts'
+import { createdOf, isOver, type Lifetimes } from '../session/lifetime.ts'
+import { storedOwner, type UserIdOption } from '../session/owner.ts'
+import type { SessionRecord } from '../session/record.ts'
 import type { SessionClient } from './clients/client.ts'
+import { sharingDeadline } from './clients/deadline.ts'
 import type { Keys } from './keys.ts'
-import type { Announcement, Records, SessionRecord, StoredRecord } from './records.ts'
+import type { Announcement, Records, StoredRecord } from './records.ts'
+import { hasPrefix } from './scripts/script.ts'
 
-/** What the functions and the store need to work on sessions: where, how they are written, and whose they are. */
-export interface Access {
+export interface Access extends Lifetimes {
   client: SessionClient
   keys: Keys
   records: Records
   serializer: Serializer
-  ttl: Ttl
+  userId: UserIdOption
   scanCount: number
-  /** In ms; `null` for no limit. */
-  absoluteTtl: number | null
-  /**
-   * Whose a session is: a user id, or `null` for nobody's. `undefined` where the data cannot tell, as the functions cannot
-   * of a session that a store with its own `userId` option wrote: that one belongs to the user whose index lists it.
-   */
-  ownerOf(data: SessionRecord): string | null | undefined
   /** What the removal of a session publishes, if anything. */
   announce?(sessionId: string, userId: string | null): Announcement | undefined
   /** Called after a session was destroyed, with what that published. */
   destroyed?(sessionId: string, userId: string | null, announcement: Announcement | undefined): void
-  /** Called where that could not be published. */
+  /** Called if that could not be published. */
   unannounced?(): void
 }
 
-/** A session of a user as a listing found it: `data` is `null` where the record is corrupt or of another type. */
-export interface UserRecord {
+/** A record that was read and parsed. */
+export interface StoredSession {
   sessionId: string
-  raw: string | null
-  data: SessionRecord | null
-  /** ms since 1970. */
-  expires: number
-  /** Someone has begun to evict it, and perhaps died over it. */
-  evicting: boolean
+  raw: string
+  /** As the app wrote it, without the note for the index. */
+  data: SessionRecord
+  owner: string | null
+  /** The score of its index entry in ms since 1970; `null` if the record does not say. Nobody may load it after that. */
+  until: number | null
 }
 
-/**
- * Whether a session is this user's. Where its data cannot tell, his index is asked, after the data was read: with a write that
- * takes place only while that data is there, both held at once. (On Cluster two indexes list a session for a moment, while it
- * changes from one user to the other: then it is his whom Passport names.)
- */
-export async function isOwnedBy(
-  access: Access,
-  userId: string,
-  sessionId: string,
+type Codec = Pick<Access, 'serializer' | 'userId' | 'keys'>
+
+/** Parses a record; a promise if the serializer is asynchronous. */
+export function decode(codec: Codec, sessionId: string, raw: string): StoredSession | Promise<StoredSession> {
+  const data = parseRecord(codec.serializer, raw, codec.keys.session(sessionId))
+  const session = (data: SessionRecord) => sessionOf(codec, sessionId, raw, data)
+  return data instanceof Promise ? data.then(session) : session(data)
+}
+
+function sessionOf({ userId }: Codec, sessionId: string, raw: string, data: SessionRecord): StoredSession {
+  const note = takeNote(data)
+  const owner = storedOwner(userId, data, note)
+  return { sessionId, raw, data, owner, until: note?.until ?? outrightExpiry(data) }
+}
+
+/** The record's own `expires`, if it rules. */
+function outrightExpiry(data: SessionRecord): number | null {
+  return cookieExpiry(data) === null ? ownExpiry(data) : null
+}
+
+/** The record of session data; a promise if the serializer is asynchronous. */
+export function encode(
+  { serializer }: Pick<Access, 'serializer'>,
   data: SessionRecord,
-): Promise<boolean> {
-  const owner = access.ownerOf(data)
-  if (owner !== undefined) return owner === userId
-  const named = String(passportUser(data) ?? userId)
-  const users = [...new Set([userId, named])]
-  const [his, others] = await settleAll(users.map((user) => access.records.lists(user, sessionId)))
-  return his === true && others !== true
+  owner: string | null,
+  until: number | null,
+): string | Promise<string> {
+  return stringifyRecord(serializer, withNote(data, owner, until))
 }
 
-/** The data of a stored record; `null` where it is corrupt or of another type. */
+/** As `decode`; `null` if there is no record, or a corrupt one. */
 export async function readable(
-  access: Access,
+  codec: Codec,
   sessionId: string,
-  stored: { raw: string | null },
-): Promise<SessionRecord | null> {
-  if (stored.raw === null) return null
+  raw: string | null,
+): Promise<StoredSession | null> {
+  if (raw === null) return null
   try {
-    return await parseRecord(access.serializer, stored.raw, access.keys.session(sessionId))
-  } catch {
-    return null
+    return await decode(codec, sessionId, raw)
+  } catch (error) {
+    if (error instanceof CorruptSessionError) return null
+    throw error
   }
 }
 
-/** A session from the master, whatever is there. */
+/** If nobody may load a session any more, though Redis still has its key. */
+export function hasEnded(access: Access, { data, until }: Pick<StoredSession, 'data' | 'until'>): boolean {
+  return (until !== null && until <= Date.now()) || isOver(access, createdOf(data))
+}
+
+/** A session's record, by one plain command; `null` if there is none. Another Redis type is a `CorruptSessionError`. */
+export async function fetchRaw({ client, keys }: Access, sessionId: string): Promise<string | null> {
+  const key = keys.session(sessionId)
+  try {
+    const raw = await sharingDeadline(client).get(key)
+    return raw === null || raw === undefined ? null : String(raw)
+  } catch (error) {
+    throw hasPrefix(error, 'WRONGTYPE') ? wrongType(key, error) : error
+  }
+}
+
+/** A session from the master with its TTL, whatever is there. */
 export async function readOne(access: Access, sessionId: string): Promise<StoredRecord> {
   const [stored] = await access.records.read([sessionId])
   return stored as StoredRecord
 }
 
-/** A session's record from the master; `null` where there is none. A value of another type is a `CorruptSessionError`. */
-export async function readStored(
+/** A session from the master, with its true expiry; `null` if there is none. Another Redis type is a `CorruptSessionError`. */
+export async function readLive(
   access: Access,
   sessionId: string,
-): Promise<(StoredRecord & { raw: string }) | null> {
-  const stored = await readOne(access, sessionId)
-  if (stored.foreign)
-    throw new CorruptSessionError(access.keys.session(sessionId), 'is of another type than a session')
-  return stored.raw === null ? null : { ...stored, raw: stored.raw }
+): Promise<(StoredSession & { expires: number | null }) | null> {
+  const { raw, foreign, expires } = await readOne(access, sessionId)
+  if (foreign) throw wrongType(access.keys.session(sessionId))
+  if (raw === null) return null
+  const session = await decode(access, sessionId, raw)
+  return hasEnded(access, session) ? null : { ...session, expires: trueExpiry(session, expires) }
+}
+
+/** When a session ends: Redis deletes its key then, or nobody may load it any more. */
+export function trueExpiry({ until }: Pick<StoredSession, 'until'>, expires: number | null): number | null {
+  return until === null || expires === null ? (expires ?? until) : Math.min(expires, until)
+}
+
+export function wrongType(key: string, cause?: unknown): CorruptSessionError {
+  return new CorruptSessionError(key, 'is of another type than a session', cause)
 }

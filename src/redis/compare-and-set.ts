@@ -6,22 +6,24 @@ import type { Outcome, Write } from './records.ts'
 export const maxAttempts = 10_000
 
 /**
- * Writes; and where the record is not the expected one, writes what `again` makes of the record that is there now (`null`:
- * there is none), until it succeeds or there is nothing to write, `null`. A write that is already expired deletes.
+ * Compare-and-set loop. On a mismatch, `again` computes a new write from the current record (`null`: there is none), until a
+ * write succeeds or there is nothing to write. A write that is already expired deletes.
  *
- * Resolves to the write that took place, or `null`.
+ * Resolves to the write that took place, to `null` if there was nothing to write, and to `'full'` if the user has as many
+ * sessions as the write allows.
  */
-export async function compareAndSet(
+export async function compareAndSet<W extends Write>(
   access: Access,
-  first: Write | null,
-  again: (current: string | null) => Promise<Write | null>,
-): Promise<Write | null> {
+  first: W | null,
+  again: (current: string | null) => Promise<W | null>,
+): Promise<W | null | 'full'> {
   let write = first
   for (let attempts = 0; write !== null; attempts++) {
     if (attempts === maxAttempts) throw new SessionConflictError(write.sessionId, attempts)
     const outcome = await attempt(access, write)
     if (outcome.done) return write
-    if (outcome.current === write.expected) {
+    if (outcome.full) return 'full'
+    if (outcome.current !== null && outcome.current === write.expected) {
       throw new CorruptSessionError(access.keys.session(write.sessionId), 'is not valid UTF-8')
     }
     write = await again(outcome.current)
@@ -30,18 +32,16 @@ export async function compareAndSet(
 }
 
 function attempt(access: Access, write: Write): Promise<Outcome> {
-  if (write.keepTtl || write.expires > Date.now()) return access.records.write(write)
+  if ('keep' in write.expiry || write.expiry.at > Date.now()) return access.records.write(write)
   return removeExpired(access, write)
 }
 
-async function removeExpired(
-  access: Access,
-  { sessionId, expected, owner, previousOwner }: Write,
-): Promise<Outcome> {
+async function removeExpired(access: Access, write: Write): Promise<Outcome> {
+  const { sessionId, expected, previous } = write
   if (expected === null) {
     const { raw } = await readOne(access, sessionId)
     return raw === null ? { done: true } : { done: false, current: raw }
   }
-  const owners = [owner, previousOwner].filter((user) => user !== null)
-  return access.records.remove({ sessionId, expected, owners })
+  const [outcome] = await access.records.remove(previous?.owner ?? null, [{ sessionId, expected }])
+  return outcome as Outcome
 }

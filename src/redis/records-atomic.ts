@@ -1,33 +1,26 @@
 import type { SessionClient } from './clients/client.ts'
+import { sharingDeadline } from './clients/deadline.ts'
 import type { Keys } from './keys.ts'
-import type {
-  Eviction,
-  IndexPage,
-  Outcome,
-  Records,
-  Removal,
-  Seen,
-  StoredRecord,
-  Touch,
-  Write,
-} from './records.ts'
-import { indexPage, outcome, pageSize, removalArguments, storedRecords, writeArguments } from './replies.ts'
+import { runWrite, writeOneKey } from './one-key.ts'
 import {
-  evictScript,
-  listsScript,
-  pageScript,
-  readScript,
-  reconcileScript,
-  removeScript,
-  run,
-  touchScript,
-  writeScript,
-} from './scripts.ts'
+  type IndexPage,
+  movesEntry,
+  type Outcome,
+  type Records,
+  type Removal,
+  type Seen,
+  type StoredRecord,
+  type Write,
+} from './records.ts'
+import { batches, batchSize, indexPage, outcome, storedRecords } from './replies.ts'
+import { evictScript } from './scripts/evict.ts'
+import { pageScript } from './scripts/page.ts'
+import { readScript } from './scripts/read.ts'
+import { reconcileScript } from './scripts/reconcile.ts'
+import { removeScript } from './scripts/remove.ts'
+import { run } from './scripts/script.ts'
 
-/** How many sessions one script reads, so that other clients of the server need not wait long. */
-const readSize = 200
-
-/** One server, reached by a client, a pool or Sentinel: each write is one script, and so atomic. */
+/** One server, reached by a client, a pool or Sentinel: each write is one command or script, and so atomic. */
 export class AtomicRecords implements Records {
   constructor(
     readonly client: SessionClient,
@@ -36,56 +29,74 @@ export class AtomicRecords implements Records {
 
   async read(sessionIds: readonly string[]): Promise<StoredRecord[]> {
     const found: StoredRecord[] = []
-    for (let start = 0; start < sessionIds.length; start += readSize) {
-      const keys = sessionIds.slice(start, start + readSize).map((id) => this.keys.session(id))
+    for (const batch of batches(sessionIds)) {
+      const keys = batch.map((id) => this.keys.session(id))
       found.push(...storedRecords(await run(this.client, readScript, keys, [])))
     }
     return found
   }
 
   async write(write: Write): Promise<Outcome> {
-    const { sessionId, owner, previousOwner } = write
-    const keys = [this.keys.session(sessionId)]
+    if (!movesEntry(write)) return writeOneKey(this.client, this.keys, write)
+    const owners = [write.entry?.owner, write.previous?.owner].filter((owner) => owner !== undefined)
+    const indexes = [...new Set(owners)].map((owner) => this.keys.index(owner))
+    return runWrite(this.client, this.keys, write, indexes)
+  }
+
+  async touch(sessionId: string, expires: number): Promise<void> {
+    await sharingDeadline(this.client).pExpireAt(this.keys.session(sessionId), expires, 'GT')
+  }
+
+  async remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {
+    const outcomes: Outcome[] = []
+    for (const batch of batches(removals)) outcomes.push(...(await this.#removeBatch(owner, batch)))
+    return outcomes
+  }
+
+  async #removeBatch(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {
+    const keys = removals.map(({ sessionId }) => this.keys.session(sessionId))
+    const [first] = removals
+    if (owner === null && removals.length === 1 && !first?.announcement)
+      return [await this.#delete(keys[0] as string)]
     if (owner !== null) keys.push(this.keys.index(owner))
-    if (previousOwner !== null && previousOwner !== owner) keys.push(this.keys.index(previousOwner))
-    return outcome(await run(this.client, writeScript, keys, writeArguments(write, owner !== null)))
+    const channel = first?.announcement?.channel ?? ''
+    const each = removals.flatMap(({ sessionId, expected, announcement }) => [
+      sessionId,
+      expected ?? '',
+      announcement?.message ?? '',
+    ])
+    const replies = await run(this.client, removeScript, keys, [owner === null ? '0' : '1', channel, ...each])
+    return (replies as unknown[]).map(outcome)
   }
 
-  async touch({ sessionId, owner, expires, expected, head }: Touch): Promise<boolean> {
-    const keys = [this.keys.session(sessionId)]
-    if (owner !== null) keys.push(this.keys.index(owner))
-    const args = [sessionId, String(expires), String(Buffer.byteLength(expected) - 1), expected, head]
-    return Number(await run(this.client, touchScript, keys, args)) === 1
+  /** What is anonymous has no entry to remove with it, and no message to publish. */
+  async #delete(key: string): Promise<Outcome> {
+    return outcome(await sharingDeadline(this.client).del(key))
   }
 
-  async remove(removal: Removal): Promise<Outcome> {
-    const indexes = new Set(removal.owners.map((owner) => this.keys.index(owner)))
-    const keys = [this.keys.session(removal.sessionId), ...indexes]
-    return outcome(await run(this.client, removeScript, keys, removalArguments(removal)))
-  }
-
-  async evict(userId: string, eviction: Eviction): Promise<Outcome | null> {
-    const keys = [this.keys.session(eviction.sessionId), this.keys.index(userId)]
-    const args = removalArguments(eviction)
-    args[3] ??= ''
-    const reply = await run(this.client, evictScript, keys, [...args, String(eviction.limit)])
+  async evict(owner: string, removal: Removal, limit: number): Promise<Outcome | null> {
+    const { sessionId, expected, announcement } = removal
+    const keys = [this.keys.session(sessionId), this.keys.index(owner)]
+    const { channel = '', message = '' } = announcement ?? {}
+    const args = [sessionId, channel, expected ?? '', message, String(limit)]
+    const reply = await run(this.client, evictScript, keys, args)
     return Number(reply) === -1 ? null : outcome(reply)
   }
 
-  async page(userId: string, cursor: string): Promise<IndexPage> {
+  async page(owner: string, cursor: string): Promise<IndexPage> {
     return indexPage(
-      await run(this.client, pageScript, [this.keys.index(userId)], [cursor, String(pageSize)]),
+      await run(this.client, pageScript, [this.keys.index(owner)], [cursor, String(batchSize)]),
     )
   }
 
-  async reconcile(userId: string, seen: readonly Seen[]): Promise<string[]> {
-    const keys = [this.keys.index(userId), ...seen.map(({ sessionId }) => this.keys.session(sessionId))]
-    const args = seen.flatMap(({ sessionId, his, raw }) => [sessionId, his ? '1' : '0', raw ?? ''])
-    const changed = (await run(this.client, reconcileScript, keys, args)) as unknown[]
-    return changed.map(String)
-  }
-
-  async lists(userId: string, sessionId: string): Promise<boolean> {
-    return Number(await run(this.client, listsScript, [this.keys.index(userId)], [sessionId])) === 1
+  async reconcile(owner: string, seen: readonly Seen[]): Promise<string[]> {
+    const changed: string[] = []
+    for (const batch of batches(seen)) {
+      const keys = [this.keys.index(owner), ...batch.map(({ sessionId }) => this.keys.session(sessionId))]
+      const args = batch.flatMap(({ sessionId, wanted, raw }) => [sessionId, String(wanted ?? ''), raw ?? ''])
+      const reply = (await run(this.client, reconcileScript, keys, args)) as unknown[]
+      changed.push(...reply.map(String))
+    }
+    return changed
   }
 }

@@ -1,199 +1,198 @@
+import { CorruptSessionError } from '../session/errors.ts'
 import { settleAll } from '../session/settle-all.ts'
 import type { SessionClient } from './clients/client.ts'
+import { sharingDeadline } from './clients/deadline.ts'
 import type { Keys } from './keys.ts'
-import type { Eviction, IndexPage, Outcome, Records, Removal, Seen, StoredRecord, Write } from './records.ts'
-import { indexPage, outcome, pageSize, removalArguments, storedRecords, writeArguments } from './replies.ts'
+import { runWrite, writeOneKey } from './one-key.ts'
 import {
-  condemnScript,
-  listsScript,
-  lowerScript,
-  pageScript,
-  raiseScript,
-  readScript,
-  removeScript,
-  run,
-  writeScript,
-} from './scripts.ts'
+  type IndexEntry,
+  type IndexPage,
+  movesEntry,
+  type Outcome,
+  type Records,
+  type Removal,
+  type Seen,
+  type StoredRecord,
+  type Write,
+} from './records.ts'
+import { batchSize, indexPage, outcome, storedRecords } from './replies.ts'
+import { condemnScript } from './scripts/condemn.ts'
+import { lowerScript } from './scripts/lower.ts'
+import { pageScript } from './scripts/page.ts'
+import { raiseScript } from './scripts/raise.ts'
+import { readScript } from './scripts/read.ts'
+import { removeScript } from './scripts/remove.ts'
+import { reserveScript } from './scripts/reserve.ts'
+import { run } from './scripts/script.ts'
+
+/** Whose a stored record is, and until when its owner's index lists it; `null` if it is nobody's, or corrupt. */
+export type ReadEntry = (sessionId: string, stored: StoredRecord) => Promise<IndexEntry | null>
 
 /**
- * Redis Cluster: a session and the indexes that list it live in different slots, so each step is a script on one key, and the
+ * Redis Cluster: a session and the index that lists it live in different slots. So each step is one command on one key, and the
  * order of the steps keeps the guarantees:
  *
- * - An index lists a session before it lives, and no shorter than it lives. So a crash leaves at most an entry that is too much
- *   or too long, never a session that is not listed.
- * - Who removes an entry looks at the session afterwards, and puts the entry back if there is a session that he has not seen.
- * - Who makes a session, or gives it to another user, lists it again afterwards: someone may have removed the entry while there
- *   was no such session yet. Until then the entry has half a millisecond more, so that a removal of what was seen earlier
- *   does not hit the confirmed entry.
+ * - An index lists a session before it lives, and no shorter than its record says. A crash leaves at most an entry that is too
+ *   much or too long, never a session that is not listed.
+ * - Whoever removes an entry looks at the session afterwards, and lists it again if there is one.
+ * - Whoever makes a session reserves its entry, and confirms it afterwards. Nobody else removes an entry that is only reserved:
+ *   the session may be written at any moment, and its answer may be lost. So a crash before that leaves an entry without a
+ *   session until its own end.
  */
 export class ClusterRecords implements Records {
   constructor(
     readonly client: SessionClient,
     readonly keys: Keys,
+    readonly readEntry: ReadEntry,
   ) {}
 
-  async read(sessionIds: readonly string[]): Promise<StoredRecord[]> {
+  read(sessionIds: readonly string[]): Promise<StoredRecord[]> {
     return settleAll(sessionIds.map((sessionId) => this.#readOne(sessionId)))
   }
 
   async write(write: Write): Promise<Outcome> {
-    return write.owner === null ? this.#writeUnlisted(write) : this.#writeListed(write, write.owner)
-  }
-
-  /** A session without a user, or whose user is not known. */
-  async #writeUnlisted(write: Write): Promise<Outcome> {
-    // A crash before this step changes nothing; after it, the previous user's index has an entry that is not his, which his
-    // next listing removes.
-    const { written, result } = await this.#writeSession(write)
-    if (written !== null) await this.#leavePrevious(write)
+    if (!movesEntry(write)) return writeOneKey(this.client, this.keys, write)
+    const { entry, previous } = write
+    const result =
+      entry === null
+        ? await writeOneKey(this.client, this.keys, write)
+        : write.expected === null || previous?.owner !== entry.owner
+          ? await this.#writeNew(write, entry)
+          : await this.#writeMoved(write, entry)
+    // A crash here leaves an entry in the index of the previous user, which that user's next listing removes.
+    if (result.done && previous !== null && previous.owner !== entry?.owner) {
+      await this.#unlist(previous.owner, write.sessionId, null)
+    }
     return result
   }
 
-  async #writeListed(write: Write, owner: string): Promise<Outcome> {
-    const { sessionId, previousOwner, expected } = write
-    const expires = write.keepTtl ? await this.#keptExpiry(write) : write.expires
-    const isNew = expected === null || previousOwner !== owner
-    const score = isNew ? expires + unconfirmed : expires
-    const before = await this.#raise(owner, sessionId, score)
-    // A crash here leaves an entry for a session that does not exist, is not his, or expires sooner. His next listing
-    // removes it in the first two cases; the next write of the session puts its score right in the last.
-    const { written, result } = await this.#writeSession(write)
-    if (written === null) {
-      await this.#undoRaise(owner, sessionId, score, before, result.done ? null : result.current)
+  /** A session that its owner's index does not list yet. */
+  async #writeNew(write: Write, entry: IndexEntry): Promise<Outcome> {
+    const { sessionId } = write
+    const reserved = await this.#reserve(sessionId, entry, write.limit)
+    if (reserved === 'full') return { done: false, current: null, full: true }
+    // A crash here leaves an entry that is only reserved, without a session.
+    const result = await this.#writeReserved(write, entry, reserved)
+    // A crash here leaves a session that is listed by an entry that nobody has confirmed.
+    if (result.done) await this.#confirm(sessionId, entry, write.record, reserved)
+    else await this.#unlist(entry.owner, sessionId, reserved)
+    return result
+  }
+
+  async #writeReserved(write: Write, { owner }: IndexEntry, reserved: string): Promise<Outcome> {
+    try {
+      return await runWrite(this.client, this.keys, write)
+    } catch (error) {
+      await this.#settleReserved(write.sessionId, owner, reserved, isReply(error)).catch(() => {})
+      throw error
+    }
+  }
+
+  /** The write failed. If its answer was lost, the session may be there, or may still be written. */
+  async #settleReserved(
+    sessionId: string,
+    owner: string,
+    reserved: string,
+    isRefused: boolean,
+  ): Promise<void> {
+    const stored = await this.#readOne(sessionId)
+    const entry = await this.readEntry(sessionId, stored)
+    if (entry?.owner === owner) await this.#confirm(sessionId, entry, stored.raw as string, reserved)
+    else if (isRefused) await this.#unlist(owner, sessionId, reserved)
+  }
+
+  /** A session that is listed, and from now on until another time. */
+  async #writeMoved(write: Write, entry: IndexEntry): Promise<Outcome> {
+    const { sessionId } = write
+    const before = await this.#raise(entry.owner, sessionId, entry.until)
+    // A crash here leaves an entry that is too long, until the session is next saved.
+    const result = await runWrite(this.client, this.keys, write)
+    if (!result.done) {
+      if (result.current === null) await this.#unlist(entry.owner, sessionId, null)
       return result
     }
-    // A crash here leaves a session that is listed, if nobody removed the entry just before the session was written; its next
-    // write lists it again. An entry that should have been lowered stays too long until then. The previous user's index has
-    // an entry that is not his, which his next listing removes.
-    const lowered = before !== null && before > written
-    if (lowered) await this.#lower(owner, sessionId, before, written)
-    // A crash here, after another write that gave the session back the very end that the entry had, leaves an entry that is too
-    // short; his next listing, and the next write of the session, put it right.
-    const raised = before === null || before < score
-    const moved = !write.keepTtl && (!raised || write.record === expected)
-    if (isNew || moved || lowered || written > expires)
-      await this.#confirm(owner, sessionId, written, isNew ? score : undefined)
-    await this.#leavePrevious(write)
+    // If the entry was not raised, somebody may have lowered it since, for a record that this write has replaced.
+    const isRaised = before !== '' && Number(before) < Number(entry.until)
+    if (Number(before) > Number(entry.until)) await this.#lower(entry.owner, sessionId, before, entry.until)
+    if (!isRaised) await this.#confirm(sessionId, entry, write.record, '')
     return result
   }
 
-  /** The index lies in another slot, and tells nothing of the session at this moment: the whole record must. */
-  async touch(): Promise<boolean> {
-    return false
+  async touch(sessionId: string, expires: number): Promise<void> {
+    await sharingDeadline(this.client).pExpireAt(this.keys.session(sessionId), expires, 'GT')
   }
 
-  async remove(removal: Removal): Promise<Outcome> {
-    const { sessionId, owners } = removal
-    const keys = [this.keys.session(sessionId)]
-    const result = outcome(await run(this.client, removeScript, keys, removalArguments(removal)))
-    // A crash here leaves entries without a session; the next listing removes them.
-    if (result.done || result.current === null) {
-      await settleAll(owners.map((owner) => this.#unlist(owner, { sessionId, score: null, raw: null })))
-    }
+  remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {
+    return settleAll(removals.map((removal) => this.#removeOne(owner, removal)))
+  }
+
+  async #removeOne(owner: string | null, { sessionId, expected, announcement }: Removal): Promise<Outcome> {
+    const args = ['0', announcement?.channel ?? '', sessionId, expected ?? '', announcement?.message ?? '']
+    const [reply] = (await run(this.client, removeScript, [this.keys.session(sessionId)], args)) as unknown[]
+    const result = outcome(reply)
+    // A crash here leaves an entry without a session, which the user's next listing removes.
+    if (owner !== null && (result.done || result.current === null)) await this.#unlist(owner, sessionId, null)
     return result
   }
 
   /**
    * The user's index decides who is evicted: it counts what is not being evicted already. A crash after its decision leaves a
-   * session that is listed, but does not count; the user's next sign-in beyond the limit, or a touch, ends that.
+   * session that is listed and does not count. The user's next sign-in beyond the limit ends that.
    */
-  async evict(userId: string, eviction: Eviction): Promise<Outcome | null> {
-    const args = [eviction.sessionId, String(eviction.limit)]
-    const condemned = Number(await run(this.client, condemnScript, [this.keys.index(userId)], args))
+  async evict(owner: string, removal: Removal, limit: number): Promise<Outcome | null> {
+    const args = [removal.sessionId, String(limit)]
+    const condemned = Number(await run(this.client, condemnScript, [this.keys.index(owner)], args))
     if (condemned === -1) return null
-    return condemned === 1 ? this.remove(eviction) : { done: false, current: null }
+    return condemned === 1 ? this.#removeOne(owner, removal) : { done: false, current: null }
   }
 
-  async page(userId: string, cursor: string): Promise<IndexPage> {
+  async page(owner: string, cursor: string): Promise<IndexPage> {
     return indexPage(
-      await run(this.client, pageScript, [this.keys.index(userId)], [cursor, String(pageSize)]),
+      await run(this.client, pageScript, [this.keys.index(owner)], [cursor, String(batchSize)]),
     )
   }
 
-  async reconcile(userId: string, seen: readonly Seen[]): Promise<string[]> {
-    const changed = await settleAll(
-      seen.map((session) => (session.his ? this.#list(userId, session) : this.#unlist(userId, session))),
-    )
+  async reconcile(owner: string, seen: readonly Seen[]): Promise<string[]> {
+    const changed = await settleAll(seen.map((session) => this.#reconcileOne(owner, session)))
     return seen.filter((_, n) => changed[n]).map(({ sessionId }) => sessionId)
   }
 
-  async lists(userId: string, sessionId: string): Promise<boolean> {
-    return Number(await run(this.client, listsScript, [this.keys.index(userId)], [sessionId])) === 1
-  }
-
   /**
-   * Lists a session that was seen to be this user's; resolves to whether it has changed since. An entry that is too long stays:
-   * someone may have raised it for an expiry that the session is about to get.
+   * Resolves to whether the record has changed since it was seen. An entry that is too long stays: somebody may have raised it for
+   * what the session is about to get.
    */
-  async #list(userId: string, { sessionId, raw }: Seen): Promise<boolean> {
-    const stored = await this.#readOne(sessionId)
-    if (stored.raw !== raw) return true
-    if (stored.expires === null) return false
-    return (await this.#confirm(userId, sessionId, stored.expires)).raw !== raw
+  async #reconcileOne(owner: string, { sessionId, score, wanted, raw }: Seen): Promise<boolean> {
+    const stored = wanted === null ? null : await this.#readOne(sessionId)
+    if (stored && stored.raw !== raw) return true
+    if (wanted === null) await this.#lower(owner, sessionId, String(score ?? ''), null)
+    else await this.#raise(owner, sessionId, wanted, isReserved(score) ? String(score) : '')
+    const after = await this.#listIfThere(sessionId, owner)
+    return exists(after) && after.raw !== raw
   }
 
-  /** Lists a session that has this expiry, or had it just now; resolves to the session as it is afterwards. */
-  async #confirm(
-    owner: string,
-    sessionId: string,
-    expires: number,
-    replaces?: number,
-  ): Promise<StoredRecord> {
-    await this.#raise(owner, sessionId, expires, replaces)
-    // A crash here, after a revocation that came between, leaves an entry without a session; the next listing removes it. After
-    // a touch to an earlier end that came between, it leaves an entry that is too long; the next write of the session puts it right.
+  /** Lists a session that was written with this record. Somebody may have removed its entry, or it may be gone by now. */
+  async #confirm(sessionId: string, entry: IndexEntry, record: string, reserved: string): Promise<void> {
+    await this.#raise(entry.owner, sessionId, entry.until, reserved)
     const after = await this.#readOne(sessionId)
-    if (!exists(after)) await this.#unlist(owner, { sessionId, score: null, raw: null })
-    else if (after.expires !== null && after.expires < expires) {
-      await this.#lower(owner, sessionId, expires, after.expires)
-      const { expires: last } = await this.#readOne(sessionId)
-      if (last !== null && last > after.expires) await this.#confirm(owner, sessionId, last)
-    } else if (after.expires !== null && after.expires > expires) {
-      // Its raised entry may have been lowered by who had seen the same score before.
-      await this.#confirm(owner, sessionId, after.expires)
-    }
-    return after
+    if (after.raw === record) return
+    // A crash here, after a revocation that came between, leaves an entry without a session; the next listing removes it.
+    if (exists(after)) await this.#listIfThere(sessionId, entry.owner, after)
+    else await this.#unlist(entry.owner, sessionId, null)
   }
 
-  /**
-   * Removes the entry of a session that was seen to be gone or another user's; resolves to whether there is one now that was not
-   * seen, which is then listed again.
-   */
-  async #unlist(userId: string, { sessionId, score, raw }: Omit<Seen, 'his'>): Promise<boolean> {
-    await this.#lower(userId, sessionId, score, null)
-    // A crash here, while a session of this user was being made, leaves it unlisted until its maker confirms it.
-    const stored = await this.#readOne(sessionId)
-    if (!exists(stored) || stored.raw === raw) return false
-    if (stored.expires !== null) await this.#confirm(userId, sessionId, stored.expires)
-    return true
+  /** Removes the entry of a session that was seen to be gone, or another user's; lists it again if it is not. */
+  async #unlist(owner: string, sessionId: string, reserved: string | null): Promise<void> {
+    await this.#lower(owner, sessionId, reserved ?? '', null)
+    // A crash here, while a session of this user was being made, leaves it to its maker to confirm the entry.
+    await this.#listIfThere(sessionId, owner)
   }
 
-  /** The session was not written: an entry that was made for it must not stay. */
-  async #undoRaise(
-    owner: string,
-    sessionId: string,
-    score: number,
-    before: number | null,
-    current: string | null,
-  ) {
-    if (before === null) await this.#unlist(owner, { sessionId, score, raw: current })
-    else if (current === null) await this.#unlist(owner, { sessionId, score: null, raw: null })
-  }
-
-  async #leavePrevious({ sessionId, owner, previousOwner, record }: Write): Promise<void> {
-    if (previousOwner === null || previousOwner === owner) return
-    await this.#unlist(previousOwner, { sessionId, score: null, raw: record })
-  }
-
-  async #writeSession(write: Write): Promise<SessionWrite> {
-    const keys = [this.keys.session(write.sessionId)]
-    const reply = await run(this.client, writeScript, keys, writeArguments(write, false))
-    const result = outcome(reply)
-    return { result, written: result.done ? Number(reply) : null }
-  }
-
-  async #keptExpiry({ sessionId, expires }: Write): Promise<number> {
-    return (await this.#readOne(sessionId)).expires ?? expires
+  /** Lists a session that is there, if it is this user's; resolves to what is there. */
+  async #listIfThere(sessionId: string, owner: string, found?: StoredRecord): Promise<StoredRecord> {
+    const stored = found ?? (await this.#readOne(sessionId))
+    const entry = await this.readEntry(sessionId, stored)
+    if (entry?.owner === owner) await this.#raise(owner, sessionId, entry.until)
+    return stored
   }
 
   async #readOne(sessionId: string): Promise<StoredRecord> {
@@ -201,26 +200,37 @@ export class ClusterRecords implements Records {
     return stored as StoredRecord
   }
 
-  /** Resolves to the score before, or `null`. */
-  async #raise(userId: string, sessionId: string, score: number, replaces?: number): Promise<number | null> {
-    const args = [sessionId, String(score), String(replaces ?? '')]
-    const before = await run(this.client, raiseScript, [this.keys.index(userId)], args)
-    return String(before) === '' ? null : Number(before)
+  /** Resolves to the score of the reserved entry; 'full' if the user has as many sessions as allowed. */
+  async #reserve(sessionId: string, { owner, until }: IndexEntry, limit?: number): Promise<string> {
+    const args = [sessionId, String(until), String(limit ?? '')]
+    try {
+      return String(await run(this.client, reserveScript, [this.keys.index(owner)], args))
+    } catch (error) {
+      // The answer may be lost. Nothing is written after it, so the entry can go.
+      await this.#lower(owner, sessionId, String(Number(until) + 0.5), null).catch(() => {})
+      throw error
+    }
   }
 
-  async #lower(userId: string, sessionId: string, from: number | null, to: number | null): Promise<void> {
-    const args = [sessionId, String(from ?? ''), String(to ?? '')]
-    await run(this.client, lowerScript, [this.keys.index(userId)], args)
+  /** Resolves to the score before; '' if there was none. */
+  async #raise(owner: string, sessionId: string, until: number | null, replaces = ''): Promise<string> {
+    const args = [sessionId, String(until), replaces]
+    return String(await run(this.client, raiseScript, [this.keys.index(owner)], args))
+  }
+
+  async #lower(owner: string, sessionId: string, from: string, to: number | null): Promise<void> {
+    await run(this.client, lowerScript, [this.keys.index(owner)], [sessionId, from, String(to ?? '')])
   }
 }
 
-/** In ms, until the session of a new entry is known to have been written. */
-const unconfirmed = 0.5
+/** If nobody has confirmed yet that the session of an entry was written. */
+function isReserved(score: number | null): boolean {
+  return score !== null && score % 1 === 0.5
+}
 
-interface SessionWrite {
-  result: Outcome
-  /** The session's expiry in ms since 1970; `null` where it was not written. */
-  written: number | null
+/** If Redis answered with an error, so that nothing was written; else the answer may be lost. */
+function isReply(error: unknown): boolean {
+  return error instanceof CorruptSessionError || /^[A-Z]{2,} /.test(String(Object(error).message))
 }
 
 function exists({ raw, foreign }: StoredRecord): boolean {

@@ -1,10 +1,16 @@
-import { isCluster, type SessionClient } from './clients/client.ts'
-import type { Keys } from './keys.ts'
-import type { Records } from './records.ts'
+import { type Access, decode } from './access.ts'
+import { isCluster } from './clients/client.ts'
+import type { IndexEntry, Records, StoredRecord } from './records.ts'
 import { AtomicRecords } from './records-atomic.ts'
 import { ClusterRecords } from './records-cluster.ts'
 
 /** The implementation that fits the client. */
-export function recordsOn(client: SessionClient, keys: Keys): Records {
-  return isCluster(client) ? new ClusterRecords(client, keys) : new AtomicRecords(client, keys)
+export function recordsOn(access: Omit<Access, 'records'>): Records {
+  const { client, keys } = access
+  if (!isCluster(client)) return new AtomicRecords(client, keys)
+  return new ClusterRecords(client, keys, async (sessionId, { raw, expires }: StoredRecord) => {
+    if (raw === null) return null
+    const { owner, until } = await decode(access, sessionId, raw)
+    return owner === null ? null : ({ owner, until: until ?? expires } satisfies IndexEntry)
+  })
 }

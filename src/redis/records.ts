@@ -1,15 +1,18 @@
-/** Session data as it is serialized. */
-export type SessionRecord = Record<string, unknown>
-
 /** A session as Redis has it. */
 export interface StoredRecord {
-  /** `null` where there is none, or where `foreign` is true. */
+  /** `null` if there is none, or if `foreign` is true. */
   raw: string | null
   /** The key holds a value of another Redis type. */
   foreign: boolean
-  /** When Redis deletes it, in ms since 1970; `null` where it has no TTL. */
+  /** When Redis deletes it, in ms since 1970; `null` if it has no TTL. */
   expires: number | null
 }
+
+/** What becomes of a session's TTL, in ms since 1970. */
+export type Expiry =
+  | { at: number }
+  /** It stays, but goes no further than `end`. A session that has none gets `else`. */
+  | { keep: true; end: number; else: number }
 
 /** A write that takes place only if the stored record is still `expected`. */
 export interface Write {
@@ -17,27 +20,21 @@ export interface Write {
   /** The raw record it was made from; `null`: there must be none. */
   expected: string | null
   record: string
-  /** ms since 1970. */
-  expires: number
-  /** Leave the TTL as it is, where there is one, and use `expires` only where there is none. */
-  keepTtl: boolean
-  /** Whose index lists it from now on; `null` for an anonymous session. */
-  owner: string | null
-  /** Whose index listed it until now, where that is known. */
-  previousOwner: string | null
+  expiry: Expiry
+  /** Whose index lists it from now on, and until when; `null` for an anonymous session. */
+  entry: IndexEntry | null
+  /** Whose index listed it until now; `null` if none did. */
+  previous: IndexEntry | null
+  /** How many sessions the user may have. A sign-in beyond it is refused. */
+  limit?: number | undefined
+  /** It may be written while Redis is full, because it takes no more memory than what it replaces. */
+  isTouch?: boolean
 }
 
-/** A write that changes nothing but how a record begins, and its expiry. */
-export interface Touch {
-  sessionId: string
-  /** How the record is expected to begin; without an owner, the whole record. */
-  expected: string
-  /** What it begins with from now on: no longer than `expected`. */
-  head: string
-  /** ms since 1970. */
-  expires: number
-  /** Whose index is expected to list it, and not under `expires`; `null` for an anonymous session. */
-  owner: string | null
+export interface IndexEntry {
+  owner: string
+  /** ms since 1970; `null` if the record does not say. */
+  until: number | null
 }
 
 /** What a removal publishes, if it removes something. */
@@ -50,21 +47,16 @@ export interface Removal {
   sessionId: string
   /** The raw record that may be deleted; `null`: whatever is there. */
   expected: string | null
-  /** Users whose index may list it. */
-  owners: readonly string[]
   announcement?: Announcement | undefined
-}
-
-/** A removal that takes place only while its one owner has more than `limit` sessions. */
-export interface Eviction extends Removal {
-  limit: number
 }
 
 /**
  * `current`: the record that was there instead of the expected one; `null`: there was none. Nothing has changed then.
- * `unannounced`: it is done, but could not be published.
+ * `unannounced`: it is done, but could not be published. `full`: the user has as many sessions as allowed.
  */
-export type Outcome = { done: true; unannounced?: boolean } | { done: false; current: string | null }
+export type Outcome =
+  | { done: true; unannounced?: boolean }
+  | { done: false; current: string | null; full?: boolean }
 
 export interface IndexPage {
   /** '0' after the last page. */
@@ -75,31 +67,36 @@ export interface IndexPage {
 /** A session that was looked at, to make an index agree with it. */
 export interface Seen {
   sessionId: string
-  /** The score of its entry; `null` where it was not seen in the index. */
+  /** The score of its entry; `null` if it was not seen in the index. */
   score: number | null
-  /** Whether it is this user's. */
-  his: boolean
+  /** If it is this user's: the score that it should have. Else `null`: its entry goes. */
+  wanted: number | null
   /** The record that told; `null`: there was none. */
   raw: string | null
 }
 
 /**
  * Sessions and user indexes in Redis. Every method leaves the guarantees intact after each step. One implementation is
- * atomic, for one server; the other orders its steps, for Redis Cluster, where a session and its index live apart.
+ * atomic, for one server. The other orders its steps, for Redis Cluster, where a session and its index live apart.
  */
 export interface Records {
   /** From the master, with the true expiry. */
   read(sessionIds: readonly string[]): Promise<StoredRecord[]>
   write(write: Write): Promise<Outcome>
-  /** Whether it took place: where anything is not as expected nothing has changed, and a `write` can tell what it is. */
-  touch(touch: Touch): Promise<boolean>
-  /** `done` also says that something was deleted; `current: null` that nothing was there. */
-  remove(removal: Removal): Promise<Outcome>
-  /** As `remove`; `null` where the user has no more than `limit` sessions. Simultaneous evictions stop at the limit. */
-  evict(userId: string, eviction: Eviction): Promise<Outcome | null>
+  /** Moves a session's TTL to this time (ms since 1970), if it is later than now. Nothing happens if the session is gone. */
+  touch(sessionId: string, expires: number): Promise<void>
+  /** Deletes sessions that `owner` has. `done` also says that something was deleted; `current: null` that nothing was there. */
+  remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]>
+  /** As `remove`; `null` if the user has no more than `limit` sessions. Simultaneous evictions stop at the limit. */
+  evict(owner: string, removal: Removal, limit: number): Promise<Outcome | null>
   /** Some of a user's index entries; a session that is listed all the while comes at least once. */
-  page(userId: string, cursor: string): Promise<IndexPage>
+  page(owner: string, cursor: string): Promise<IndexPage>
   /** Makes a user's index agree with what was seen; resolves to the ids whose record has changed since, left as they are. */
-  reconcile(userId: string, seen: readonly Seen[]): Promise<string[]>
-  lists(userId: string, sessionId: string): Promise<boolean>
+  reconcile(owner: string, seen: readonly Seen[]): Promise<string[]>
+}
+
+/** If a write moves the index entry, or makes one. If not, it touches one key only. */
+export function movesEntry({ expected, entry, previous }: Write): boolean {
+  if (entry === null) return previous !== null
+  return expected === null || previous?.owner !== entry.owner || previous.until !== entry.until
 }

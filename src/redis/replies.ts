@@ -1,29 +1,32 @@
-import type { IndexPage, Outcome, Removal, StoredRecord, Write } from './records.ts'
+/** What scripts take, and what their replies mean. A client's type mapping may make other things of numbers and strings. */
+import type { IndexPage, Outcome, StoredRecord, Write } from './records.ts'
 
-/** About how many index entries are read at a time. */
-export const pageSize = 100
+/** How many sessions one command reads, removes or lists at most, so that other clients of the server need not wait long. */
+export const batchSize = 200
 
-/** What the writing script takes as ARGV. */
-export function writeArguments(write: Write, hasOwner: boolean): string[] {
-  const { sessionId, expires, keepTtl, record, expected } = write
-  const args = [sessionId, String(expires), keepTtl ? 'keep' : '', record, hasOwner ? '1' : '0']
-  if (expected !== null) args.push(expected)
-  return args
+/** What the writing scripts take as ARGV. */
+export function writeArguments({ sessionId, expected, record, expiry, entry, limit }: Write): string[] {
+  const [expires, end] = 'at' in expiry ? [expiry.at, ''] : [expiry.else, expiry.end]
+  const until = entry === null ? '' : entry.until
+  return [
+    sessionId,
+    record,
+    expires,
+    end,
+    expected === null ? '0' : '1',
+    until,
+    limit ?? '',
+    expected ?? '',
+  ].map(String)
 }
 
-/** What the removing scripts take as ARGV[1…4]. */
-export function removalArguments({ sessionId, expected, announcement }: Removal): string[] {
-  const args = [sessionId, announcement?.channel ?? '', announcement?.message ?? '']
-  return expected === null ? args : [...args, expected]
-}
+/** `full`: the user has as many sessions as allowed. `unannounced`: a removal that could not be published. */
+const [full, unannounced] = [-1, 2]
 
-/** What a removing script answers where a message could not be published. */
-const unannounced = 2
-
-/** A client's type mapping may make other things of numbers and strings, but not of an array. */
 export function outcome(reply: unknown): Outcome {
   if (Array.isArray(reply)) return { done: false, current: String(reply[0]) }
   const done = Number(reply)
+  if (done === full) return { done: false, current: null, full: true }
   if (done === unannounced) return { done: true, unannounced: true }
   return done > 0 ? { done: true } : { done: false, current: null }
 }
@@ -48,4 +51,11 @@ export function indexPage(reply: unknown): IndexPage {
     score: Number(flat[2 * n + 1]),
   }))
   return { cursor: String(cursor), entries }
+}
+
+/** Slices of at most `batchSize`. */
+export function batches<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / batchSize) }, (_, n) =>
+    items.slice(n * batchSize, (n + 1) * batchSize),
+  )
 }

@@ -1,54 +1,54 @@
+/** Loads sessions for express-session, with a cookie that says when this request's touch will let them expire. */
 import type { SessionData } from 'express-session'
-import { type Access, readStored } from '../redis/access.ts'
-import { sharingDeadline } from '../redis/clients/deadline.ts'
-import type { SessionRecord } from '../redis/records.ts'
-import { hasPrefix } from '../redis/scripts.ts'
-import { parseRecord } from '../session/codec.ts'
-import { CorruptSessionError } from '../session/errors.ts'
-import { cookieExpiry, cookieOf, plainCookie } from '../session/expiry.ts'
-import { createdOf, endOf } from '../session/lifetime.ts'
+import { type Access, decode, fetchRaw, hasEnded, type StoredSession } from '../redis/access.ts'
+import { cookieData, cookieExpiry, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
+import { createdOf, endOf, isFixed } from '../session/lifetime.ts'
+import { namedInRecord } from '../session/owner.ts'
+import type { SessionRecord } from '../session/record.ts'
+import type { Version } from './versions.ts'
 
 export interface LoadedSession {
-  raw: string
   data: SessionRecord
+  version: Version
 }
 
-/**
- * A session's record and its data; `null` where there is none. Where the cookie says that the session has ended and Redis
- * does not (another store moved the TTL and not the record), the cookie is given the true expiry.
- */
+/** A session's data, and the version that it is; `null` if there is none. */
 export async function loadSession(access: Access, sessionId: string): Promise<LoadedSession | null> {
-  const key = access.keys.session(sessionId)
-  let reply: unknown
-  try {
-    reply = await sharingDeadline(access.client).get(key)
-  } catch (error) {
-    if (hasPrefix(error, 'WRONGTYPE'))
-      throw new CorruptSessionError(key, 'is of another type than a session', error)
-    throw error
-  }
-  if (reply === null) return null
-  const raw = String(reply)
-  const parsed = parseRecord(access.serializer, raw, key)
-  const data = parsed instanceof Promise ? await parsed : parsed
-  const cookieExpires = cookieExpiry(data)
-  const now = Date.now()
-  if (endOf(access, createdOf(data)) <= now) return null
-  if (cookieExpires !== null && cookieExpires <= now) return loadOutlived(access, sessionId)
-  return { raw, data }
+  const raw = await fetchRaw(access, sessionId)
+  if (raw === null) return null
+  const decoded = decode(access, sessionId, raw)
+  const session = decoded instanceof Promise ? await decoded : decoded
+  if (hasEnded(access, session)) return null
+  return loadedOf(access, session, null)
 }
 
-async function loadOutlived(access: Access, sessionId: string): Promise<LoadedSession | null> {
-  const stored = await readStored(access, sessionId)
-  if (stored === null || stored.expires === null) return null
-  const data = await parseRecord(access.serializer, stored.raw, access.keys.session(sessionId))
-  data.cookie = { ...cookieOf(data), expires: new Date(stored.expires).toISOString() }
-  return { raw: stored.raw, data }
+/** `expires` is when the session ends, in ms since 1970; `null` if that was not read. */
+export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
+  const { raw, data, owner, until } = session
+  const created = createdOf(data)
+  const recorded = cookieExpiry(data)
+  const rolls = !isFixed(data) && !(recorded !== null && recorded === until)
+  const maxAge = maxAgeOf(data)
+  if (rolls && maxAge !== null && recorded !== null) {
+    const next = Math.min(expires ?? Date.now() + maxAge, endOf(access, created))
+    data.cookie = { ...cookieOf(data), expires: new Date(next).toISOString() }
+  }
+  const version = {
+    raw,
+    owner,
+    named: namedInRecord(access.userId, data),
+    until: owner === null ? null : until,
+    created,
+    cookie: cookieData(data) ?? plainCookie,
+    cookieExpires: cookieExpiry(data),
+    rolls,
+  }
+  return { data, version }
 }
 
 /**
  * express-session cannot do without a cookie. Data that has none (`createSession` made it) gets one without `maxAge`, so that
- * its own `expires` keeps ruling; it is not enumerable, because it is not part of the data.
+ * its own `expires` keeps ruling. It is not enumerable, because it is not part of the data.
  */
 export function withCookie(data: SessionRecord): SessionData {
   if (cookieOf(data) === undefined) {

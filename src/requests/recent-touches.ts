@@ -1,18 +1,26 @@
-/** When sessions whose record does not say were last touched; of as many sessions as fit. */
+/** Until when this process has last let sessions live; of as many sessions as fit. */
 export class RecentTouches {
-  readonly #touched = new Map<string, number>()
+  readonly #touched = new Map<string, Touched>()
 
   constructor(readonly capacity = 10_000) {}
 
-  /** Whether it was touched less than `interval` ms before `now`, by this process. */
-  within(interval: number, sessionId: string, now: number): boolean {
+  /** If a touch to `expires` would move nothing by `interval` ms or more. A rewritten record has another `until`. */
+  within(interval: number, sessionId: string, expires: number, until: number | null): boolean {
     const touched = this.#touched.get(sessionId)
-    return touched !== undefined && now - touched < interval
+    if (touched === undefined || touched.until !== until) return false
+    const moved = expires - touched.expires
+    return moved === 0 || (moved > 0 && moved < interval)
   }
 
-  remember(sessionId: string, now: number): void {
+  remember(sessionId: string, expires: number, until: number | null): void {
     this.#touched.delete(sessionId)
-    this.#touched.set(sessionId, now)
+    this.#touched.set(sessionId, { expires, until })
     if (this.#touched.size > this.capacity) this.#touched.delete(this.#touched.keys().next().value as string)
   }
+}
+
+/** Both in ms since 1970. */
+interface Touched {
+  expires: number
+  until: number | null
 }

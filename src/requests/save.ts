@@ -1,27 +1,31 @@
-import { type Access, readable } from '../redis/access.ts'
+/**
+ * Saves session objects. One that was loaded, or saved before, updates exactly the record it was made from. Any other creates a
+ * session. An update of a session that is gone is dropped. An update of one that another request has saved meanwhile is merged.
+ */
+import { type Access, decode, readable, type StoredSession } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
-import type { SessionRecord, Touch, Write } from '../redis/records.ts'
-import { parseRecord, stringifyRecord } from '../session/codec.ts'
+import type { IndexEntry, Write } from '../redis/records.ts'
+import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument } from '../session/errors.ts'
-import { cookieData, cookieExpiry, cookieOf, isoTime } from '../session/expiry.ts'
-import { createdOf, earliest, endOf, sealed } from '../session/lifetime.ts'
-import { settleAll } from '../session/settle-all.ts'
-import { touchWith, updateSessionRecord } from '../users/update.ts'
-import type { Loaded, LoadedSessions, Version } from './loaded-sessions.ts'
-import { isSameAge, mergeSessions } from './merge.ts'
-import { RecentTouches } from './recent-touches.ts'
-import { spliceExpires } from './splice-expires.ts'
+import { createdOf, earliest } from '../session/lifetime.ts'
+import { namedInRecord, namedUser } from '../session/owner.ts'
+import type { SessionRecord } from '../session/record.ts'
+import { type Draft, dataOf, draftOf } from './draft.ts'
+import { ancestorOf, mergeSessions } from './merge.ts'
+import type { RecentTouches } from './recent-touches.ts'
+import { type Latest, Turns } from './turns.ts'
+import type { Loaded, Version, Versions } from './versions.ts'
 
-/** What the store's options say about saving. */
-export interface SaveRules {
-  /** Whose a session object is; throws a `TypeError` where that is no user id. */
-  ownerOf(session: object): string | null
-  /** In ms. */
-  touchInterval: number
-  /** How many sessions the user may have who signs in with this one; throws a `TypeError` where that is no number of sessions. */
+/** What the store does about sign-ins. */
+export interface SignInRules {
+  /** How many sessions the user may have who signs in with this one; throws a `TypeError` if that is no number of sessions. */
   limitOf(session: object): number | undefined
+  /** Refuses a sign-in, if the user has that many sessions. */
+  refuse(signIn: SignIn): Promise<void>
   /** Called, and waited for, after a session was created or has come to belong to another user. */
-  signedIn(event: SignIn): Promise<void>
+  signedIn(signIn: SignIn): Promise<void>
+  /** If a sign-in beyond the limit is refused, and does not sign out another session. */
+  rejects: boolean
 }
 
 export interface SignIn {
@@ -31,292 +35,250 @@ export interface SignIn {
   isNew: boolean
 }
 
-/** A session object as it is to be saved; `expires` in ms since 1970. */
-type Save = Version & { expires: number; limit?: number | undefined }
+/** A write, and the draft that it was made of. */
+type Saving = Write & { draft: Draft }
 
-/**
- * Saves session objects: one that was loaded, or saved before, as an update of exactly the record it was made from, any
- * other as a new session. An update of a session that is gone is dropped; an update of one that another request has saved
- * meanwhile is merged with it.
- */
 export class Saves {
-  /** By session id, while it is under way. */
-  readonly #creating = new Map<string, Promise<void>>()
-  readonly #touches = new RecentTouches()
+  readonly turns = new Turns()
 
   constructor(
     readonly access: Access,
-    readonly sessions: LoadedSessions,
-    readonly rules: SaveRules,
+    readonly versions: Versions,
+    readonly touches: RecentTouches,
+    readonly rules: SignInRules,
   ) {}
 
-  /**
-   * Saves of one object take turns, in the order of the calls, each with what the object said when it was called: a second save
-   * in the request that creates a session must not create it again after a revocation.
-   */
+  /** Each save says what the object said when it was called, whenever its turn comes. */
   save(sessionId: string, session: SessionRecord): Promise<void> {
-    const loaded = this.sessions.findOrAdd(session, sessionId)
-    const saving = this.#inTurn(loaded, this.#checkedSave(loaded, session), (mine) =>
-      loaded.version === null ? this.#create(loaded, mine) : this.#update(loaded, loaded.version, mine),
-    )
-    if (loaded.version === null) this.#createsUntil(loaded.turn as Promise<void>, sessionId)
-    return saving
-  }
-
-  /** Resolves when no session is being created under this id that was begun before: whoever destroys it must see it. */
-  async created(sessionId: string): Promise<void> {
-    await this.#creating.get(sessionId)
-  }
-
-  /** Moves the expiry, and the cookie with it, of a session that still exists. */
-  async touch(sessionId: string, session: SessionRecord): Promise<void> {
-    const loaded = this.sessions.find(session, sessionId)
-    if (loaded && this.#mayWait(loaded, session)) return
-    const said = cookieData(session)
-    if (!loaded) return this.#touchUnloaded(sessionId, said)
-    const expires = cookieExpiry(session)
-    // While it waits for its turn, dates and objects in the cookie may change.
-    const cookie = loaded.turn ? serialized(said) : said
-    await this.#inTurn(loaded, undefined, () => this.#touch(loaded, cookie, expires))
-    if (this.rules.touchInterval > 0) this.#touches.remember(sessionId, Date.now())
-  }
-
-  /** When a session object ends at the latest, in ms since 1970. */
-  endOf(sessionId: string, session: SessionRecord): number {
-    const owner = this.access.ownerOf(session) ?? null
-    return endOf(this.access, this.#createdAt(this.sessions.find(session, sessionId), session, owner))
-  }
-
-  async #touchUnloaded(sessionId: string, cookie: SessionRecord | undefined): Promise<void> {
-    await updateSessionRecord(this.access, sessionId, touchWith(serialized(cookie)))
-  }
-
-  /** Whether a touch changes nothing but the expiry, and that by less than `touchInterval`. */
-  #mayWait({ sessionId, version }: Loaded, session: SessionRecord): boolean {
-    if (this.rules.touchInterval === 0 || !version) return false
-    const { cookieExpires } = version
-    const expires = cookieExpiry(session)
-    const maxAge = version.cookie?.originalMaxAge
-    const newMaxAge = cookieOf(session)?.originalMaxAge
-    // At its absolute end an expiry stands still, and the age tells when the session was used.
-    if (expires === cookieExpires && expires === endOf(this.access, version.created)) {
-      return isWithin(Number(maxAge) - Number(newMaxAge), this.rules.touchInterval)
-    }
-    if (!isSameAge(newMaxAge, maxAge)) return false
-    const touchInterval = Math.min(this.rules.touchInterval, Number(maxAge ?? Number.POSITIVE_INFINITY) / 2)
-    if (expires === null) return this.#touches.within(touchInterval, sessionId, Date.now())
-    return isWithin(expires - (cookieExpires ?? Number.NEGATIVE_INFINITY), touchInterval)
-  }
-
-  #inTurn<T>(loaded: Loaded, prepared: T | Promise<T>, work: (prepared: T) => Promise<void>): Promise<void> {
-    const { turn: before } = loaded
-    const turn = before
-      ? // A save that is refused ends after the one before it too: until then the next one waits, and who destroys the session.
-        settleAll<unknown>([Promise.resolve(prepared), before]).then(([result]) => work(result as T))
-      : prepared instanceof Promise
-        ? prepared.then(work)
-        : work(prepared)
-    const ended = () => {
-      if (loaded.turn === end) loaded.turn = undefined
-    }
-    const end = turn.then(ended, ended)
-    loaded.turn = end
-    return turn
-  }
-
-  #createsUntil(turn: Promise<void>, sessionId: string): void {
-    const end = turn.then(() => {
-      if (this.#creating.get(sessionId) === end) this.#creating.delete(sessionId)
+    const loaded = this.versions.findOrAdd(session, sessionId)
+    const named = namedUser(this.access.userId, session)
+    const data = dataOf(session, loaded.unheld)
+    const limit = this.#limitOf(loaded.version, named, session)
+    const drafted = this.#draft(loaded, data, named)
+    // A draft that fails is reported in its turn.
+    if (drafted instanceof Promise) drafted.catch(() => {})
+    return this.turns.take(sessionId, loaded.version === null, async (latest) => {
+      const draft = await drafted
+      await this.#checkOwner(loaded, draft)
+      return loaded.version === null
+        ? this.#create(loaded, draft, limit)
+        : this.update(loaded, loaded.version, draft, latest, limit)
     })
-    this.#creating.set(sessionId, end)
   }
 
-  async #create(loaded: Loaded, first: Save): Promise<void> {
-    const { sessionId } = loaded
-    let mine = first
-    const write = writeOf(sessionId, mine, null, null, false)
-    await compareAndSet(this.access, write, async (current) => {
-      const previous = await readable(this.access, sessionId, { raw: current })
-      const previousOwner = (previous && this.access.ownerOf(previous)) ?? null
-      if (previous) mine = await this.#asOldAs(previous, previousOwner, sessionId, first)
-      return writeOf(sessionId, mine, current, previousOwner, false)
-    })
-    loaded.version = mine
-    if (mine.expires <= Date.now()) return
-    await this.rules.signedIn({ sessionId, owner: mine.owner, limit: mine.limit, isNew: true })
-  }
-
-  /** What replaces a session of the same user under the same id is as old as that. */
-  async #asOldAs(previous: SessionRecord, previousOwner: string | null, sessionId: string, mine: Save) {
-    const { raw, owner, created } = mine
-    const before = createdOf(previous)
-    if (created === null || before === null || before >= created) return mine
-    if (owner !== null && owner !== previousOwner) return mine
-    return { ...(await this.#saveOf(await this.#parse(sessionId, raw), owner, before)), limit: mine.limit }
-  }
-
-  async #update(loaded: Loaded, base: Version, mine: Save): Promise<void> {
-    const { sessionId } = loaded
-    const keepTtl = mine.cookieExpires !== null && mine.cookieExpires === base.cookieExpires
-    const write = writeOf(sessionId, mine, base.raw, base.owner, keepTtl)
-    const written = await compareAndSet(this.access, write, (current) =>
-      this.#merged(sessionId, base, mine, keepTtl, current),
-    )
-    // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
-    loaded.version = mine
-    if (written && written.owner !== written.previousOwner) {
-      // A merge may undo a sign-out, of which this object knew nothing.
-      const limit = 'limit' in mine ? mine.limit : await this.#limitOf(written)
-      await this.rules.signedIn({ sessionId, owner: written.owner, limit, isNew: false })
-    }
-  }
-
-  async #limitOf({ sessionId, record, owner }: Write): Promise<number | undefined> {
-    return owner === null ? undefined : this.rules.limitOf(await this.#parse(sessionId, record))
-  }
-
-  async #merged(
-    sessionId: string,
-    base: Version,
-    mine: Save,
-    keepTtl: boolean,
-    current: string | null,
-  ): Promise<Write | null> {
-    if (current === null) return null
-    const stored = await this.#parse(sessionId, current)
-    const before = await this.#parse(sessionId, base.raw)
-    const merged = mergeSessions(before, await this.#parse(sessionId, mine.raw), stored)
-    const created = earliest(mine.created, createdOf(stored))
-    const save = await this.#saveOf(merged, this.rules.ownerOf(merged), created)
-    return writeOf(sessionId, save, current, this.access.ownerOf(stored) ?? null, keepTtl)
-  }
-
-  /** What tells whose a session is must be in its record too: nobody else who reads the record could know it. */
-  #checkedSave(loaded: Loaded, session: SessionRecord): Save | Promise<Save> {
-    const owner = this.rules.ownerOf(session)
-    const isKnown = loaded.version?.owner === owner
-    const save = this.#saveOf(session, owner, this.#createdAt(loaded, session, owner))
-    if (isKnown && typeof session.toJSON !== 'function') return save
-    return this.#recheckedSave(loaded.sessionId, session, save)
-  }
-
-  async #recheckedSave(
-    sessionId: string,
-    session: SessionRecord,
-    saving: Save | Promise<Save>,
-  ): Promise<Save> {
-    const save = await saving
-    const data = await readable(this.access, sessionId, save)
-    if (data === null) throw badArgument('session', 'data that serializes to an object', session)
-    const told = this.access.ownerOf(data) ?? null
-    if (told !== save.owner)
-      throw badArgument('session.userId', `in the serialized session, not ${told}`, save.owner)
-    return { ...save, limit: save.owner === null ? undefined : this.rules.limitOf(session) }
-  }
-
-  async #touch(loaded: Loaded, cookie: SessionRecord | undefined, expires: number | null): Promise<void> {
-    const { sessionId, version: base } = loaded
-    // Not even created: the save that did not come that far rejected for itself.
-    if (!base) return
-    const light = this.#lightTouch(sessionId, base, cookie, expires)
-    if (light && (await this.access.records.touch(light.touch))) {
-      loaded.version = light.version
-      return
-    }
-    const data = await this.#withCookie(sessionId, base.raw, cookie)
-    await this.#update(loaded, base, await this.#saveOf(data, base.owner, base.created))
-  }
-
-  /**
-   * A touch that changes nothing but when the cookie expires need not send the record, where nothing but JSON stands between the
-   * two and the cookie alone tells the expiry.
-   */
-  #lightTouch(
-    sessionId: string,
-    base: Version,
-    cookie: SessionRecord | undefined,
-    expires: number | null,
-  ): { touch: Touch; version: Version } | null {
-    if (this.access.serializer !== JSON || this.access.absoluteTtl !== null) return null
-    if (expires === null || expires <= Date.now() || !isSameButExpires(cookie, base.cookie)) return null
-    const splice = spliceExpires(base.raw, isoTime(expires))
-    if (splice === null) return null
-    const { owner } = base
-    const expected = owner === null ? base.raw : splice.from
-    return {
-      touch: { sessionId, owner, expires, expected, head: splice.to },
-      version: { ...base, raw: splice.raw, cookieExpires: expires },
-    }
-  }
-
-  /** Data that has no cookie keeps none, unless the new one says something. */
-  async #withCookie(
-    sessionId: string,
-    raw: string,
-    cookie: SessionRecord | undefined,
-  ): Promise<SessionRecord> {
-    const data = await this.#parse(sessionId, raw)
-    const says = cookie?.expires != null || cookie?.originalMaxAge != null
-    return cookieOf(data) || says ? { ...data, cookie: serialized(cookie) } : data
-  }
-
-  #saveOf(session: SessionRecord, owner: string | null, start: number | null): Save | Promise<Save> {
-    const { data, created, expires } = sealed(this.access, session, start)
-    const record = stringifyRecord(this.access.serializer, data)
-    const cookieExpires = cookieExpiry(data)
-    const cookie = cookieData(data)
-    const save = (raw: string): Save => ({
-      raw,
+  /** A draft of what an object says that was made from its version. */
+  #draft(loaded: Loaded, data: SessionRecord, named: string | null): Draft | Promise<Draft> {
+    const { version: base } = loaded
+    const owner = base && named === base.named ? base.owner : named
+    const until = base?.until ?? null
+    return draftOf(this.access, data, base, {
       owner,
-      cookieExpires,
-      cookie,
-      created,
-      expires,
+      named,
+      until,
+      created: this.createdAt(loaded, data, owner),
     })
-    return typeof record === 'string' ? save(record) : record.then(save)
+  }
+
+  /** Only a sign-in is counted. */
+  #limitOf(base: Version | null, named: string | null, session: object): number | undefined {
+    return named === null || named === base?.named ? undefined : this.rules.limitOf(session)
   }
 
   /** When a session was created, for `absoluteTtl`; not by what the object says, unless that is longer ago. */
-  #createdAt(loaded: Loaded | undefined, session: SessionRecord, owner: string | null): number | null {
-    if (this.access.absoluteTtl === null) return null
-    if (loaded?.version) return loaded.version.created ?? Date.now()
-    const origin = this.sessions.originOf(session)
+  createdAt(loaded: Loaded | undefined, session: SessionRecord, owner: string | null): number | null {
+    if (loaded?.version)
+      return loaded.version.created ?? (this.access.absoluteTtl === null ? null : Date.now())
+    if (this.access.absoluteTtl === null) return createdOf(session)
+    const origin = this.versions.originOf(session)
     const inherited = origin && (owner === null || owner === origin.owner) ? origin.created : null
     return earliest(inherited, createdOf(session), Date.now())
   }
 
-  #parse(sessionId: string, raw: string): SessionRecord | Promise<SessionRecord> {
-    return parseRecord(this.access.serializer, raw, this.access.keys.session(sessionId))
+  /** Whoever reads the record must find its owner in it, which a serializer may have left out. */
+  async #checkOwner({ sessionId, version }: Loaded, { version: { raw, owner } }: Draft): Promise<void> {
+    if (this.access.serializer === JSON || owner === version?.owner) return
+    const session = await readable(this.access, sessionId, raw)
+    if (session === null) throw badArgument('session', 'data that serializes to an object', raw)
+    if (session.owner !== owner)
+      throw badArgument('session.userId', 'in the serialized session', session.owner)
+  }
+
+  async #create(loaded: Loaded, first: Draft, limit: number | undefined): Promise<Latest | undefined> {
+    const { sessionId, attempt } = loaded
+    if (attempt) {
+      const current = await this.#current(sessionId)
+      if (current && current.raw !== attempt.expected) {
+        return this.update(loaded, attempt.version, first, undefined, limit)
+      }
+    }
+    const write = await this.#write(loaded, first, null, limit, async (current) => {
+      const previous = current === null ? null : await readable(this.access, sessionId, current)
+      const draft = previous ? await this.#asOldAs(previous, first) : first
+      return savingOf(sessionId, draft, current, previous && entryOf(previous))
+    })
+    return this.#saved(loaded, first, write as Saving, { limit, isNew: true })
+  }
+
+  async #current(sessionId: string): Promise<StoredSession | null> {
+    const [stored] = await this.access.records.read([sessionId])
+    return readable(this.access, sessionId, stored?.raw ?? null)
+  }
+
+  /** What replaces a session of the same user under the same id is as old as that. */
+  async #asOldAs(previous: StoredSession, draft: Draft): Promise<Draft> {
+    const { raw, owner, named, created, until } = draft.version
+    const before = createdOf(previous.data)
+    if (this.access.absoluteTtl === null || before === null || before >= (created ?? 0)) return draft
+    if (owner !== null && owner !== previous.owner) return draft
+    const { data } = await decode(this.access, previous.sessionId, raw)
+    return draftOf(this.access, data, null, { owner, named, until, created: before })
+  }
+
+  /** Saves a draft that was made from `base`. `latest` is what this process has written since, if it knows. */
+  async update(
+    loaded: Loaded,
+    base: Version,
+    mine: Draft,
+    latest: Latest | undefined,
+    limit?: number,
+    isTouch = false,
+  ): Promise<Latest | undefined> {
+    const { sessionId } = loaded
+    if (latest?.raw === null) return latest
+    const merge = (current: string | null) => this.#merged(loaded, base, mine, current)
+    const direct = savingOf(sessionId, mine, base.raw, entryOf(base))
+    const first = latest && latest.raw !== base.raw ? await merge(latest.raw) : direct
+    const write = await this.#write(loaded, mine, first && { ...first, isTouch }, limit, merge)
+    return write ? this.#saved(loaded, mine, write, { limit, isNew: false }) : { raw: null }
+  }
+
+  /** Resolves to the write that took place. If the answer was lost, the next save of the object must know of the attempt. */
+  async #write(
+    loaded: Loaded,
+    mine: Draft,
+    first: Saving | null,
+    limit: number | undefined,
+    again: (current: string | null) => Promise<Saving | null>,
+  ): Promise<Saving | null> {
+    const limited = (saving: Saving | null) =>
+      saving && this.rules.rejects && limit !== undefined ? { ...saving, limit } : saving
+    let last = first ?? savingOf(loaded.sessionId, mine, null, null)
+    const next = async (current: string | null) => {
+      const saving = limited(await again(current))
+      if (saving) last = saving
+      return saving
+    }
+    const start = limited(first ?? (loaded.version === null ? last : null))
+    try {
+      for (;;) {
+        const write = await compareAndSet(this.access, start, next)
+        if (write !== 'full') return write
+        await this.rules.refuse(signInOf(last, limit, loaded.version === null))
+      }
+    } catch (error) {
+      loaded.attempt = { version: last.draft.version, expected: last.expected }
+      throw error
+    }
+  }
+
+  async #saved(
+    loaded: Loaded,
+    mine: Draft,
+    write: Saving,
+    { limit, isNew }: { limit: number | undefined; isNew: boolean },
+  ): Promise<Latest> {
+    const { sessionId } = loaded
+    // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
+    loaded.version = mine.version
+    loaded.attempt = undefined
+    const { expires, version } = write.draft
+    if (expires <= Date.now()) return { raw: null }
+    this.touches.remember(sessionId, expires, version.until)
+    if (isNew || write.entry?.owner !== write.previous?.owner) {
+      await this.rules.signedIn(signInOf(write, limit ?? (await this.#limitOfMerged(write, isNew)), isNew))
+    }
+    return { raw: write.record }
+  }
+
+  /** A merge may undo a sign-out, of which this object knew nothing. */
+  async #limitOfMerged({ sessionId, record, entry }: Saving, isNew: boolean): Promise<number | undefined> {
+    if (isNew || entry === null) return undefined
+    const { data } = await decode(this.access, sessionId, record)
+    return this.rules.limitOf(data)
+  }
+
+  async #merged(loaded: Loaded, base: Version, mine: Draft, current: string | null): Promise<Saving | null> {
+    const { sessionId, attempt } = loaded
+    if (current === null) return null
+    const stored = await decode(this.access, sessionId, current)
+    // Another user's session under the same id is not the one that was loaded.
+    if (base.owner !== null && stored.owner !== null && stored.owner !== base.owner) return null
+    const [before, after] = [await this.dataOf(sessionId, base), await this.dataOf(sessionId, mine.version)]
+    const ancestor = attempt
+      ? ancestorOf(before, await this.dataOf(sessionId, attempt.version), stored.data)
+      : before
+    const data = withMergedExpiry(mergeSessions(ancestor, after, stored.data), mine, stored.data, base)
+    const draft = await this.#draftOfMerged(data, stored, mine)
+    return savingOf(sessionId, draft, current, entryOf(stored))
+  }
+
+  async #draftOfMerged(data: SessionRecord, stored: StoredSession, mine: Draft): Promise<Draft> {
+    const named = namedInRecord(this.access.userId, data)
+    const owner =
+      named === namedInRecord(this.access.userId, stored.data) ? stored.owner : ownerOf(named, mine)
+    const created = earliest(mine.version.created, createdOf(stored.data))
+    return draftOf(this.access, data, null, { owner, named, until: stored.until, created })
+  }
+
+  async dataOf(sessionId: string, { raw }: Version): Promise<SessionRecord> {
+    return (await decode(this.access, sessionId, raw)).data
   }
 }
 
-function writeOf(
+/** Whom merged data names may be whom the object named, and then is whose the object is. */
+function ownerOf(named: string | null, { version }: Draft): string | null {
+  return named === version.named ? version.owner : named
+}
+
+/** A touch lets the session live as long from now as the merged cookie says. Else the expiry is that of whoever has set it. */
+function withMergedExpiry(
+  merged: SessionRecord,
+  mine: Draft,
+  stored: SessionRecord,
+  base: Version,
+): SessionRecord {
+  const cookie = cookieOf(merged)
+  if (!cookie) return merged
+  const maxAge = maxAgeOf(merged)
+  if (mine.isTouched && maxAge !== null) {
+    return { ...merged, cookie: { ...cookie, expires: new Date(Date.now() + maxAge).toISOString() } }
+  }
+  const isSet = mine.version.cookieExpires !== base.cookieExpires
+  return isSet ? merged : { ...merged, cookie: { ...cookie, expires: cookieOf(stored)?.expires ?? null } }
+}
+
+function savingOf(
   sessionId: string,
-  { raw, owner, expires }: Save,
+  draft: Draft,
   expected: string | null,
-  previousOwner: string | null,
-  keepTtl: boolean,
-): Write {
-  return { sessionId, expected, record: raw, expires, keepTtl, owner, previousOwner }
-}
-
-function serialized(cookie: SessionRecord | undefined): SessionRecord | undefined {
-  return cookie && JSON.parse(JSON.stringify(cookie))
-}
-
-function isSameButExpires(cookie: SessionRecord = {}, other: SessionRecord = {}): boolean {
-  return agreesWith(cookie, other) && agreesWith(other, cookie)
-}
-
-/** An object, which express-session never puts there, may have changed and be the same. */
-function agreesWith(cookie: SessionRecord, other: SessionRecord): boolean {
-  for (const name in cookie) {
-    const value = cookie[name]
-    if (name !== 'expires' && (value !== other[name] || Object(value) === value)) return false
+  previous: IndexEntry | null,
+): Saving {
+  const { version, expires } = draft
+  return {
+    sessionId,
+    expected,
+    record: version.raw,
+    expiry: { at: expires },
+    entry: entryOf(version),
+    previous,
+    draft,
   }
-  return true
 }
 
-function isWithin(ms: number, interval: number): boolean {
-  return ms >= 0 && ms < interval
+function entryOf({ owner, until }: Pick<StoredSession, 'owner' | 'until'>): IndexEntry | null {
+  return owner === null ? null : { owner, until }
+}
+
+function signInOf({ sessionId, entry }: Write, limit: number | undefined, isNew: boolean): SignIn {
+  return { sessionId, owner: entry?.owner ?? null, limit, isNew }
 }

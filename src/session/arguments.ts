@@ -13,6 +13,15 @@ export function checkUserId(value: unknown, name = 'userId'): string {
   throw badArgument(name, 'a non-empty, well-formed string or a finite number', value)
 }
 
+/** The user id that a value is, as a string; `undefined` if it is none. */
+export function userIdOf(value: unknown): string | undefined {
+  try {
+    return checkUserId(value)
+  } catch {
+    return undefined
+  }
+}
+
 /** Any object that is not an array: session data, options. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))

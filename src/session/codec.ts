@@ -1,6 +1,6 @@
-import type { SessionRecord } from '../redis/records.ts'
+import { cookieExpiry, cookieOf } from './cookie.ts'
 import { badArgument, CorruptSessionError } from './errors.ts'
-import { cookieExpiry, cookieOf } from './expiry.ts'
+import type { SessionRecord } from './record.ts'
 
 /** Turns session data into the string that Redis holds, and back. Either method may return a promise. */
 export interface Serializer {
@@ -8,7 +8,11 @@ export interface Serializer {
   stringify(session: unknown): string | Promise<string>
 }
 
-/** The session data in a raw record, a promise of it where the serializer gives one; what is no object is corrupt, and `key` says where. */
+/**
+ * The session data in a raw record, a promise of it if the serializer gives one. What is no session data is a
+ * `CorruptSessionError` that names `key`. If an asynchronous serializer fails for another reason, such as a key service that is
+ * away, its error passes through: the record may be fine.
+ */
 export function parseRecord(
   serializer: Serializer,
   raw: string,
@@ -24,9 +28,15 @@ export function parseRecord(
   return Promise.resolve(data).then(
     (parsed) => checkedRecord(parsed, key),
     (error) => {
-      throw unparsable(key, error)
+      throw blamesRecord(error) ? unparsable(key, error) : error
     },
   )
+}
+
+/** What `JSON.parse` and Web Crypto's `decrypt` fail with if the text itself is wrong. */
+function blamesRecord(error: unknown): boolean {
+  const { name, code } = Object(error) as { name?: unknown; code?: unknown }
+  return name === 'SyntaxError' || name === 'OperationError' || code === 'SESSION_CORRUPT'
 }
 
 /** Also one of another library or realm, such as Node's own where a test runner gives the tests globals of their own. */

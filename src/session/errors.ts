@@ -23,6 +23,18 @@ export class SessionUserError extends Error {
   }
 }
 
+/** With `maxUserSessions` and `onLimit: 'reject'`: the user has as many sessions as allowed. The sign-in was not written. */
+export class SessionLimitError extends Error {
+  override readonly name = 'SessionLimitError'
+  readonly code = 'SESSION_LIMIT'
+  constructor(
+    readonly userId: string,
+    readonly limit: number,
+  ) {
+    super(`user ${show(userId)} has ${limit} sessions, as many as allowed`)
+  }
+}
+
 /**
  * What Redis holds under `key` is not what this package writes there: a record that cannot be parsed, one that is not
  * an object, or a value of another Redis type. `cause` is the parser's error where there is one.

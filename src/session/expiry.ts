@@ -1,5 +1,6 @@
-import type { SessionRecord } from '../redis/records.ts'
+import { cookieExpiry } from './cookie.ts'
 import { badArgument } from './errors.ts'
+import type { SessionRecord } from './record.ts'
 
 const isoTimestamp =
   /^([+-]\d{6}|\d{4})-(\d\d)(-(\d\d)(T\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?)?$/
@@ -7,57 +8,8 @@ const isoTimestamp =
 /** How long a session lives where neither its cookie nor its data says: seconds, or a function of the session. */
 export type Ttl = number | ((session: never) => number)
 
-/** The `cookie` of a session where it is an object, as express-session needs it. */
-export function cookieOf(session: SessionRecord): SessionRecord | undefined {
-  const { cookie } = session
-  return typeof cookie === 'object' && cookie !== null ? (cookie as SessionRecord) : undefined
-}
-
-/** What a session's cookie says at this moment. */
-export function cookieData(session: SessionRecord): SessionRecord | undefined {
-  const cookie = cookieOf(session)
-  return cookie && { ...(typeof cookie.toJSON === 'function' ? cookie.toJSON() : cookie) }
-}
-
-/** The cookie of data that has none: one without `maxAge`, so that the data's own `expires` keeps ruling. */
-export const plainCookie: SessionRecord = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
-
-/** When the cookie ends, in ms since 1970; `null` where it does not say. A cookie with a senseless `expires` throws. */
-export function cookieExpiry(session: SessionRecord): number | null {
-  const expires = cookieOf(session)?.expires
-  if (expires === undefined || expires === null || expires === false) return null
-  const ms = typeof expires === 'string' ? parsed(expires) : new Date(expires as Date | number).getTime()
-  if (Number.isNaN(ms)) throw badArgument('session.cookie.expires', 'a date', expires)
-  return ms
-}
-
-let lastText = ''
-let lastMs = Number.NaN
-
-/** Loading one session asks this three times, and parsing a date takes a tenth of what all the rest of it takes. */
-function parsed(text: string): number {
-  if (text !== lastText) {
-    lastMs = Date.parse(text)
-    lastText = text
-  }
-  return lastMs
-}
-
-let lastSecond = Number.NaN
-let lastSecondText = ''
-
-/** As `toISOString`, which takes ten times as long; sessions that are touched in one second mostly expire in one second too. */
-export function isoTime(ms: number): string {
-  const second = Math.floor(ms / 1000)
-  if (second !== lastSecond) {
-    lastSecondText = new Date(second * 1000).toISOString().slice(0, -4)
-    lastSecond = second
-  }
-  return `${lastSecondText}${String(ms - second * 1000).padStart(3, '0')}Z`
-}
-
 /** The end of the year 9999: Redis takes no number that it would write with an exponent. */
-const forever = Date.UTC(10_000, 0) - 1
+export const forever = Date.UTC(10_000, 0) - 1
 
 /** The expiry of a session in ms since 1970: its cookie's, else its own `expires`, else `ttl` from now. */
 export function expiryOf(session: SessionRecord, ttl: Ttl): number {

@@ -1,18 +1,26 @@
 import type { Session, SessionData } from 'express-session'
-import type { Access } from '../redis/access.ts'
-import type { SessionRecord } from '../redis/records.ts'
-import { cookieData, cookieExpiry, expiryOf, ownExpiry } from './expiry.ts'
+import { cookieExpiry, maxAgeOf, withCookieExpiry } from './cookie.ts'
+import { expiryOf, forever, ownExpiry, type Ttl } from './expiry.ts'
+import type { SessionRecord } from './record.ts'
+
+/** How long sessions live, as the store's options say. */
+export interface Lifetimes {
+  /** In seconds, if neither cookie nor data says. */
+  ttl: Ttl
+  /** In ms since the creation; `null` for no limit. */
+  absoluteTtl: number | null
+}
 
 /**
- * The property of a record that says when its session was created, in ms since 1970. It is written by the store alone: a save
- * takes it from the record that was loaded and not from the session object, a merge and an update cannot change it, and a
- * session that `regenerate` makes for the same user inherits it. Data that is copied with it can only make a session older.
+ * The property of a record that says when its session was created, in ms since 1970. Only the store writes it. A save takes it
+ * from the record that was loaded, not from the session object. A merge and an update cannot change it. A session that
+ * `regenerate` makes for the same user inherits it. Data that is copied with it can only make a session older.
  */
 export const createdProperty = 'sessionCreated'
 
 /**
- * When a session was created, in whole ms since 1970; `null` where its record does not say. None was created in the future: a
- * record that says so was written by something else, and lives no longer than if it said nothing.
+ * When a session was created, in whole ms since 1970; `null` if its record does not say. No session was created in the
+ * future: a record that says so was written by something else, and lives no longer than if it said nothing.
  */
 export function createdOf(data: object): number | null {
   const created = (data as SessionRecord)[createdProperty] as number
@@ -27,41 +35,62 @@ export function earliest(...times: (number | null | undefined)[]): number | null
 }
 
 /** When a session ends at the latest, in ms since 1970. */
-export function endOf({ absoluteTtl }: Pick<Access, 'absoluteTtl'>, created: number | null): number {
+export function endOf({ absoluteTtl }: Pick<Lifetimes, 'absoluteTtl'>, created: number | null): number {
   return absoluteTtl === null || created === null ? Number.POSITIVE_INFINITY : created + absoluteTtl
 }
 
-/** Whether a session is past its absolute end. Redis may still have it, where something that knows of none has moved its TTL. */
-export function isOver(access: Pick<Access, 'absoluteTtl'>, data: object): boolean {
-  return endOf(access, createdOf(data)) <= Date.now()
+/** If a session is past its absolute end. Redis may still have it, if something that knows of none has moved its TTL. */
+export function isOver(access: Pick<Lifetimes, 'absoluteTtl'>, created: number | null): boolean {
+  return endOf(access, created) <= Date.now()
 }
 
-/** Data as it is to be written, its start, and when it expires (ms since 1970). With `absoluteTtl`, one without a start starts now. */
-export function sealed(
-  access: Pick<Access, 'absoluteTtl' | 'ttl'>,
-  data: SessionRecord,
-  start: number | null,
-): { data: SessionRecord; created: number | null; expires: number } {
-  if (access.absoluteTtl === null) return { data, created: start, expires: expiryOf(data, access.ttl) }
+/** Data as it is to be written, when its session began, and when it expires (ms since 1970). */
+export interface Sealed {
+  data: SessionRecord
+  created: number | null
+  expires: number
+}
+
+/** Seals data. With `absoluteTtl`, a session without a start starts now. */
+export function sealed(lifetimes: Lifetimes, data: SessionRecord, start: number | null): Sealed {
+  if (lifetimes.absoluteTtl === null) return { data, created: start, expires: expiryOf(data, lifetimes.ttl) }
   const created = start ?? Date.now()
-  const end = endOf(access, created)
+  const end = endOf(lifetimes, created)
   const capped = capData(data, created, end)
-  return { data: capped, created, expires: Math.min(expiryOf(capped, access.ttl), end) }
+  return { data: capped, created, expires: Math.min(expiryOf(capped, lifetimes.ttl), end) }
 }
 
 /** The data with its creation time, and with a cookie and `expires` that go no further than `end` (ms since 1970). */
 function capData(data: SessionRecord, created: number, end: number): SessionRecord {
   const capped: SessionRecord = { ...data, [createdProperty]: created }
   const cookieExpires = cookieExpiry(data)
-  // Where the cookie says when it ends, an app may mean anything by the name of `expires`.
+  // If the cookie says when it ends, an app may mean anything by the name of `expires`.
   if (cookieExpires === null) {
     const own = ownExpiry(data)
     if (own !== null && own > end) capped.expires = new Date(end).toISOString()
-  } else if (cookieExpires > end) {
-    const originalMaxAge = Math.max(end - Date.now(), 0)
-    capped.cookie = { ...cookieData(data), expires: new Date(end).toISOString(), originalMaxAge }
+    return capped
   }
-  return capped
+  return cookieExpires > end ? withCookieExpiry(capped, end) : capped
+}
+
+/**
+ * Until when the index lists a session that expires at `expires`: an eighth of its lifetime longer, so that touches need not move
+ * the entry. `previous` stays if it still fits. If the app sets the expiry outright, the entry ends with it.
+ */
+export function listedUntil(
+  data: SessionRecord,
+  expires: number,
+  end: number,
+  previous: number | null,
+): number {
+  if (isFixed(data)) return expires
+  const latest = Math.min(Math.floor(expires + Math.max(expires - Date.now(), 0) / 8), end, forever)
+  return previous !== null && previous >= expires && previous <= latest ? previous : latest
+}
+
+/** If nothing but the app moves the expiry: the session has one, and no `originalMaxAge` by which a touch would move it. */
+export function isFixed(data: SessionRecord): boolean {
+  return maxAgeOf(data) === null && (cookieExpiry(data) ?? ownExpiry(data)) !== null
 }
 
 /** Lets express-session's `touch`, which moves the cookie that the browser gets, go no further than `end` either. */
@@ -72,8 +101,11 @@ export function capTouch(session: Session & Partial<SessionData>, end: () => num
     writable: true,
     value(this: Session) {
       touch.call(this)
-      const { expires } = this.cookie
-      if (expires instanceof Date && expires.getTime() > end()) this.cookie.expires = new Date(end())
+      const { expires, originalMaxAge } = this.cookie
+      if (!(expires instanceof Date) || expires.getTime() <= end()) return this
+      this.cookie.expires = new Date(end())
+      // express-session takes a new expiry for a new `maxAge`, but the app's choice stays.
+      this.cookie.originalMaxAge = originalMaxAge
       return this
     },
   })

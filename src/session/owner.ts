@@ -1,36 +1,61 @@
-import type { SessionRecord } from '../redis/records.ts'
-import { checkUserId } from './arguments.ts'
+/** Whose a session is: by the option `userId`, and by what a stored record says for itself. */
+import { checkUserId, userIdOf } from './arguments.ts'
+import { cookieOf } from './cookie.ts'
+import type { IndexNote } from './index-note.ts'
+import type { SessionRecord } from './record.ts'
 
-/** Tells whose a session is, from its data: a user id, or `null` or `undefined` for nobody's. */
-export type UserIdOption = (session: never) => string | number | null | undefined
+/** Tells whose a session is, from its data: a user id; `''`, `false`, `null` or `undefined` for nobody's. */
+export type UserIdOption = (session: never) => unknown
 
-/** `session.userId`, else Passport's `session.passport.user` where that is a string or a number. */
-export function defaultUserId(session: SessionRecord): string | number | null | undefined {
-  return (session.userId ?? passportUser(session)) as string | number | null | undefined
+/** `session.userId`, else Passport's `session.passport.user` if that is a user id. */
+export function defaultUserId(session: SessionRecord): unknown {
+  return session.userId ?? passportUser(session)
 }
 
-export function passportUser(session: SessionRecord): string | number | undefined {
+function passportUser(session: SessionRecord): string | undefined {
   const { passport } = session as { passport?: { user?: unknown } | null }
-  const user = passport?.user
-  return typeof user === 'string' || typeof user === 'number' ? user : undefined
+  return userIdOf(passport?.user)
 }
 
-/** The owner by a `userId` option, or `null`; a senseless user id is a `TypeError`. */
-export function strictOwner(userId: UserIdOption, session: object): string | null {
-  const owner = userId(session as never)
-  return owner === null || owner === undefined ? null : checkUserId(owner, 'session.userId')
+/** The user that the option names; `null` for nobody's. A senseless user id is a `TypeError`. */
+export function namedUser(userId: UserIdOption, session: object): string | null {
+  const user = userId(session as never)
+  return user === null || user === undefined || user === '' || user === false
+    ? null
+    : checkUserId(user, 'session.userId')
 }
 
-/** As `strictOwner`, for a record that is already stored: one whose user id is senseless is nobody's. */
-export function lenientOwner(userId: UserIdOption, session: object): string | null {
+/** As `namedUser` for a record that is already stored: if its user id is senseless, it names nobody. */
+export function namedInRecord(userId: UserIdOption, data: SessionRecord): string | null {
   try {
-    return strictOwner(userId, session)
+    return namedUser(userId, data)
   } catch {
     return null
   }
 }
 
-/** The `userId` of a record that the functions made; `undefined` where it has none, and only an index can tell. */
-export function recordedOwner({ userId }: SessionRecord): string | undefined {
-  return typeof userId === 'string' || typeof userId === 'number' ? String(userId) : undefined
+/** The user whom everybody reads in a record, with or without the option `userId`. */
+export function recordedUser(data: SessionRecord): string | null {
+  const { passport } = data as { passport?: { user?: unknown } | null }
+  return serializedId(data.userId ?? passport?.user)
+}
+
+function serializedId(value: unknown): string | null {
+  const { toJSON } = Object(value) as { toJSON?: unknown }
+  const json = typeof toJSON === 'function' ? toJSON.call(value) : value
+  return typeof json === 'string' || typeof json === 'number' ? (userIdOf(json) ?? null) : null
+}
+
+/**
+ * Whose a stored record is: the note says so, or the data that the note is about. A record without a note was written by another
+ * store, or by the functions, whose records have no cookie and name their user in `userId`.
+ */
+export function storedOwner(
+  userId: UserIdOption,
+  data: SessionRecord,
+  note: IndexNote | null,
+): string | null {
+  if (note?.user !== undefined) return note.user
+  if (note) return recordedUser(data)
+  return namedInRecord(userId, data) ?? (cookieOf(data) ? null : recordedUser(data))
 }

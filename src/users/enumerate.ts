@@ -1,15 +1,10 @@
-import { type Access, readable } from '../redis/access.ts'
+/** Finds sessions without an index, by SCAN. */
+import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
 import { scanKeys } from '../redis/clients/client.ts'
-import type { SessionRecord } from '../redis/records.ts'
-import { isOver } from '../session/lifetime.ts'
 import { settleAll } from '../session/settle-all.ts'
-import { revoke } from './revoke.ts'
+import { revokeOne } from './revoke.ts'
 
-export interface FoundSession {
-  sessionId: string
-  raw: string
-  data: SessionRecord
-}
+export type FoundSession = StoredSession & { expires: number | null }
 
 /** How many sessions are read at a time: what outlives a collection of garbage makes the heap of Node 24 grow by some 100 MiB. */
 const batchSize = 200
@@ -23,16 +18,14 @@ export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
   }
 }
 
-/** All sessions that can be read, in batches; not those whose absolute lifetime is over, though Redis still has them. */
+/** All live sessions that can be read, in batches, with their true expiry. */
 export async function* readableSessions(access: Access): AsyncGenerator<FoundSession[]> {
   for await (const ids of sessionIds(access)) {
     const stored = await access.records.read(ids)
-    const datas = await Promise.all(
-      ids.map((sessionId, n) => readable(access, sessionId, stored[n] ?? { raw: null })),
-    )
-    yield ids.flatMap((sessionId, n) => {
-      const [raw, data] = [stored[n]?.raw, datas[n]]
-      return raw != null && data && !isOver(access, data) ? [{ sessionId, raw, data }] : []
+    const sessions = await settleAll(ids.map((id, n) => readable(access, id, stored[n]?.raw ?? null)))
+    yield sessions.flatMap((session, n) => {
+      if (session === null || hasEnded(access, session)) return []
+      return [{ ...session, expires: trueExpiry(session, stored[n]?.expires ?? null) }]
     })
   }
 }
@@ -44,7 +37,8 @@ export async function clearSessions(access: Access): Promise<void> {
     await settleAll(
       ids.map(async (sessionId, n) => {
         const raw = stored[n]?.raw ?? null
-        await revoke(access, { sessionId, raw, data: await readable(access, sessionId, { raw }) })
+        const session = await readable(access, sessionId, raw).catch(() => null)
+        await revokeOne(access, { sessionId, raw, session })
       }),
     )
   }

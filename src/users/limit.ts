@@ -1,5 +1,6 @@
-import type { Access, UserRecord } from '../redis/access.ts'
-import { userRecords } from './list.ts'
+import type { Access } from '../redis/access.ts'
+import { SessionLimitError } from '../session/errors.ts'
+import { type UserRecord, userRecords } from './list.ts'
 import { evict } from './revoke.ts'
 
 /**
@@ -32,4 +33,19 @@ async function allOf(access: Access, userId: string): Promise<Map<string, UserRe
     for (const session of page) sessions.set(session.sessionId, session)
   }
   return sessions
+}
+
+/**
+ * Throws a `SessionLimitError` if the user has `limit` sessions beside `signingIn`. Listing them has dropped entries without a
+ * session, so that a sign-in that was refused because of those may be tried again.
+ */
+export async function refuseBeyond(
+  access: Access,
+  userId: string,
+  signingIn: string,
+  limit: number,
+): Promise<void> {
+  const sessions = await allOf(access, userId)
+  sessions.delete(signingIn)
+  if (sessions.size >= limit) throw new SessionLimitError(userId, limit)
 }

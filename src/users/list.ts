@@ -1,11 +1,24 @@
-import { type Access, isOwnedBy, readable, type UserRecord } from '../redis/access.ts'
-import type { IndexPage, StoredRecord } from '../redis/records.ts'
-import { createdOf, endOf } from '../session/lifetime.ts'
+/** The sessions that a user's index lists. */
+import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
+import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
 import { settleAll } from '../session/settle-all.ts'
 
+/** A session of a user as a listing found it: `session` is `null` if the record is corrupt or of another type. */
+export interface UserRecord {
+  sessionId: string
+  raw: string | null
+  session: StoredSession | null
+  /** When it ends, in ms since 1970. */
+  expires: number
+  /** Somebody has begun to evict it, and perhaps died over it. */
+  evicting: boolean
+}
+
+export type ListedSession = UserRecord & { raw: string; session: StoredSession }
+
 /**
- * The sessions of a user in pages, as his index lists them; a session may come twice. Entries that are wrong (their session
- * is gone, or another user's, or expires at another time) are put right on the way.
+ * The sessions of a user in pages, as the user's index lists them; a session may come twice. Entries that are wrong (their
+ * session is gone, or another user's, or has another `until`) are put right on the way.
  */
 export async function* userRecords(access: Access, userId: string): AsyncGenerator<UserRecord[]> {
   let cursor = '0'
@@ -16,48 +29,57 @@ export async function* userRecords(access: Access, userId: string): AsyncGenerat
   } while (cursor !== '0')
 }
 
-async function readPage(access: Access, userId: string, { entries }: IndexPage): Promise<UserRecord[]> {
-  const found = await access.records.read(entries.map(({ sessionId }) => sessionId))
-  const seen = await settleAll(
-    entries.map(async ({ sessionId, score }, n) => {
-      const { raw, foreign, expires } = found[n] as StoredRecord
-      const data = await readable(access, sessionId, { raw })
-      const exists = raw !== null || foreign
-      const his = exists && (data === null || (await isOwnedBy(access, userId, sessionId, data)))
-      return { sessionId, score, raw, data, his, expires }
-    }),
-  )
-  // A negative score is that of a session that is being evicted.
-  const wrong = seen.filter(
-    ({ his, score, expires }) => !his || (score >= 0 && expires !== null && expires !== score),
-  )
-  if (wrong.length > 0) await access.records.reconcile(userId, wrong)
-  return seen
-    .filter(({ his }) => his)
-    .map(({ sessionId, raw, data, score, expires }) => ({
-      sessionId,
-      raw,
-      data,
-      expires: expires ?? Math.abs(score),
-      evicting: score < 0,
-    }))
-}
-
-/** The readable sessions of a user, each once; not those whose absolute lifetime is over, though Redis still has them. */
-export async function listUser(access: Access, userId: string): Promise<ReadableRecord[]> {
-  const sessions = new Map<string, ReadableRecord>()
+/** The readable sessions of a user, each once. */
+export async function listUser(access: Access, userId: string): Promise<ListedSession[]> {
+  const sessions = new Map<string, ListedSession>()
   for await (const page of userRecords(access, userId)) {
-    for (const session of page.filter(isReadable)) {
-      const end = endOf(access, createdOf(session.data))
-      const expires = Math.min(session.expires, end)
-      if (end > Date.now()) sessions.set(session.sessionId, { ...session, expires })
-    }
+    for (const session of page.filter(isReadable)) sessions.set(session.sessionId, session)
   }
   return [...sessions.values()]
 }
 
-export type ReadableRecord = UserRecord & { raw: string; data: NonNullable<UserRecord['data']> }
+type Entry = IndexPage['entries'][number]
+type Look = Seen & UserRecord & { score: number; exists: boolean }
 
-export function isReadable(session: UserRecord): session is ReadableRecord {
-  return session.data !== null
+async function readPage(access: Access, userId: string, { entries }: IndexPage): Promise<UserRecord[]> {
+  if (entries.length === 0) return []
+  const found = await access.records.read(entries.map(({ sessionId }) => sessionId))
+  const looks = await settleAll(
+    entries.map((entry, n) => look(access, userId, entry, found[n] as StoredRecord)),
+  )
+  const wrong = looks.filter(isWrong)
+  if (wrong.length > 0) await access.records.reconcile(userId, wrong)
+  return looks.filter(({ wanted, session }) => wanted !== null && !(session && hasEnded(access, session)))
+}
+
+async function look(
+  access: Access,
+  userId: string,
+  { sessionId, score }: Entry,
+  stored: StoredRecord,
+): Promise<Look> {
+  const { raw, foreign, expires } = stored
+  const session = await readable(access, sessionId, raw)
+  const exists = raw !== null || foreign
+  const isOwned = exists && (session === null || session.owner === userId)
+  return {
+    sessionId,
+    score,
+    raw,
+    session,
+    exists,
+    wanted: isOwned ? (session?.until ?? expires ?? Math.floor(score)) : null,
+    expires: trueExpiry({ until: session?.until ?? null }, expires) ?? score,
+    evicting: score % 1 === 0.25,
+  }
+}
+
+/** A fraction of a millisecond says that the session is being made, which may be written at any moment, or evicted. */
+function isWrong({ score, wanted, exists }: Look): boolean {
+  if (score % 1 === 0.5) return exists
+  return wanted === null || Math.floor(score) !== wanted
+}
+
+function isReadable(record: UserRecord): record is ListedSession {
+  return record.session !== null
 }

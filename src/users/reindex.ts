@@ -1,7 +1,9 @@
-import { type Access, readable } from '../redis/access.ts'
+/** Lists sessions that another store wrote in the indexes of their users. */
+import { type Access, hasEnded, readable, type StoredSession } from '../redis/access.ts'
 import type { Seen, StoredRecord } from '../redis/records.ts'
 import { checkObject } from '../session/arguments.ts'
 import { badArgument, SessionConflictError } from '../session/errors.ts'
+import { forever } from '../session/expiry.ts'
 import { createdOf, sealed } from '../session/lifetime.ts'
 import { settleAll } from '../session/settle-all.ts'
 import { sessionIds } from './enumerate.ts'
@@ -83,34 +85,28 @@ async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map
   const found = await access.records.read(sessionIds)
   const byUser = new Map<string, Seen[]>()
   for (const [n, sessionId] of sessionIds.entries()) {
-    const stored = found[n] as StoredRecord
-    const data = await readable(access, sessionId, stored)
-    const owner = data && access.ownerOf(data)
-    if (!data || !owner || stored.raw === null) continue
-    if (stored.expires === null)
-      await giveExpiry(access, sessionId, stored.raw, owner, sealed(access, data, createdOf(data)).expires)
-    const seen = byUser.get(owner) ?? []
-    seen.push({ sessionId, score: null, his: true, raw: stored.raw })
-    byUser.set(owner, seen)
+    const { raw, expires } = found[n] as StoredRecord
+    const session = await readable(access, sessionId, raw)
+    if (!session?.owner || hasEnded(access, session)) continue
+    const wanted = session.until ?? expires ?? (await giveExpiry(access, session))
+    const seen = byUser.get(session.owner) ?? []
+    seen.push({ sessionId, score: null, wanted, raw })
+    byUser.set(session.owner, seen)
   }
   return byUser
 }
 
 /** A session without a TTL would need an index that never ends: it gets the expiry that its next touch would give it. */
-async function giveExpiry(
-  access: Access,
-  sessionId: string,
-  raw: string,
-  owner: string,
-  expires: number,
-): Promise<void> {
+async function giveExpiry(access: Access, { sessionId, raw, data, owner }: StoredSession): Promise<number> {
+  const { expires } = sealed(access, data, createdOf(data))
+  const entry = { owner: owner as string, until: expires }
   await access.records.write({
     sessionId,
     expected: raw,
     record: raw,
-    expires,
-    keepTtl: true,
-    owner,
-    previousOwner: owner,
+    expiry: { keep: true, end: forever, else: expires },
+    entry,
+    previous: { ...entry, until: null },
   })
+  return expires
 }

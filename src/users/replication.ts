@@ -7,7 +7,8 @@ import {
   type SentinelClient,
 } from '../redis/clients/client.ts'
 import { recordsOn } from '../redis/records-on.ts'
-import { markScript, run } from '../redis/scripts.ts'
+import { markScript } from '../redis/scripts/mark.ts'
+import { run } from '../redis/scripts/script.ts'
 import { NotReplicatedError } from '../session/errors.ts'
 import { newSessionId } from '../session/session-id.ts'
 import { settleAll } from '../session/settle-all.ts'
@@ -63,7 +64,7 @@ export async function replicated<T>(
 
 function onOneConnection<T>(access: Access, work: (access: Access) => Promise<T>): Promise<T> {
   const pin = (client: ConnectionClient) =>
-    work({ ...access, client, records: recordsOn(client, access.keys) })
+    work({ ...access, client, records: recordsOn({ ...access, client }) })
   const { client } = access
   if (isCluster(client)) return work(access)
   if ('use' in client) return (client as unknown as SentinelClient).use(pin)

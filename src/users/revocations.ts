@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
-import { type Access, readable } from '../redis/access.ts'
+import { type Access, hasEnded, readable } from '../redis/access.ts'
 import type { Announcement, StoredRecord } from '../redis/records.ts'
 import { badArgument } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
-import { isOver } from '../session/lifetime.ts'
 import { type DestroyedEvent, type DestroyReason, emitLater } from './events.ts'
 import { type SubscriberClient, Subscription } from './subscription.ts'
 
@@ -99,9 +98,8 @@ export class Revocations {
 
   async #isOver(sessionId: string, stored: StoredRecord): Promise<boolean> {
     if (stored.raw === null) return !stored.foreign
-    if (this.access.absoluteTtl === null) return false
-    const data = await readable(this.access, sessionId, stored)
-    return data !== null && isOver(this.access, data)
+    const session = await readable(this.access, sessionId, stored.raw)
+    return session !== null && hasEnded(this.access, session)
   }
 
   #announcement(event: DestroyedEvent): Announcement | undefined {

@@ -1,35 +1,26 @@
-import { type Access, isOwnedBy, readable, readOne, type UserRecord } from '../redis/access.ts'
+/** Revokes sessions: one, one of a user, or all of a user. Each is deleted with its index entry, corrupt or not. */
+import { type Access, fetchRaw, readable } from '../redis/access.ts'
 import { maxAttempts } from '../redis/compare-and-set.ts'
 import type { Outcome, Removal } from '../redis/records.ts'
-import { SessionConflictError } from '../session/errors.ts'
+import { CorruptSessionError, SessionConflictError } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
-import { passportUser } from '../session/owner.ts'
 import { settleAll } from '../session/settle-all.ts'
-import { findOwner } from './find-owner.ts'
-import { userRecords } from './list.ts'
+import { type UserRecord, userRecords } from './list.ts'
 
-type Revocable = Pick<UserRecord, 'sessionId' | 'raw' | 'data'> & {
-  /** Whose index lists it, where its data cannot tell. */
-  listedBy?: string | null
-}
+type Revocable = Pick<UserRecord, 'sessionId' | 'raw' | 'session'>
 
-/** Deletes a session and its index entry, corrupt or not; resolves to whether there was one. */
+/** Deletes a session; resolves to whether there was one. If its owner cannot be read, the owner's next listing drops the entry. */
 export async function revokeSession(access: Access, sessionId: string): Promise<boolean> {
-  const stored = await readOne(access, sessionId)
-  if (stored.raw === null && !stored.foreign) return false
-  const data = await readable(access, sessionId, stored)
-  return revoke(access, {
-    sessionId,
-    raw: stored.raw,
-    data,
-    listedBy: await listedBy(access, sessionId, data),
-  })
+  const raw = await fetchRaw(access, sessionId).catch(whateverIsThere)
+  if (raw === null) return false
+  const session = await readable(access, sessionId, raw || null).catch(() => null)
+  return revokeOne(access, { sessionId, raw: raw || null, session })
 }
 
-/** What the record does not tell the indexes do: no later write of that user would find its entry. */
-async function listedBy(access: Access, sessionId: string, data: Revocable['data']): Promise<string | null> {
-  const isTold = data !== null && access.ownerOf(data) !== undefined
-  return isTold ? null : findOwner(access, sessionId, data ?? {})
+/** A value of another type goes too, as does an empty record. */
+function whateverIsThere(error: unknown): '' {
+  if (error instanceof CorruptSessionError) return ''
+  throw error
 }
 
 /** Deletes a user's sessions, all but `except`; resolves to how many there were. */
@@ -43,85 +34,120 @@ export async function revokeUser(access: Access, userId: string, except?: string
   return revoked
 }
 
-/** On Cluster an entry may be missing for a moment, while someone who removed it looks whether its session has come back. */
+/** On Cluster an entry may be missing for a moment, while somebody who removed it looks if its session has come back. */
 const maxLooks = 3
 
 async function revokeListed(access: Access, userId: string, except?: string): Promise<number> {
   let revoked = 0
   for await (const page of userRecords(access, userId)) {
     const others = page.filter(({ sessionId }) => sessionId !== except)
-    const removals = await settleAll(others.map((session) => revoke(access, session, userId)))
-    revoked += removals.filter(Boolean).length
+    revoked += await revokeAll(access, userId, others)
   }
   return revoked
+}
+
+/** Deletes sessions of a user in one go. One whose record has changed meanwhile is looked at by itself. */
+async function revokeAll(access: Access, userId: string, sessions: readonly Revocable[]): Promise<number> {
+  if (sessions.length === 0) return 0
+  const removals = sessions.map((session) => removalOf(access, session, userId))
+  const outcomes = await access.records.remove(userId, removals)
+  const removed = await settleAll(
+    outcomes.map((outcome, n) =>
+      concluded(access, userId, sessions[n] as Revocable, removals[n] as Removal, outcome),
+    ),
+  )
+  return removed.filter(Boolean).length
+}
+
+/** If a session was deleted. If its record had changed, the session is tried again by itself. */
+async function concluded(
+  access: Access,
+  userId: string | null,
+  { sessionId, raw }: Revocable,
+  { announcement }: Removal,
+  outcome: Outcome,
+): Promise<boolean> {
+  if (outcome.done) {
+    access.destroyed?.(sessionId, userId, announcement)
+    if (outcome.unannounced) access.unannounced?.()
+    return true
+  }
+  if (outcome.current === null) return false
+  const changed = await changedRecord(access, sessionId, raw, outcome.current)
+  if (userId !== null && changed.session && changed.session.owner !== userId) return false
+  return revokeOne(access, changed, userId ?? undefined)
+}
+
+/** A record that is not valid UTF-8 reads the same twice and still differs: it is corrupt, and goes whatever it holds. */
+async function changedRecord(
+  access: Access,
+  sessionId: string,
+  before: string | null,
+  current: string,
+): Promise<Revocable> {
+  const raw = current === before ? null : current
+  return { sessionId, raw, session: await readable(access, sessionId, raw) }
 }
 
 /**
  * Deletes a session, or with `userId` only while it is that user's; resolves to whether it did. Each attempt deletes exactly
  * the record that told whose session it is.
  */
-export async function revoke(access: Access, session: Revocable, userId?: string): Promise<boolean> {
-  const removed = await removeUnchanged(access, session, userId, (removal) => access.records.remove(removal))
+export async function revokeOne(access: Access, session: Revocable, userId?: string): Promise<boolean> {
+  const removed = await removeUnchanged(access, session, userId, async (owner, removal) => {
+    const [outcome] = await access.records.remove(owner, [removal])
+    return outcome as Outcome
+  })
   return removed === true
 }
 
-/** Deletes a user's session while he has more than `limit`; resolves to whether it did, and to `null` where he has not. */
+/** Deletes a user's session while the user has more than `limit`; resolves to whether it did, and to `null` if there are no more. */
 export function evict(
   access: Access,
   userId: string,
   session: Revocable,
   limit: number,
 ): Promise<boolean | null> {
-  return removeUnchanged(access, session, userId, (removal) =>
-    access.records.evict(userId, { ...removal, limit }),
+  return removeUnchanged(access, session, userId, (owner, removal) =>
+    access.records.evict(owner as string, removal, limit),
   )
 }
 
 async function removeUnchanged(
   access: Access,
-  session: Revocable,
+  first: Revocable,
   userId: string | undefined,
-  remove: (removal: Removal) => Promise<Outcome | null>,
+  remove: (owner: string | null, removal: Removal) => Promise<Outcome | null>,
 ): Promise<boolean | null> {
-  const { sessionId } = session
-  let { raw, data } = session
+  let session = first
   for (let attempts = 0; attempts < maxAttempts; attempts++) {
-    if (userId !== undefined && data && !(await isOwnedBy(access, userId, sessionId, data))) return false
-    const owners = indexesOf(access, data, userId ?? session.listedBy)
-    const announcement = access.announce?.(sessionId, owners[0] ?? null)
-    const outcome = await remove({ sessionId, expected: raw, owners, announcement })
+    if (userId !== undefined && session.session && session.session.owner !== userId) return false
+    const owner = userId ?? session.session?.owner ?? null
+    const removal = removalOf(access, session, owner)
+    const outcome = await remove(owner, removal)
     if (outcome === null) return null
-    if (outcome.done) {
-      access.destroyed?.(sessionId, owners[0] ?? null, announcement)
-      if (outcome.unannounced) access.unannounced?.()
-      return true
-    }
-    if (outcome.current === null) return false
-    // A record that is not valid UTF-8 reads the same twice and still differs: it is corrupt, and goes whatever it holds.
-    raw = outcome.current === raw ? null : outcome.current
-    data = await readable(access, sessionId, { raw })
+    if (outcome.done || outcome.current === null) return concluded(access, owner, session, removal, outcome)
+    session = await changedRecord(access, session.sessionId, session.raw, outcome.current)
   }
-  throw new SessionConflictError(sessionId, maxAttempts)
+  throw new SessionConflictError(first.sessionId, maxAttempts)
 }
 
-function indexesOf(access: Access, data: Revocable['data'], userId?: string | null): string[] {
-  const owner = data && access.ownerOf(data)
-  const owners = [userId, owner === undefined ? data && passportUser(data)?.toString() : owner]
-  return [...new Set(owners.filter((owner) => typeof owner === 'string'))]
+function removalOf(access: Access, { sessionId, raw }: Revocable, owner: string | null): Removal {
+  return { sessionId, expected: raw, announcement: access.announce?.(sessionId, owner) }
 }
 
-/** Signs out a user's session by its handle or its id; resolves to whether it was his. */
+/** Revokes a user's session by its handle or its id; resolves to whether it was this user's. */
 export async function revokeByHandle(access: Access, userId: string, handle: string): Promise<boolean> {
   for await (const page of userRecords(access, userId)) {
     const session = page.find(({ sessionId }) => sessionId === handle || handleOf(sessionId) === handle)
-    if (session) return revoke(access, session, userId)
+    if (session) return revokeOne(access, session, userId)
   }
   return revokeUnlisted(access, userId, handle)
 }
 
 /** An id may name a session of this user whose index Redis has evicted. */
 async function revokeUnlisted(access: Access, userId: string, sessionId: string): Promise<boolean> {
-  const { raw } = await readOne(access, sessionId)
-  const data = await readable(access, sessionId, { raw })
-  return data !== null && revoke(access, { sessionId, raw, data }, userId)
+  const raw = await fetchRaw(access, sessionId).catch(whateverIsThere)
+  const session = await readable(access, sessionId, raw)
+  return session !== null && revokeOne(access, { sessionId, raw, session }, userId)
 }

@@ -1,0 +1,52 @@
+/** Lua that several scripts share. */
+
+/** Calls Redis. A key of the wrong type ends the script with the number of that key. */
+export const onKey = `
+local function onKey(n, command, ...)
+  local reply = redis.pcall(command, KEYS[n], ...)
+  if type(reply) == 'table' and reply.err then
+    if string.sub(reply.err, 1, 9) == 'WRONGTYPE' then reply.err = 'WRONGTYPE ' .. n end
+    error(reply)
+  end
+  return reply
+end`
+
+/**
+ * Drops what has ended by Redis's clock from index KEYS[n], and lets the index live as long as its longest entry.
+ *
+ * An index whose last entry has been removed is gone. While its slot is being moved to another master of a Cluster, this
+ * master then refuses all commands on the key.
+ */
+export const settleIndex = `
+local function ifThere(n, command, ...)
+  local reply = redis.pcall(command, KEYS[n], ...)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  if not string.find(reply.err, 'non local key', 1, true) then error(reply) end
+end
+local function settleIndex(n)
+  local time = redis.call('TIME')
+  local now = time[1] .. string.sub('00000' .. time[2], -6, -4)
+  ifThere(n, 'ZREMRANGEBYSCORE', '-inf', now)
+  local last = ifThere(n, 'ZRANGE', -1, -1, 'WITHSCORES')
+  if last and last[2] then redis.call('PEXPIREAT', KEYS[n], math.ceil(last[2])) end
+end`
+
+/**
+ * Deletes session KEYS[n] with its entry in index KEYS[index], if there is such a key, and publishes a message unless the
+ * channel is ''. A message that cannot be published (by ACL) does not keep the session. The caller settles the index.
+ *
+ * 1 deleted; 2 deleted, but not published; 0 there was none; in a table: the record that is there instead of `expected`, and
+ * nothing has changed. An `expected` of '' is whatever is there.
+ */
+export const deleteSession = `
+local function deleteSession(n, index, id, expected, channel, message)
+  local current = redis.pcall('GET', KEYS[n])
+  if expected ~= '' and type(current) == 'string' and current ~= expected then return { current } end
+  local deleted = redis.call('DEL', KEYS[n])
+  if index then redis.call('ZREM', KEYS[index], id) end
+  if deleted == 1 and channel ~= '' then
+    local published = redis.pcall('PUBLISH', channel, message)
+    if type(published) == 'table' and published.err then return 2 end
+  end
+  return deleted
+end`

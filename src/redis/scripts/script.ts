@@ -1,0 +1,57 @@
+/** Lua scripts: how one is made of its parts, and how it is run. */
+import { createHash } from 'node:crypto'
+import { CorruptSessionError } from '../../session/errors.ts'
+import type { SessionClient } from '../clients/client.ts'
+import { sharingDeadline } from '../clients/deadline.ts'
+
+/** A Lua script under the name that tests and traces know it by. */
+export interface Script {
+  readonly name: string
+  readonly source: string
+  readonly sha1: string
+}
+
+export function script(name: string, ...parts: string[]): Script {
+  return named(name, [`-- redis-user-sessions ${name}`, ...parts])
+}
+
+/** A script that may also write while Redis is full: it frees memory, repairs an index, or writes what takes no more room. */
+export function scriptWhileFull(name: string, ...parts: string[]): Script {
+  return named(name, ['#!lua flags=allow-oom', `-- redis-user-sessions ${name}`, ...parts])
+}
+
+function named(name: string, lines: string[]): Script {
+  const source = lines.join('\n')
+  return { name, source, sha1: createHash('sha1').update(source).digest('hex') }
+}
+
+/** Runs a script by its SHA-1, and sends its source only to a server that does not know it. */
+export async function run(
+  client: SessionClient,
+  script: Script,
+  keys: string[],
+  args: string[],
+): Promise<unknown> {
+  const options = { keys, arguments: args }
+  try {
+    return await sharingDeadline(client).evalSha(script.sha1, options)
+  } catch (error) {
+    if (!hasPrefix(error, 'NOSCRIPT')) throw namingTheKey(error, keys)
+  }
+  try {
+    return await sharingDeadline(client).eval(script.source, options)
+  } catch (error) {
+    throw namingTheKey(error, keys)
+  }
+}
+
+/** Redis, or a script as `WRONGTYPE <n>`, says that KEYS[n] holds something that this package never writes there. */
+export function namingTheKey(error: unknown, keys: string[]): unknown {
+  if (!hasPrefix(error, 'WRONGTYPE')) return error
+  const key = keys[Number(/^WRONGTYPE (\d+)/.exec(error.message)?.[1] ?? 1) - 1] as string
+  return new CorruptSessionError(key, 'is of another type than this package writes there')
+}
+
+export function hasPrefix(error: unknown, prefix: string): error is Error {
+  return error instanceof Error && error.message.startsWith(prefix)
+}

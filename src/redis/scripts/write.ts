@@ -1,0 +1,50 @@
+import { onKey, settleIndex } from './parts.ts'
+import { script, scriptWhileFull } from './script.ts'
+
+/**
+ * Writes a session if its record is still the one expected, and moves its index entry along.
+ *
+ * KEYS[1]  the session
+ * KEYS[2]  the owner's index, if ARGV[6] is not ''; the remaining keys are indexes that list the session no longer
+ * ARGV[1]  session id
+ * ARGV[2]  the new record
+ * ARGV[3]  expiry, ms since 1970; with ARGV[4] for a session that has no TTL
+ * ARGV[4]  '' to set the expiry; else the session keeps its TTL up to this time, ms since 1970
+ * ARGV[5]  '1' if a record is expected, which is ARGV[8]; '0' if there must be none
+ * ARGV[6]  until when the index lists it, ms since 1970; '' if the session has no owner
+ * ARGV[7]  how many sessions the owner may have, this one included; '' for any number
+ * ARGV[8]  the expected record
+ *
+ * 1 written; 0 there is no record where one was expected; -1 the owner has as many sessions as allowed; in an array: the record
+ * that is there instead. Only 1 changes anything.
+ */
+const body = `
+local expected = ARGV[5] == '1' and ARGV[8] or false
+local current = onKey(1, 'GET')
+if current ~= expected then return current and { current } or 0 end
+local expires = ARGV[3]
+if ARGV[4] ~= '' then
+  local kept = redis.call('PEXPIRETIME', KEYS[1])
+  if kept > 0 then expires = math.min(kept, ARGV[4]) end
+end
+local previous = 2
+if ARGV[6] ~= '' then
+  if ARGV[7] ~= '' and not onKey(2, 'ZSCORE', ARGV[1]) then
+    settleIndex(2)
+    if onKey(2, 'ZCARD') >= tonumber(ARGV[7]) then return -1 end
+  end
+  onKey(2, 'ZADD', ARGV[6], ARGV[1])
+  settleIndex(2)
+  previous = 3
+end
+for n = previous, #KEYS do
+  onKey(n, 'ZREM', ARGV[1])
+  settleIndex(n)
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PXAT', expires)
+return 1`
+
+export const writeScript = script('write', onKey, settleIndex, body)
+
+/** The same for a touch, which Redis takes even while it is full. */
+export const touchScript = scriptWhileFull('touch', onKey, settleIndex, body)

@@ -1,0 +1,2 @@
+/** Session data as it is serialized. */
+export type SessionRecord = Record<string, unknown>
