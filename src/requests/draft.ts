@@ -46,7 +46,7 @@ export function draftOf(
   basis: Basis,
 ): Draft | Promise<Draft> {
   const said = cookieExpiry(data)
-  const maxAge = base && isTouchOf(data, base)
+  const maxAge = base && touchedAge(data, base)
   if (maxAge === null)
     return sealDraft(access, data, basis, { said, rolls: rollsBy(data, base), isTouched: false })
   const kept = { ...data, cookie: { ...cookieOf(data), originalMaxAge: maxAge } }
@@ -55,7 +55,7 @@ export function draftOf(
 }
 
 /** The `originalMaxAge` by which touches have moved the cookie since `base`; `null` if something else has. */
-function isTouchOf(data: SessionRecord, base: Version): number | null {
+export function touchedAge(data: SessionRecord, base: Version): number | null {
   const expires = cookieExpiry(data)
   const maxAge = base.cookie?.originalMaxAge
   if (!base.rolls || typeof maxAge !== 'number' || expires === null || base.cookieExpires === null)

@@ -3,11 +3,11 @@
  * cannot bring back a session that is gone and conflicts with no save.
  */
 import { type Access, readLive } from '../redis/access.ts'
-import { cookieData, cookieOf, isSameCookie, maxAgeOf, plainCookie } from '../session/cookie.ts'
+import { cookieData, cookieExpiry, cookieOf, isSameCookie, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { expiryOf } from '../session/expiry.ts'
 import { endOf } from '../session/lifetime.ts'
 import type { SessionRecord } from '../session/record.ts'
-import { draftOf } from './draft.ts'
+import { draftOf, touchedAge } from './draft.ts'
 import { loadedOf } from './load.ts'
 import type { RecentTouches } from './recent-touches.ts'
 import type { Saves } from './save.ts'
@@ -89,7 +89,8 @@ export class Touches {
 /** If a touch moves nothing but the expiry, and the index lists the session long enough for that. */
 function movesExpiryAlone(session: SessionRecord, version: Version, expires: number): boolean {
   if (!isSameCookie(cookieData(session) ?? plainCookie, version.cookie)) return false
-  if (expires <= Date.now()) return false
+  const isSetOutright = cookieExpiry(session) !== version.cookieExpires && touchedAge(session, version) === null
+  if (isSetOutright || expires <= Date.now()) return false
   return version.owner === null || (version.until !== null && expires <= version.until)
 }
 

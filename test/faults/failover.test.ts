@@ -2,7 +2,7 @@
 import { EventEmitter, once } from 'node:events'
 import { expect } from 'chai'
 import { UserSessionStore } from '../../src/index.ts'
-import { removeScript } from '../../src/redis/scripts.ts'
+import { removeScript } from '../support/scripts.ts'
 import { rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'

@@ -3,7 +3,7 @@
 import { expect } from 'chai'
 import type { Session } from 'express-session'
 import type { UserSessionStoreOptions } from '../../src/index.ts'
-import * as scripts from '../../src/redis/scripts.ts'
+import * as scripts from '../support/scripts.ts'
 import { appWith, browser, sessionOf } from '../support/app.ts'
 import { HOUR, SECOND } from '../support/database.ts'
 import { watch } from '../support/paused-client.ts'

@@ -15,7 +15,7 @@ import {
   type Script,
   touchScript,
   writeScript,
-} from '../../src/redis/scripts.ts'
+} from '../support/scripts.ts'
 import { HOUR, MINUTE, rejection, useDatabase } from '../support/database.ts'
 
 describe('The script', () => {

@@ -11,7 +11,7 @@ import {
   removeScript,
   touchScript,
   writeScript,
-} from '../../src/redis/scripts.ts'
+} from './scripts.ts'
 import { freshPrefixes, type Prefixes } from './hooks.ts'
 import { type Call, type Choice, pauseAfter, pauseBefore, runs } from './paused-client.ts'
 import { type Fields, newSession } from './sessions.ts'

@@ -11,7 +11,7 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import * as scripts from '../../src/redis/scripts.ts'
+import * as scripts from '../support/scripts.ts'
 import { HOUR, inMs, MINUTE, rejection } from '../support/database.ts'
 import { freshPrefixes } from '../support/hooks.ts'
 import { ClientDied, dieAfter, watch } from '../support/paused-client.ts'

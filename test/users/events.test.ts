@@ -1,7 +1,7 @@
 /** The events of a store, and `onRevoked` and `checkRevoked` within one process. */
 import { expect } from 'chai'
 import { deleteSession, type UserSessionStore } from '../../src/index.ts'
-import { removeScript } from '../../src/redis/scripts.ts'
+import { removeScript } from '../support/scripts.ts'
 import { handleOf } from '../../src/session/handle.ts'
 import { appWith, browser, sessionOf } from '../support/app.ts'
 import { HOUR, rejection, useDatabase } from '../support/database.ts'

@@ -1,7 +1,7 @@
 /** maxUserSessions: a user has no more sessions than he may, however many sign-ins come at once. */
 import { expect } from 'chai'
 import { createSession, type DestroyedEvent, type UserSessionStore } from '../../src/index.ts'
-import { condemnScript, evictScript, removeScript } from '../../src/redis/scripts.ts'
+import { condemnScript, evictScript, removeScript } from '../support/scripts.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import { type Call, dieAfter, dieBefore, runs, watch } from '../support/paused-client.ts'

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { createClient, createCluster } from 'redis'
 import type { DestroyedEvent, SubscriberClient, UserSessionStore } from '../../src/index.ts'
-import { removeScript } from '../../src/redis/scripts.ts'
+import { removeScript } from '../support/scripts.ts'
 import { handleOf } from '../../src/session/handle.ts'
 import { tracked } from '../support/clients.ts'
 import { HOUR, rejection } from '../support/database.ts'

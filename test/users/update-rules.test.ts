@@ -13,7 +13,7 @@ import {
 } from '../../src/index.ts'
 import type { Access } from '../../src/redis/access.ts'
 import { compareAndSet, maxAttempts } from '../../src/redis/compare-and-set.ts'
-import { listsScript } from '../../src/redis/scripts.ts'
+import { listsScript } from '../support/scripts.ts'
 import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import { pauseBefore, runs, watch } from '../support/paused-client.ts'
 import { onEveryStage, theRemoval, theWrite } from '../support/scene.ts'
