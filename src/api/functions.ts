@@ -180,6 +180,7 @@ function accessOf(options: FunctionOptions): Access {
     ttl: defaultTtl,
     scanCount: defaultScanCount,
     absoluteTtl: null,
+    disableTouch: false,
   }
   return { ...access, records: recordsOn(access) }
 }

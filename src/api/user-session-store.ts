@@ -81,10 +81,10 @@ export class UserSessionStore extends Store {
   constructor(options: UserSessionStoreOptions) {
     super()
     const checked = checkOptions(options)
-    const { client, userId, ttl, serializer, scanCount } = checked
+    const { client, userId, ttl, serializer, scanCount, disableTouch } = checked
     const keys = new Keys(checked.prefix, checked.userPrefix)
     const absoluteTtl = checked.absoluteTtl === undefined ? null : Math.round(checked.absoluteTtl * 1000)
-    const access = { client, keys, serializer, userId, ttl, scanCount, absoluteTtl }
+    const access = { client, keys, serializer, userId, ttl, scanCount, absoluteTtl, disableTouch }
     this.#access = { ...access, records: recordsOn(access) }
     const recent = new RecentTouches()
     this.#saves = new Saves(this.#access, this.#versions, recent, {

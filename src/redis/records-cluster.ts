@@ -61,7 +61,7 @@ export class ClusterRecords implements Records {
           : await this.#writeMoved(write, entry)
     // A crash here leaves an entry in the index of the previous user, which that user's next listing removes.
     if (result.done && previous !== null && previous.owner !== entry?.owner) {
-      await this.#unlist(previous.owner, write.sessionId, null)
+      await this.#unlist(previous.owner, write.sessionId, '')
     }
     return result
   }
@@ -108,7 +108,7 @@ export class ClusterRecords implements Records {
     // A crash here leaves an entry that is too long, until the session is next saved.
     const result = await runWrite(this.client, this.keys, write)
     if (!result.done) {
-      if (result.current === null) await this.#unlist(entry.owner, sessionId, null)
+      if (result.current === null) await this.#unlist(entry.owner, sessionId, '')
       return result
     }
     // If the entry was not raised, somebody may have lowered it since, for a record that this write has replaced.
@@ -131,7 +131,7 @@ export class ClusterRecords implements Records {
     const [reply] = (await run(this.client, removeScript, [this.keys.session(sessionId)], args)) as unknown[]
     const result = outcome(reply)
     // A crash here leaves an entry without a session, which the user's next listing removes.
-    if (owner !== null && (result.done || result.current === null)) await this.#unlist(owner, sessionId, null)
+    if (owner !== null && (result.done || result.current === null)) await this.#unlist(owner, sessionId, '')
     return result
   }
 
@@ -162,37 +162,43 @@ export class ClusterRecords implements Records {
    * what the session is about to get.
    */
   async #reconcileOne(owner: string, { sessionId, score, wanted, raw }: Seen): Promise<boolean> {
-    const stored = wanted === null ? null : await this.#readOne(sessionId)
-    if (stored && stored.raw !== raw) return true
-    if (wanted === null) await this.#lower(owner, sessionId, String(score ?? ''), null)
-    else await this.#raise(owner, sessionId, wanted, isReserved(score) ? String(score) : '')
-    const after = await this.#listIfThere(sessionId, owner)
-    return exists(after) && after.raw !== raw
+    if (wanted === null) return this.#unlist(owner, sessionId, String(score ?? ''))
+    const stored = await this.#readOne(sessionId)
+    if (stored.raw !== raw) return true
+    await this.#raise(owner, sessionId, wanted, isReserved(score) ? String(score) : '')
+    const after = await this.#readOne(sessionId)
+    if (after.raw === raw && exists(after)) return false
+    await this.#agree(owner, sessionId, after)
+    return exists(after)
   }
 
   /** Lists a session that was written with this record. Somebody may have removed its entry, or it may be gone by now. */
   async #confirm(sessionId: string, entry: IndexEntry, record: string, reserved: string): Promise<void> {
     await this.#raise(entry.owner, sessionId, entry.until, reserved)
-    const after = await this.#readOne(sessionId)
-    if (after.raw === record) return
     // A crash here, after a revocation that came between, leaves an entry without a session; the next listing removes it.
-    if (exists(after)) await this.#listIfThere(sessionId, entry.owner, after)
-    else await this.#unlist(entry.owner, sessionId, null)
+    const after = await this.#readOne(sessionId)
+    if (after.raw !== record) await this.#agree(entry.owner, sessionId, after)
   }
 
-  /** Removes the entry of a session that was seen to be gone, or another user's; lists it again if it is not. */
-  async #unlist(owner: string, sessionId: string, reserved: string | null): Promise<void> {
-    await this.#lower(owner, sessionId, reserved ?? '', null)
+  /**
+   * Removes the entry of a session that was seen to be gone, or another user's; resolves to whether there is a session after
+   * all, which is then listed again. `from` is the score that the entry must have; '' for any.
+   */
+  async #unlist(owner: string, sessionId: string, from: string): Promise<boolean> {
+    await this.#lower(owner, sessionId, from, null)
     // A crash here, while a session of this user was being made, leaves it to its maker to confirm the entry.
-    await this.#listIfThere(sessionId, owner)
+    const after = await this.#readOne(sessionId)
+    if (exists(after)) await this.#agree(owner, sessionId, after)
+    return exists(after)
   }
 
-  /** Lists a session that is there, if it is this user's; resolves to what is there. */
-  async #listIfThere(sessionId: string, owner: string, found?: StoredRecord): Promise<StoredRecord> {
-    const stored = found ?? (await this.#readOne(sessionId))
-    const entry = await this.readEntry(sessionId, stored)
+  /** Makes the entry agree with what was found of the session, until nothing has changed since the last look. */
+  async #agree(owner: string, sessionId: string, found: StoredRecord): Promise<void> {
+    const entry = await this.readEntry(sessionId, found)
     if (entry?.owner === owner) await this.#raise(owner, sessionId, entry.until)
-    return stored
+    else await this.#lower(owner, sessionId, '', null)
+    const after = await this.#readOne(sessionId)
+    if (after.raw !== found.raw) await this.#agree(owner, sessionId, after)
   }
 
   async #readOne(sessionId: string): Promise<StoredRecord> {

@@ -27,7 +27,7 @@ export function loadedOf(access: Access, session: StoredSession, expires: number
   const { raw, data, owner, until } = session
   const created = createdOf(data)
   const recorded = cookieExpiry(data)
-  const rolls = !isFixed(data) && !(recorded !== null && recorded === until)
+  const rolls = !access.disableTouch && !isFixed(data) && !(recorded !== null && recorded === until)
   const maxAge = maxAgeOf(data)
   if (rolls && maxAge !== null && recorded !== null) {
     const next = Math.min(expires ?? Date.now() + maxAge, endOf(access, created))

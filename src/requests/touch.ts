@@ -89,7 +89,8 @@ export class Touches {
 /** If a touch moves nothing but the expiry, and the index lists the session long enough for that. */
 function movesExpiryAlone(session: SessionRecord, version: Version, expires: number): boolean {
   if (!isSameCookie(cookieData(session) ?? plainCookie, version.cookie)) return false
-  const isSetOutright = cookieExpiry(session) !== version.cookieExpires && touchedAge(session, version) === null
+  const isSetOutright =
+    cookieExpiry(session) !== version.cookieExpires && touchedAge(session, version) === null
   if (isSetOutright || expires <= Date.now()) return false
   return version.owner === null || (version.until !== null && expires <= version.until)
 }

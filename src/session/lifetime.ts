@@ -9,6 +9,8 @@ export interface Lifetimes {
   ttl: Ttl
   /** In ms since the creation; `null` for no limit. */
   absoluteTtl: number | null
+  /** Touches move nothing. */
+  disableTouch: boolean
 }
 
 /**
@@ -52,7 +54,11 @@ export interface Sealed {
 }
 
 /** Seals data. With `absoluteTtl`, a session without a start starts now. */
-export function sealed(lifetimes: Lifetimes, data: SessionRecord, start: number | null): Sealed {
+export function sealed(
+  lifetimes: Pick<Lifetimes, 'ttl' | 'absoluteTtl'>,
+  data: SessionRecord,
+  start: number | null,
+): Sealed {
   if (lifetimes.absoluteTtl === null) return { data, created: start, expires: expiryOf(data, lifetimes.ttl) }
   const created = start ?? Date.now()
   const end = endOf(lifetimes, created)
