@@ -225,6 +225,44 @@ describe('Encrypted sessions over HTTP', () => {
     })
   })
 
+  describe('with a key service', () => {
+    let isAway: boolean
+
+    beforeEach(() => {
+      isAway = false
+    })
+
+    /** Fetches its keys anew for each record, as `parse` of docs/recipes.md does with a key service. */
+    function withKeyService(): ReturnType<typeof version> {
+      const keys = async () => {
+        if (isAway) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+        return encryptedSerializer([k1])
+      }
+      return version({
+        parse: async (record) => (await keys()).parse(record),
+        stringify: async (data) => (await keys()).stringify(data),
+      })
+    }
+
+    it('an outage of it answers 503 and signs nobody out', async () => {
+      const app = withKeyService()
+      const browser = await new Browser().signedIn(app)
+      isAway = true
+      expect((await browser.send(app, 'get', '/')).status).to.equal(503)
+      isAway = false
+      expect(await browser.userId(app)).to.equal('eva')
+    })
+
+    it('a record that is wrong is corrupt all the same, and its user signs in again', async () => {
+      const app = withKeyService()
+      const browser = await new Browser().signedIn(app)
+      await db.client.set(db.sessionKey(browser.id), 'k0.a.b.c', { PX: HOUR })
+      expect(await browser.userId(app)).to.equal(undefined)
+      await browser.signedIn(app)
+      expect(await browser.userId(app)).to.equal('eva')
+    })
+  })
+
   it('while Redis fails it destroys nothing: the answer is 503, and the session goes on afterwards', async () => {
     const browser = await new Browser().signedIn(lastStep())
     const app = lastStep()
