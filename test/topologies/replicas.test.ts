@@ -8,11 +8,11 @@ import {
   UserSessionStore,
   type UserSessionStoreOptions,
 } from '../../src/index.ts'
-import { load, newId } from '../races/scene.ts'
 import { tracked } from '../support/clients.ts'
 import { rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
+import { load, newId } from '../support/scene.ts'
 import { newSession } from '../support/sessions.ts'
 import type { Node } from '../support/topologies/node.ts'
 import type { PoolClient, ServerClient } from '../support/topologies/one-server.ts'
