@@ -10,6 +10,7 @@ import '../../examples/recipes/session-data.ts'
 import type { Serializer, UserSessionStore } from '../../src/index.ts'
 import { sessionIdIn } from '../support/app.ts'
 import { HOUR, useDatabase } from '../support/database.ts'
+import { failBefore } from '../support/paused-client.ts'
 
 const key = (id: string): Key => ({ id, secret: randomBytes(32) })
 
@@ -29,8 +30,8 @@ describe('Encrypted sessions over HTTP', () => {
   })
 
   /** One version of the app, as it is deployed with this serializer. */
-  function version(serializer?: Serializer): Express & { store: UserSessionStore } {
-    const store = db.store(serializer ? { serializer } : {})
+  function version(serializer?: Serializer, client = db.client): Express & { store: UserSessionStore } {
+    const store = db.store({ client, ...(serializer && { serializer }) })
     const app = express()
     app.use(
       session({
@@ -265,9 +266,9 @@ describe('Encrypted sessions over HTTP', () => {
 
   it('while Redis fails it destroys nothing: the answer is 503, and the session goes on afterwards', async () => {
     const browser = await new Browser().signedIn(lastStep())
-    const app = lastStep()
-    app.store.get = ((_id: string, callback: (error: Error) => void) =>
-      db.client.sendCommand(['GET']).catch(callback)) as never
+    const isLoad = ({ command }: { command: string }) => command === 'get'
+    const { client } = failBefore(db.client, isLoad, new Error('Socket closed unexpectedly'))
+    const app = version(encryptedSerializer([k1]), client as never)
     expect((await browser.send(app, 'get', '/')).status).to.equal(503)
     expect(await browser.userId(lastStep())).to.equal('eva')
   })
