@@ -22,7 +22,7 @@ import { adminRoutes } from './routes/admin.ts'
 import { liveRoutes } from './routes/live.ts'
 import { passwordRoutes } from './routes/password.ts'
 import { signInRoutes } from './routes/sign-in.ts'
-import { addressOf, sessions } from './session.ts'
+import { addressOf, replaceCorruptSession, sessions } from './session.ts'
 import { type NewUser, normalName, type Users } from './users.ts'
 import { count, exactTime, timeInWords } from './words.ts'
 
@@ -59,7 +59,7 @@ export function createApp({ store, secret, users, demoUsers = [] }: AppOptions):
     res.set('Cache-Control', 'no-store')
     next()
   })
-  app.use(sessions(store, secret))
+  app.use(sessions(store, secret), replaceCorruptSession)
   app.use(express.urlencoded({ extended: false, limit: '10kb' }))
   app.use(sessionForPages, whoIsIt(users))
 
@@ -128,7 +128,7 @@ const ERRORS: Record<number, { title: string; text: string }> = {
   403: { title: 'Not allowed', text: 'Your role does not give you access to this page.' },
   404: { title: 'Page not found', text: 'There is nothing at this address.' },
   429: { title: 'Too many attempts', text: 'Wait a quarter of an hour, then try again.' },
-  500: { title: 'Something went wrong', text: 'That is our fault, not yours. Please try again in a moment.' },
+  503: { title: 'Something went wrong', text: 'That is our fault, not yours. Please try again in a moment.' },
 }
 const OUTDATED = {
   title: 'This page was out of date',
@@ -141,8 +141,9 @@ const errorPage = (status: number) => ({ status, ...(ERRORS[status] ?? UNUSABLE)
 /** Says what a visitor can do about it; what happened goes to the log. */
 const handleError: ErrorRequestHandler = (error, _req, res, next) => {
   if (res.headersSent) return next(error)
-  const status = error?.status >= 400 && error.status < 500 ? error.status : 500
-  if (status === 500) console.error(error)
+  // Mostly Redis is away. Then nobody is signed out, so do not send anybody to the sign-in page.
+  const status = error?.status >= 400 && error.status < 500 ? error.status : 503
+  if (status === 503) console.error(error?.code ?? error)
   const page = error?.code === 'EBADCSRFTOKEN' ? { status, ...OUTDATED } : errorPage(status)
   res.status(status).render('error', page)
 }

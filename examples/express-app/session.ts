@@ -1,6 +1,6 @@
 /** What a session holds here, and the four things that routes do with one. */
 import { isIP } from 'node:net'
-import type { Request, RequestHandler, Response } from 'express'
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import session, { type Store } from 'express-session'
 import type { Role, User, Users } from './users.ts'
 
@@ -37,6 +37,12 @@ export const sessions = (store: Store, secret: string): RequestHandler =>
     cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto', maxAge: VISIT },
   })
 
+/** A browser whose session cannot be read gets a new one, and can sign in again. An outage is not this error. */
+export const replaceCorruptSession: ErrorRequestHandler = (error, req, _res, next) => {
+  if (error?.code !== 'SESSION_CORRUPT' || req.session) return next(error)
+  req.sessionStore.regenerate(req, next)
+}
+
 /** Ends the session, if any, and begins an anonymous one with a new id. */
 export const regenerate = (req: Request): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -57,9 +63,9 @@ export async function saveAndRedirect(req: Request, res: Response, url: string):
 /**
  * Signs this browser in under a new session id, so that an id planted before is worth nothing.
  *
- * Resolves to false, signed out, if the account changed meanwhile. Whoever changes a password or a role first changes
- * the account and then the sessions; this first saves the session and then looks at the account. So one of the two
- * always sees the other, and no session with an old password or role slips through between.
+ * Resolves to false, signed out, if the account changed meanwhile. A new password, a new role and a sign-out everywhere change
+ * the account first and the sessions second. This function saves the session first and looks at the account second. So one of
+ * the two always sees the other, and no session slips through between.
  */
 export async function startSession(
   req: Request,

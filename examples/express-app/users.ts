@@ -70,6 +70,12 @@ export class Users {
     return this.#replace(user, { role })
   }
 
+  /** Call it before you sign a user out everywhere: a sign-in or a new password that overlaps then finds the account changed. */
+  renew(id: string): void {
+    const user = this.#users.get(id)
+    if (user) this.#users.set(id, { ...user })
+  }
+
   /** Undefined if somebody else changed the account first. */
   #replace(user: User, changes: Partial<User>): User | undefined {
     if (this.#users.get(user.id) !== user) return undefined

@@ -1,4 +1,4 @@
-// require() loads the package, which is ESM, on Node 20.19, 22.12 and newer.
+const { randomBytes } = require('node:crypto')
 const express = require('express')
 const session = require('express-session')
 const { createClient } = require('redis')
@@ -15,10 +15,11 @@ async function main() {
   app.use(
     session({
       store,
-      secret: process.env.SESSION_SECRET ?? 'replace me',
+      // Without SESSION_SECRET, a restart signs everybody out.
+      secret: process.env.SESSION_SECRET || randomBytes(32).toString('base64url'),
       resave: false,
       saveUninitialized: false,
-      cookie: { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax' },
+      cookie: { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax', secure: 'auto' },
     }),
   )
 
@@ -42,6 +43,13 @@ async function main() {
   app.post('/sign-out-others', onlyUsers, async (req, res) => {
     const signedOut = await store.destroyUser(req.session.userId, { except: req.sessionID })
     res.json({ signedOut })
+  })
+
+  // When Redis is away, nobody is signed out: answer 503, not 401. Tell the browser nothing about the error.
+  app.use((error, _req, res, next) => {
+    console.error(error.code ?? error)
+    if (res.headersSent) return next(error)
+    res.sendStatus(error.status ?? 503)
   })
 
   const port = Number(process.env.PORT || 3000)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { NestFactory } from '@nestjs/core'
 import session from 'express-session'
 import { UserSessionStore } from 'redis-user-sessions'
@@ -5,7 +6,8 @@ import { AppModule } from './app.module.js'
 
 const app = await NestFactory.create(AppModule)
 const store = app.get(UserSessionStore)
-const secret = process.env.SESSION_SECRET ?? 'replace me'
-const cookie = { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax' as const }
+// Without SESSION_SECRET, a restart signs everybody out.
+const secret = process.env.SESSION_SECRET || randomBytes(32).toString('base64url')
+const cookie = { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax', secure: 'auto' } as const
 app.use(session({ store, secret, resave: false, saveUninitialized: false, cookie }))
 await app.listen(process.env.PORT || 3000)

@@ -1,4 +1,5 @@
-import express, { type RequestHandler } from 'express'
+import { randomBytes } from 'node:crypto'
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import session from 'express-session'
 import { createClient } from 'redis'
 import { UserSessionStore } from 'redis-user-sessions'
@@ -20,10 +21,11 @@ const app = express()
 app.use(
   session({
     store,
-    secret: process.env.SESSION_SECRET ?? 'replace me',
+    // Without SESSION_SECRET, a restart signs everybody out.
+    secret: process.env.SESSION_SECRET || randomBytes(32).toString('base64url'),
     resave: false,
     saveUninitialized: false,
-    cookie: { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax' },
+    cookie: { maxAge: 24 * 60 * 60 * 1000, sameSite: 'lax', secure: 'auto' },
   }),
 )
 
@@ -51,6 +53,14 @@ app.post('/sign-out-others', onlyUsers, async (req, res) => {
   const signedOut = await store.destroyUser(req.session.userId as string, { except: req.sessionID })
   res.json({ signedOut })
 })
+
+// When Redis is away, nobody is signed out: answer 503, not 401. Tell the browser nothing about the error.
+const onError: ErrorRequestHandler = (error, _req, res, next) => {
+  console.error(error.code ?? error)
+  if (res.headersSent) return next(error)
+  res.sendStatus(error.status ?? 503)
+}
+app.use(onError)
 
 const port = Number(process.env.PORT || 3000)
 app.listen(port, () => console.log(`http://localhost:${port}`))

@@ -1,16 +1,27 @@
-/** After a password change, every other device of the user is signed out, and this one gets a new session id. */
+/** A new password signs out every other device of the user, and gives this one a new session id. */
 import type { Request } from 'express'
 import type { UserSessionStore } from 'redis-user-sessions'
+import type { Accounts } from './accounts.ts'
+import { startSession } from './start-session.ts'
 
-export async function afterPasswordChange(store: UserSessionStore, req: Request): Promise<number> {
-  const { userId, role } = req.session
-  if (!userId) throw new Error('Nobody is signed in')
+/**
+ * Resolves to how many other devices were signed out. Check the current password before you call it.
+ *
+ * Resolves to `null` if the account has changed since this session began or while this ran, by a demotion or a sign-out
+ * for instance. Then send the browser to the sign-in page.
+ */
+export async function changePassword(
+  store: UserSessionStore,
+  accounts: Accounts,
+  req: Request,
+  password: string,
+): Promise<number | null> {
+  const { userId, accountVersion } = req.session
+  if (userId === undefined || accountVersion === undefined) throw new Error('Nobody is signed in')
 
-  // The id may have leaked together with the password.
-  await new Promise<void>((resolve, reject) => {
-    req.session.regenerate((error) => (error ? reject(error) : resolve()))
-  })
-  Object.assign(req.session, { userId, role })
-
+  const account = await accounts.setPassword(userId, accountVersion, password)
+  if (!account) return null
+  // The old session id may have leaked together with the old password.
+  if (!(await startSession(req, accounts, account))) return null
   return store.destroyUser(userId, { except: req.sessionID })
 }

@@ -1,4 +1,4 @@
-/** Admins may be signed in on one device, everyone else on three. A sign-in beyond that signs out another device. */
+/** Admins may be signed in on one device, everyone else on three. A sign-in beyond the limit signs out another device. */
 import { UserSessionStore, type UserSessionStoreOptions } from 'redis-user-sessions'
 
 export function storeWithLimits(
@@ -7,7 +7,7 @@ export function storeWithLimits(
 ): UserSessionStore {
   const store = new UserSessionStore({
     ...options,
-    // Asked of the session that signs in: the others that expire soonest go, never this one.
+    // Called with the session that signs in. That session stays; of the others, those that expire soonest go.
     maxUserSessions: ({ role }) => (role === 'admin' ? 1 : 3),
   })
 

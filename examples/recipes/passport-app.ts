@@ -1,5 +1,5 @@
 /** Passport: the store finds `session.passport.user` by itself, so that sign-in and logout need nothing but Passport. */
-import express, { type RequestHandler } from 'express'
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import session from 'express-session'
 import passport from 'passport'
 import { Strategy } from 'passport-local'
@@ -34,12 +34,16 @@ export function passportApp(store: UserSessionStore, users: Users, secret: strin
   })
 
   const app = express()
-  app.use(session({ store, secret, resave: false, saveUninitialized: false, cookie: { maxAge: 3_600_000 } }))
+  const cookie = { maxAge: 3_600_000, sameSite: 'lax', secure: 'auto' } as const
+  app.use(session({ store, secret, resave: false, saveUninitialized: false, cookie }))
   app.use(express.urlencoded())
   app.use(authenticator.session())
 
-  // Passport regenerates the session on sign-in and on logout.
-  app.post('/sign-in', authenticator.authenticate('local'), (req, res) => res.send(`Hello ${req.user?.name}`))
+  // Passport regenerates the session on sign-in and on logout. Leave its option `keepSessionInfo` off: it copies what the
+  // session before held, which may be another user's, or out of date.
+  app.post('/sign-in', authenticator.authenticate('local'), (req, res) => {
+    res.type('text').send(`Hello ${req.user?.name}`) // as text: a name may contain HTML
+  })
   app.post('/sign-out', (req, res, next) => {
     req.logout((error) => (error ? next(error) : res.send('Bye')))
   })
@@ -55,5 +59,13 @@ export function passportApp(store: UserSessionStore, users: Users, secret: strin
   app.post('/sign-out-others', onlyUsers, async (req, res) => {
     res.json({ signedOut: await store.destroyUser(req.user?.id as string, { except: req.sessionID }) })
   })
+
+  // When Redis or your database is away, nobody is signed out: answer 503, not 401.
+  const onError: ErrorRequestHandler = (error, _req, res, next) => {
+    console.error(error.code ?? error)
+    if (res.headersSent) return next(error)
+    res.sendStatus(error.status ?? 503)
+  }
+  app.use(onError)
   return app
 }

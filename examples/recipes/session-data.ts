@@ -3,5 +3,7 @@ declare module 'express-session' {
   interface SessionData {
     userId?: string
     role?: 'admin' | 'editor' | 'member'
+    /** The version that the account had when this session began. */
+    accountVersion?: number
   }
 }

@@ -1,4 +1,4 @@
-/** A service without Express: bearer tokens that belong to a user and can be revoked, listed beside his browsers. */
+/** A service without Express: bearer tokens that belong to a user, are listed beside the user's browsers, and can be revoked. */
 import { createServer, type IncomingMessage } from 'node:http'
 import { createSession, deleteSession, readSession, type SessionClient } from 'redis-user-sessions'
 
@@ -20,9 +20,10 @@ export function tokenService(client: SessionClient) {
       const session = token ? await readSession<{ kind?: string }>({ client, sessionId: token }) : null
       // A browser's session has no `kind`: its id does not pass for a token.
       if (session?.kind !== 'token') return res.writeHead(401).end('No valid token')
-      res.end(`Hello ${session.userId}`)
+      res.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`Hello ${session.userId}`)
     } catch {
-      res.writeHead(503).end('Try again later') // Redis is away: that is not a sign-out
+      // Redis is away: nobody is signed out. The error may name the token, so this does not log it.
+      res.writeHead(503).end('Try again later')
     }
   })
 }

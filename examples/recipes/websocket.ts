@@ -1,17 +1,17 @@
-/** WebSockets with `ws`: a connection belongs to a session, and closes when that is revoked, in whichever process. */
+/** WebSockets with `ws`: a connection belongs to a session, and closes when any process revokes that session. */
 import { type Server, ServerResponse } from 'node:http'
 import type { Request, RequestHandler, Response } from 'express'
 import type { UserSessionStore } from 'redis-user-sessions'
 import { type WebSocket, WebSocketServer } from 'ws'
 
-/** The code of a connection whose session is over: from 4000 on, codes are the app's own. */
+/** The close code for a session that is over. Codes from 4000 on are the app's own. */
 export const SESSION_OVER = 4401
 
 const CHECK_EVERY_MS = 60_000
 
 type Connected = { userId: string; sessionId: string }
 
-/** `sessions` is what `session({ store, … })` returned; `origin` is what a browser says of your own pages. */
+/** `sessions` is what `session({ store, … })` returned. `origin` is that of your own pages, such as `https://app.example`. */
 export function webSockets(
   server: Server,
   store: UserSessionStore,
@@ -24,9 +24,9 @@ export function webSockets(
   server.on('upgrade', (req, socket, head) => {
     socket.on('error', () => socket.destroy())
     const refuse = (status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`)
-    // Browsers send cookies with WebSockets from any page: only the origin tells whose page it is.
+    // Browsers send cookies with WebSockets from any page. Only the origin tells which page it is.
     if (req.headers.origin !== origin) return refuse('403 Forbidden')
-    // Nothing is ever sent with this response: the session is loaded, and neither saved nor touched.
+    // Nothing is ever sent with this response, so the session is loaded, but neither saved nor touched.
     const unused = new ServerResponse(req) as Response
     sessions(req as Request, unused, (error) => {
       if (error) return refuse('503 Service Unavailable')
@@ -44,7 +44,7 @@ export function webSockets(
     })
   })
 
-  // Finds sessions that have expired, which nobody announces, and those whose message got lost.
+  // Finds sessions that have expired, which nobody announces, and sessions whose message got lost.
   const check = setInterval(() => store.checkRevoked().catch(console.error), CHECK_EVERY_MS)
   check.unref()
   sockets.on('close', () => clearInterval(check))

@@ -10,12 +10,12 @@ const USAGE = `Usage: node reindex.js [options]
   --url <url>           Redis, such as redis://user:password@host:6379/0; default REDIS_URL, else redis://localhost:6379
   --cluster             the URL is that of a node of a Redis Cluster
   --prefix <prefix>     what session keys begin with; default "sess:", as connect-redis has it
-  --user-prefix <text>  what index keys begin with; default "user:"
+  --user-prefix <text>  what index keys begin with; default that of the store, "user:" and the prefix
   --scan-count <n>      sessions per batch: fewer are easier on other clients, more are faster; default 1000
 
 Ctrl+C stops after the batch in hand. Nothing is lost: run it again.`
 
-// What tells whose a session is, as in your app. This is the default: change it here if you have the option `userId` there.
+// Whose a session is. If your app's store has the option `userId`, put the same function here.
 const userId = undefined
 
 const values = readOptions()
@@ -31,7 +31,7 @@ function readOptions() {
         url: { type: 'string', default: process.env.REDIS_URL || 'redis://localhost:6379' },
         cluster: { type: 'boolean', default: false },
         prefix: { type: 'string', default: 'sess:' },
-        'user-prefix': { type: 'string', default: 'user:' },
+        'user-prefix': { type: 'string' },
         'scan-count': { type: 'string', default: '1000' },
         help: { type: 'boolean', short: 'h', default: false },
       },

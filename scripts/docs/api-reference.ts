@@ -50,7 +50,9 @@ function declarations(): Declaration[] {
     runBin('typescript/bin/tsc', '-p', join(root, 'tsconfig.build.json'), '--outDir', directory)
     copyFileSync(join(root, 'biome.json'), join(directory, 'biome.json'))
     runBin('@biomejs/biome/bin/biome', 'format', '--write', '--vcs-enabled=false', directory)
-    const files = readdirSync(directory).filter((file) => file.endsWith('.d.ts'))
+    const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.d.ts'),
+    )
     const all = files.flatMap((file) => declarationsIn(readFileSync(join(directory, file), 'utf8')))
     return exportedNames().flatMap((name) => {
       const declared = all.filter((declaration) => declaration.name === name)

@@ -11,7 +11,7 @@ import '../../examples/recipes/session-data.ts'
 import { socketIo } from '../../examples/recipes/socket-io.ts'
 import { SESSION_OVER, webSockets } from '../../examples/recipes/websocket.ts'
 import { deleteSession, UserSessionStore } from '../../src/index.ts'
-import { useDatabase } from '../support/database.ts'
+import { HOUR, useDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { connect, type TestClient } from '../support/hooks.ts'
 
@@ -107,7 +107,7 @@ describe('Connections that stay open', () => {
       })
     }
 
-    it('refuses who is not signed in, and pages of elsewhere', async () => {
+    it('refuses browsers that are not signed in, and pages of other sites', async () => {
       const cookie = await signIn('alice')
       const refused = async (socket: WebSocket) => (await once(socket, 'error'))[0].message
       expect(await refused(open(''))).to.include('401')
@@ -173,7 +173,21 @@ describe('Connections that stay open', () => {
       }
     }
 
-    it('refuses who is not signed in, and pages of elsewhere', async () => {
+    for (const transport of ['websocket', 'polling']) {
+      it(`while Redis fails it asks nobody to sign in, and tells nothing of the error: ${transport}`, async () => {
+        const cookie = await signIn('alice')
+        const key = db.prefixes.prefix + (await sessionOf('alice'))
+        const record = (await db.client.get(key)) as string
+        await db.client.del(key)
+        await db.client.lPush(key, 'of another type') // a load that fails, with an error that names the key
+        const error = (await happens(open(cookie, [transport]), 'connect_error')) as Error
+        expect(error.message).to.equal('Try again later')
+        await db.client.set(key, record, { PX: HOUR })
+        await happens(open(cookie, [transport]), 'connect')
+      })
+    }
+
+    it('refuses browsers that are not signed in, and pages of other sites', async () => {
       const cookie = await signIn('alice')
       const refused = async (socket: Socket) => ((await happens(socket, 'connect_error')) as Error).message
       expect(await refused(open('', ['websocket']))).to.equal('Sign in first')

@@ -1,20 +1,24 @@
 /** The recipes do what docs/recipes.md says about them. */
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
-import express, { type Express, type Request } from 'express'
+import express, { type Express } from 'express'
 import session from 'express-session'
 import request from 'supertest'
 import { adminRoutes } from '../../examples/recipes/admin.ts'
-import { afterPasswordChange } from '../../examples/recipes/change-password.ts'
+import { changePassword } from '../../examples/recipes/change-password.ts'
 import { encryptedSerializer, type Key } from '../../examples/recipes/encryption.ts'
 import { storeWithLimits } from '../../examples/recipes/limit-by-role.ts'
 import { passportApp, type Users } from '../../examples/recipes/passport-app.ts'
 import '../../examples/recipes/session-data.ts'
+import { startSession } from '../../examples/recipes/start-session.ts'
 import { issueToken, revokeToken, tokenService } from '../../examples/recipes/token-service.ts'
 import { CorruptSessionError, type UserSessionStore } from '../../src/index.ts'
 import { sessionIdIn } from '../support/app.ts'
 import { HOUR, inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
+import { connect } from '../support/hooks.ts'
 import { fields, newSession, usedCookie } from '../support/sessions.ts'
+import { MemoryAccounts } from './support/accounts.ts'
+import { expectNoMarkup, MARKUP } from './support/markup.ts'
 
 type Role = 'admin' | 'member'
 
@@ -41,24 +45,134 @@ describe('The recipes', () => {
     return Object.assign(browser, { me, id: sessionIdIn(response) as string })
   }
 
-  it('change-password: this device stays, under a new session id, and the others are signed out', async () => {
-    const store = db.store()
-    const site = app(store, (app) =>
-      app.post('/password', async (req: Request, res) => res.json(await afterPasswordChange(store, req))),
-    )
-    const [here, phone, other] = await Promise.all(['eva', 'eva', 'ada'].map((user) => signedIn(site, user)))
-    const response = await here?.post('/password')
-    expect(response?.body).to.equal(1)
-    expect(sessionIdIn(response as never))
-      .to.be.a('string')
-      .and.not.equal(here?.id)
-    expect(await here?.me()).to.deep.equal({ userId: 'eva', role: 'member' })
-    expect(await phone?.me()).to.deep.equal({})
-    expect(await other?.me()).to.include({ userId: 'ada' })
-    expect((await store.userSessions('eva')).map(({ sessionId }) => sessionId)).to.deep.equal([
-      sessionIdIn(response as never),
-    ])
-    expect(await db.client.exists(db.sessionKey(here?.id as string))).to.equal(0)
+  describe('change-password', () => {
+    let accounts: MemoryAccounts
+    let store: UserSessionStore
+    let onceLoaded: () => Promise<void>
+
+    beforeEach(() => {
+      onceLoaded = async () => {}
+      accounts = new MemoryAccounts({ eva: 'admin', ada: 'member' })
+      store = db.store()
+    })
+
+    const site = () =>
+      app(store, (app) => {
+        app.post('/start/:userId', async (req, res) => {
+          const account = await accounts.byId(req.params.userId)
+          res.json({ started: account !== null && (await startSession(req, accounts, account)) })
+        })
+        app.post('/password', async (req, res) => {
+          await onceLoaded()
+          const signedOut = await changePassword(store, accounts, req, 'new')
+          res.status(signedOut === null ? 409 : 200).json(signedOut)
+        })
+      })
+
+    async function started(site: Express, userId: string) {
+      const browser = request.agent(site)
+      const response = await browser.post(`/start/${userId}`)
+      expect(response.body).to.deep.equal({ started: true })
+      const me = async () => (await browser.get('/me')).body
+      return Object.assign(browser, { me, id: sessionIdIn(response) as string })
+    }
+
+    const ids = async (userId: string) =>
+      (await db.store().userSessions(userId)).map(({ sessionId }) => sessionId)
+
+    it('this device stays, under a new session id, and the others are signed out', async () => {
+      const app = site()
+      const here = await started(app, 'eva')
+      const [phone, other] = [await started(app, 'eva'), await started(app, 'ada')]
+      const response = await here.post('/password').expect(200)
+      expect(response.body).to.equal(1)
+      expect(accounts.password('eva')).to.equal('new')
+      const newId = sessionIdIn(response)
+      expect(newId).to.be.a('string').and.not.equal(here.id)
+      expect(await ids('eva')).to.deep.equal([newId])
+      expect(await here.me()).to.deep.equal({ userId: 'eva', role: 'admin' })
+      expect(await phone.me()).to.deep.equal({})
+      expect(await other.me()).to.include({ userId: 'ada' })
+      expect(await db.client.exists(db.sessionKey(here.id))).to.equal(0)
+    })
+
+    it('the role is that of the account, whatever the session said', async () => {
+      const here = await started(site(), 'eva')
+      await store.updateUser('eva', { role: 'editor' })
+      await here.post('/password').expect(200)
+      expect(await here.me()).to.deep.equal({ userId: 'eva', role: 'admin' })
+    })
+
+    /** Where in the request the admin comes between, from its load to its answer. */
+    const moments: Record<string, (interrupt: () => Promise<void>) => void> = {
+      'after the session is loaded': (interrupt) => {
+        onceLoaded = interrupt
+      },
+      'before the password is stored': (interrupt) => accounts.before('setPassword', interrupt),
+      'after the password is stored': (interrupt) => accounts.after('setPassword', interrupt),
+      'before the old session is destroyed': (interrupt) => around('destroy', { before: interrupt }),
+      'after the old session is destroyed': (interrupt) => around('destroy', { after: interrupt }),
+      'before the new session is saved': (interrupt) => around('set', { before: interrupt }),
+      'after the new session is saved': (interrupt) => around('set', { after: interrupt }),
+      'after the account was read again': (interrupt) => accounts.after('byId', interrupt),
+    }
+
+    /** Comes between at the first call of a method of the store, once. */
+    function around(method: 'set' | 'destroy', { before, after }: Record<string, () => Promise<void>>) {
+      const called = store[method].bind(store) as (...args: unknown[]) => Promise<void>
+      Object.assign(store, {
+        async [method](...args: unknown[]) {
+          Object.assign(store, { [method]: called })
+          const callback = args.pop() as (error?: unknown) => void
+          await before?.()
+          await called(...args)
+          await after?.()
+          callback()
+        },
+      })
+    }
+
+    for (const [moment, interruptAt] of Object.entries(moments)) {
+      it(`a demotion ${moment} is not undone`, async () => {
+        const here = await started(site(), 'eva')
+        interruptAt(async () => {
+          const account = await accounts.setRole('eva', 'member')
+          const change = { role: account?.role, accountVersion: account?.version }
+          await db.store().updateUser('eva', change as never)
+        })
+        await here.post('/password')
+        expect(accounts.interruptions).to.equal(1)
+        expect((await here.me()).role).to.not.equal('admin')
+        for (const { data } of await db.store().userSessions('eva')) {
+          expect(fields(data)).to.include({ role: 'member' })
+        }
+      })
+
+      it(`a sign-out ${moment} is not undone`, async () => {
+        const here = await started(site(), 'eva')
+        interruptAt(async () => {
+          await accounts.signOutEverywhere('eva')
+          await db.store().destroyUser('eva')
+        })
+        await here.post('/password')
+        expect(accounts.interruptions).to.equal(1)
+        expect(await here.me()).to.deep.equal({})
+        expect(await ids('eva')).to.deep.equal([])
+      })
+    }
+
+    it('a sign-in that overlaps with a sign-out everywhere signs nobody in', async () => {
+      const app = site()
+      around('set', {
+        before: async () => {
+          await accounts.signOutEverywhere('eva')
+          await db.store().destroyUser('eva')
+        },
+      })
+      const response = await request.agent(app).post('/start/eva')
+      expect(response.body).to.deep.equal({ started: false })
+      expect(await ids('eva')).to.deep.equal([])
+    })
   })
 
   it('limit-by-role: signs out whoever was away longest, and never the one that signs in', async () => {
@@ -84,9 +198,10 @@ describe('The recipes', () => {
     expect(await store.userSessions('eva')).to.have.lengthOf(3)
   })
 
-  it('admin: signs a user out, or takes his role away, and only admins may', async () => {
+  it('admin: signs a user out, or takes a role away, and only admins may', async () => {
     const store = db.store()
-    const site = app(store, (app) => app.use('/admin', adminRoutes(store)))
+    const accounts = new MemoryAccounts({ root: 'admin', eva: 'admin', ada: 'member' })
+    const site = app(store, (app) => app.use('/admin', adminRoutes(store, accounts)))
     const root = await signedIn(site, 'root', 'admin')
     const [phone, laptop] = await Promise.all([
       signedIn(site, 'eva', 'admin'),
@@ -100,6 +215,9 @@ describe('The recipes', () => {
     expect((await root.post('/admin/users/eva/sign-out')).body).to.deep.equal({ signedOut: 2 })
     expect([await phone.me(), await laptop.me()]).to.deep.equal([{}, {}])
     expect(await root.me()).to.deep.equal({ userId: 'root', role: 'admin' })
+    await root.post('/admin/users/nobody/sign-out').expect(404)
+    await root.post('/admin/users/nobody/demote').expect(404)
+    expect(await accounts.byId('eva')).to.deep.equal({ id: 'eva', role: 'member', version: 3 })
   })
 
   it('token-service: tokens are issued, work, are listed beside browsers, and are revoked', async () => {
@@ -112,6 +230,9 @@ describe('The recipes', () => {
     }
     expect((await call(`Bearer ${token}`)).text).to.equal('Hello eva')
     expect((await call()).status).to.equal(401)
+    const markup = await call(`Bearer ${await issueToken(client, MARKUP)}`)
+    expect(markup.text).to.equal(`Hello ${MARKUP}`)
+    expectNoMarkup(markup)
     expect((await call('Bearer unknown')).status).to.equal(401)
 
     const store = db.store()
@@ -136,6 +257,9 @@ describe('The recipes', () => {
     const moved = ({ keys, ...rest }: Options) => ({ ...rest, keys: keys?.map(here) })
     return {
       get: (key: string) => db.client.get(here(key)),
+      set: (key: string, ...rest: [string, object?]) => db.client.set(here(key), ...rest),
+      del: (key: string) => db.client.del(here(key)),
+      pExpireAt: (key: string, ...rest: [number, 'GT']) => db.client.pExpireAt(here(key), ...rest),
       eval: (script: string, options: Options) => db.client.eval(script, moved(options)),
       evalSha: (sha1: string, options: Options) => db.client.evalSha(sha1, moved(options)),
     }
@@ -214,6 +338,38 @@ describe('The recipes', () => {
       expect(await db.record(eva.id)).to.deep.include({ passport: { user: 'id of eva' } })
     })
 
+    it('a name with HTML in it is shown as text', async () => {
+      const form = { username: MARKUP, password: 'right' }
+      const response = await request(site()).post('/sign-in').type('form').send(form)
+      expect(response.text).to.equal(`Hello ${MARKUP}`)
+      expectNoMarkup(response)
+    })
+
+    it('a sign-in takes nothing over from the session before', async () => {
+      const browser = await device(site())
+      await db.store().updateUser('id of eva', { role: 'admin' })
+      await browser.post('/sign-in').type('form').send({ username: 'ada', password: 'right' }).expect(200)
+      const [session] = await db.store().userSessions('id of ada')
+      expect(fields(session?.data)).to.not.have.property('role')
+    })
+
+    it('answers 503 and no detail while Redis fails, and nobody is signed out', async () => {
+      const client = await connect()
+      const app = passportApp(db.store({ client }), users, 'a secret')
+      const signIn = { username: 'eva', password: 'right' }
+      const response = await request(app).post('/sign-in').type('form').send(signIn)
+      const [cookie = ''] = response.headers['set-cookie'] as unknown as string[]
+      client.destroy()
+      const { error } = console
+      const logged: unknown[] = []
+      console.error = (...words) => logged.push(...words)
+      const { status, text } = await request(app).get('/devices').set('Cookie', cookie)
+      console.error = error
+      expect(logged).to.have.lengthOf(1)
+      expect([status, text]).to.deep.equal([503, 'Service Unavailable'])
+      await request(site()).get('/devices').set('Cookie', cookie).expect(200)
+    })
+
     it('a wrong password signs nobody in', async () => {
       const browser = request.agent(site())
       await browser.post('/sign-in').type('form').send({ username: 'eva', password: 'wrong' }).expect(401)
@@ -230,7 +386,7 @@ describe('The recipes', () => {
       expect(await db.keys()).to.have.lengthOf(2)
     })
 
-    it('a sign-in as somebody else on the same browser moves to his index', async () => {
+    it('a sign-in as somebody else on the same browser moves to that user\u2019s index', async () => {
       const browser = await device(site())
       await browser.post('/sign-in').type('form').send({ username: 'ada', password: 'right' }).expect(200)
       expect(await db.index('id of eva')).to.deep.equal({})

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
+import { UserSessionStore } from '../../src/index.ts'
 import { HOUR, useDatabase } from '../support/database.ts'
 import { redisUrl } from '../support/hooks.ts'
 import { newSession } from '../support/sessions.ts'
@@ -73,7 +74,7 @@ describe('Reindexing sessions of connect-redis', function () {
       expect(unknown.complaints).to.include("Unknown option '--nonsense'")
     })
 
-    it('says where no Redis answers, and where no session has the prefix', async () => {
+    it('says that no Redis answers, or that no session has the prefix', async () => {
       const nowhere = await ended(script('--url', 'redis://127.0.0.1:1'))
       expect(nowhere.code).to.equal(1)
       expect(nowhere.complaints).to.match(/^connect ECONNREFUSED [^\n]*\n$/)
@@ -106,7 +107,9 @@ describe('Reindexing sessions of connect-redis', function () {
         await Promise.all(ids.map((id) => client.set(`sess:${id}`, record, { PX: HOUR })))
         const { code } = await ended(script('--cluster', '--url', topology.nodes[0]?.server.url as string))
         expect(code).to.equal(0)
-        expect(await client.zRange('user:eva:sessions', 0, -1)).to.have.members(ids)
+        // A store with the script's default prefix finds them under its own default `userPrefix`.
+        const listed = await new UserSessionStore({ client, prefix: 'sess:' }).userSessions('eva')
+        expect(listed.map(({ sessionId }) => sessionId)).to.have.members(ids)
         await client.close()
       })
     })

@@ -232,6 +232,31 @@ describe('The example app', () => {
       expect(await areSignedIn(desktop, thief)).to.deep.equal([true, false])
       expect(await client.zRange(indexKey(grace), 0, -1)).to.deep.equal([desktop.sessionId()])
     })
+
+    const others: Record<string, (admin: Browser, device: Browser) => Promise<Response>> = {
+      'an admin signs the user out': (admin) => admin.submit(`/admin/users/${grace.id}/sign-out`),
+      'the user signs out everywhere': (_, device) =>
+        device.submit('/account/sign-out-everywhere', { password: grace.password }),
+    }
+
+    for (const [what, signOut] of Object.entries(others)) {
+      for (const when of ['before', 'after'] as const) {
+        it(`keeps nobody signed in if ${what} right ${when} it is stored`, async () => {
+          const [admin, device, phone] = [await signedIn(ada), await signedIn(grace), await signedIn(grace)]
+          const setPassword = users.setPassword.bind(users)
+          users.setPassword = async (user, password) => {
+            if (when === 'before') await signOut(admin, phone)
+            const changed = await setPassword(user, password)
+            users.passwordMatches = async () => true // the phone still types the old one
+            if (when === 'after') await signOut(admin, phone)
+            return changed
+          }
+          await change(device, grace.password)
+          expect(await store.userSessions(grace.id)).to.deep.equal([])
+          expect(await areSignedIn(admin, device, phone)).to.deep.equal([true, false, false])
+        })
+      }
+    }
   })
 
   describe('signing in', () => {
@@ -553,13 +578,23 @@ describe('The example app', () => {
       console.error = (...args) => logged.push(...args)
       try {
         const page = await device.copy(app).get('/account')
-        expect(page.status).to.equal(500)
+        expect(page.status).to.equal(503)
         expect(page.text).to.include('Something went wrong')
         expect(page.text).not.to.match(/closed|redis:|node_modules|at .*\.ts/i)
       } finally {
         console.error = error
       }
       expect(logged).to.have.length(1)
+    })
+
+    it('lets the user of a session that cannot be read sign in again', async () => {
+      const device = await signedIn(grace)
+      const broken = device.sessionId()
+      await client.set(`${prefixes.prefix}${broken}`, '{', { expiration: 'KEEPTTL' })
+      expect((await device.get('/account')).headers.location).to.equal('/sign-in')
+      expect((await device.signIn(grace)).status).to.equal(303)
+      expect(await isSignedIn(device)).to.equal(true)
+      expect(await client.zRange(indexKey(grace), 0, -1)).to.deep.equal([device.sessionId()])
     })
   })
 })

@@ -1,6 +1,6 @@
 /**
- * What "sign out everywhere" means for a request that is under way and calls `regenerate`. Saves of the session that it loaded are
- * dropped; but `regenerate` makes a session of its own, and whose it is only the app can tell. docs/policies.md says what to do.
+ * "Sign out everywhere", while a request runs that calls `regenerate`. Saves of the session that the request loaded are dropped. But
+ * `regenerate` makes a new session, and only the app can tell whose that is. docs/policies.md says what apps should do.
  */
 import { expect } from 'chai'
 import type { Request } from 'express'
@@ -82,12 +82,12 @@ describe('A request that regenerates its session while its user is signed out ev
       })
 
       describe('an app that asks its own record of the user', () => {
-        /** In place of a row of the users' table: who is signed out everywhere has a new version. */
+        /** In place of a row of the users' table: a sign-out everywhere raises the version. */
         class Users {
           version = 1
         }
 
-        /** Copies the data, then looks: whoever revokes first changes the row and then the sessions, so that one of them sees the other. */
+        /** Copies the data, then looks at the row. A revocation changes the row first and the sessions second: one of the two sees the other. */
         async function keepSignedIn(store: UserSessionStore, req: FakeRequest, users: Users) {
           const { version } = req.session
           await regenerate(store, req)
@@ -120,7 +120,7 @@ describe('A request that regenerates its session while its user is signed out ev
           })
         }
 
-        it('keeps its user signed in where nobody signs him out', async () => {
+        it('keeps its user signed in if nobody signs the user out', async () => {
           const store = scene.store()
           const { req } = await begin(store)
           req.session.version = 1
@@ -143,7 +143,7 @@ describe('A request that regenerates its session while its user is signed out ev
 
 type FakeRequest = { sessionID: string; session: LoadedSession; sessionStore: UserSessionStore }
 
-/** A request as express-session makes it, with what `regenerate` needs. */
+/** A request as express-session makes it, with all that `regenerate` needs. */
 function requestFor(store: UserSessionStore, sessionID: string, session: LoadedSession): FakeRequest {
   const req = { sessionID, session, sessionStore: store }
   store.generate = ((request: FakeRequest) => {
@@ -159,7 +159,7 @@ function regenerate(store: UserSessionStore, req: FakeRequest): Promise<void> {
   })
 }
 
-/** What an app does that wants its user to stay signed in under the new id. */
+/** What an app does to keep its user signed in under the new id. */
 async function copyInto(store: UserSessionStore, req: FakeRequest, more: object = {}): Promise<void> {
   Object.assign(req.session, { userId: 'alice', role: 'admin', ...more })
   await store.set(req.sessionID, req.session)

@@ -49,6 +49,7 @@ export function accountRoutes({ store, users, passwordLimits }: Shared): Router 
     if (!(await users.passwordMatches(user, field(req, 'password')))) {
       return res.status(422).render('sign-out-everywhere', { error: 'That is not your password.' })
     }
+    users.renew(user.id)
     const signedOut = await store.destroyUser(user.id)
     await regenerate(req)
     req.session.flash = { kind: 'success', text: `You are signed out on ${count(signedOut, 'device')}.` }

@@ -18,7 +18,7 @@ export function adminRoutes({ store, users }: Shared): Router {
     res.render('admin', { users: await Promise.all(users.list().map(withSessions)), ROLES })
   })
 
-  /** The user whose id is in the path: another one. Nobody takes his own role here, or signs out everywhere without his password. */
+  /** The user whose id is in the path: another user. Nobody takes their own role here, or signs out everywhere without a password. */
   const findSubject: RequestHandler<{ id: string }> = (req, res, next) => {
     const subject = users.get(req.params.id)
     if (!subject) throw new PageError(404)
@@ -47,6 +47,7 @@ export function adminRoutes({ store, users }: Shared): Router {
 
   router.post('/users/:id/sign-out', findSubject, async (req, res) => {
     const subject: User = res.locals.subject
+    users.renew(subject.id)
     const signedOut = await store.destroyUser(subject.id)
     req.session.flash = {
       kind: 'success',

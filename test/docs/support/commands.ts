@@ -1,6 +1,6 @@
 /** Shell commands of the documentation that are not for a block's program, and what runs them. */
 export const shellCommands: Record<string, string> = {
-  'npm ci && npm start': 'test/example-server.test.ts starts the example; .ci/run installs',
+  'npm ci && npm start': 'test/example/server.test.ts starts the example; .ci/run installs',
   'npm ci && npm test': 'the steps dependencies and suite of .ci/run',
   'npm install': 'test/docs/reindex.test.ts runs the script, with the packages of this checkout',
   'npm start -- --url redis://localhost:6379 --prefix sess:': 'test/docs/reindex.test.ts',

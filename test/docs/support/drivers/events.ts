@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { createClient } from 'redis'
 import { UserSessionStore } from '../../../../src/index.ts'
+import { expectSafeToCopy } from '../copied-app.ts'
 import type { Running } from '../driver.ts'
 
 export default async function drive({ url, redisUrl, lines }: Running): Promise<void> {
@@ -20,4 +21,8 @@ export default async function drive({ url, redisUrl, lines }: Running): Promise<
   const [created, destroyed] = lines.slice(-2)
   expect(created).to.match(/ of eva is new$/)
   expect(destroyed).to.equal(created?.replace('is new', 'is over: revoked'))
+  await client.close()
+  await subscriber.close()
+
+  await expectSafeToCopy({ url, redisUrl, pages: ['/events'] })
 }

@@ -1,0 +1,17 @@
+/**
+ * Lets a browser whose session cannot be read sign in again. Without this, each of its requests fails until the record
+ * expires: express-session loads the session before any route runs, the sign-in page included.
+ *
+ *     app.use(session({ store, … }))
+ *     app.use(replaceCorruptSession)
+ */
+import type { ErrorRequestHandler } from 'express'
+
+export const replaceCorruptSession: ErrorRequestHandler = (error, req, _res, next) => {
+  // Only what this request could not load. An outage of Redis or of a key service destroys nothing.
+  if (error?.code !== 'SESSION_CORRUPT' || req.session) return next(error)
+  // Its message has the session id in it, and its cause may have a part of the record: neither belongs in a log.
+  console.warn('A session could not be read, and was replaced by an anonymous one')
+  // Deletes the record and its index entry, and gives the browser a new session id.
+  req.sessionStore.regenerate(req, next)
+}
