@@ -4,10 +4,9 @@
  */
 export function namingCluster(error: unknown): unknown {
   if (!(error instanceof Error) || !/^(CROSSSLOT|MOVED|ASK) /.test(error.message)) return error
-  const { message } = error
-  if (message.endsWith(advice)) return error
+  const { message, stack } = error
   error.message = `${message}; ${advice}`
-  error.stack = error.stack?.replace(message, error.message)
+  error.stack = stack?.replace(message, error.message)
   return error
 }
 

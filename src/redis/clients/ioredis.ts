@@ -50,10 +50,9 @@ export function isIoredis(given: object): boolean {
   )
 }
 
-/** Why a thing of ioredis is no client for sessions; `undefined` if it is one. */
+/** Why a client of ioredis is none for sessions; `undefined` if it is one. */
 export function ioredisProblem(given: object): string | undefined {
-  const { isPipeline, options } = given as { isPipeline?: unknown; options?: Options }
-  if (isPipeline === true) return 'a client, not a pipeline of one'
+  const { options } = given as { options?: Options }
   const all = [options, options?.redisOptions].filter((each) => each !== undefined)
   if (all.some(({ keyPrefix }) => keyPrefix)) {
     return 'without keyPrefix, which SCAN ignores: use prefix and userPrefix'
