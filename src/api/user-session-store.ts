@@ -14,7 +14,14 @@ import { RecentTouches } from '../requests/recent-touches.ts'
 import { Saves, type SignIn } from '../requests/save.ts'
 import { Touches } from '../requests/touch.ts'
 import { Versions } from '../requests/versions.ts'
-import { checkObject, checkSessionId, checkUserId, plainData } from '../session/arguments.ts'
+import {
+  checkNames,
+  checkObject,
+  checkSessionId,
+  checkUserId,
+  plainData,
+  type UserId,
+} from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
 import { badArgument } from '../session/errors.ts'
 import { checkTimestamp } from '../session/expiry.ts'
@@ -31,13 +38,7 @@ import { checkListener, Revocations, type RevokedListener } from '../users/revoc
 import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
 import { updateUserRecords } from '../users/update.ts'
 import { type Callback, settle } from './callback.ts'
-import {
-  type CheckedOptions,
-  checkOptions,
-  isCount,
-  limitOption,
-  type UserSessionStoreOptions,
-} from './options.ts'
+import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
 
 export interface DestroyUserOptions {
@@ -91,7 +92,7 @@ export class UserSessionStore extends Store {
       limitOf: (session) => this.#limitOf(session),
       refuse: (signIn) => this.#refuse(signIn),
       signedIn: (signIn) => this.#signedIn(signIn),
-      rejects: limitOption(checked.maxUserSessions).onLimit === 'reject',
+      rejects: checked.maxUserSessions?.onLimit === 'reject',
     })
     const interval = checked.touchInterval === undefined ? undefined : checked.touchInterval * 1000
     this.#touches = new Touches(this.#access, this.#versions, recent, this.#saves, interval)
@@ -205,11 +206,11 @@ export class UserSessionStore extends Store {
   }
 
   /** The live sessions of a user, most recently active first. Records that cannot be read are left out. */
-  userSessions(userId: string | number, callback?: Callback<UserSession[]>): Promise<UserSession[]> {
+  userSessions(userId: UserId, callback?: Callback<UserSession[]>): Promise<UserSession[]> {
     return settle(this.#userSessions(userId), callback)
   }
 
-  async #userSessions(userId: string | number): Promise<UserSession[]> {
+  async #userSessions(userId: UserId): Promise<UserSession[]> {
     const sessions = await listUser(this.#access, checkUserId(userId))
     return sessions
       .map((listed) => {
@@ -226,14 +227,10 @@ export class UserSessionStore extends Store {
    * Signs a user out everywhere, or everywhere but in one session; resolves to how many sessions that were. Each session is
    * deleted for good. One that is created meanwhile may be signed out or not.
    */
-  destroyUser(userId: string | number, callback?: Callback<number>): Promise<number>
+  destroyUser(userId: UserId, callback?: Callback<number>): Promise<number>
+  destroyUser(userId: UserId, options?: DestroyUserOptions, callback?: Callback<number>): Promise<number>
   destroyUser(
-    userId: string | number,
-    options?: DestroyUserOptions,
-    callback?: Callback<number>,
-  ): Promise<number>
-  destroyUser(
-    userId: string | number,
+    userId: UserId,
     options?: DestroyUserOptions | Callback<number>,
     callback?: Callback<number>,
   ): Promise<number> {
@@ -241,24 +238,20 @@ export class UserSessionStore extends Store {
     return settle(this.#destroyUser(userId, options), callback)
   }
 
-  async #destroyUser(id: string | number, options: DestroyUserOptions = {}): Promise<number> {
+  async #destroyUser(id: UserId, options: DestroyUserOptions = {}): Promise<number> {
     const userId = checkUserId(id)
-    const { except } = checkObject(options, 'options') as DestroyUserOptions
+    const { except } = checkNames(options, ['except'], 'options') as DestroyUserOptions
     if (except !== undefined) checkSessionId(except, 'options.except')
     const revoke = (access: Access) => revokeUser(access, userId, except)
     return this.#revoking('revoked', revoke, (revoked) => revoked)
   }
 
   /** Signs out one session of this user, by its handle or its id; resolves to `false` where it is not his. */
-  destroyUserSession(
-    userId: string | number,
-    handle: string,
-    callback?: Callback<boolean>,
-  ): Promise<boolean> {
+  destroyUserSession(userId: UserId, handle: string, callback?: Callback<boolean>): Promise<boolean> {
     return settle(this.#destroyUserSession(userId, handle), callback)
   }
 
-  async #destroyUserSession(userId: string | number, handle: string): Promise<boolean> {
+  async #destroyUserSession(userId: UserId, handle: string): Promise<boolean> {
     const [user, name] = [checkUserId(userId), checkSessionId(handle, 'handle')]
     const revoke = (access: Access) => revokeByHandle(access, user, name)
     return this.#revoking('revoked', revoke, (revoked) => revoked > 0)
@@ -271,15 +264,11 @@ export class UserSessionStore extends Store {
    *
    * @throws {SessionUserError} where `data` would change whose session it is; such a session is not changed.
    */
-  updateUser(
-    userId: string | number,
-    data: Partial<SessionData>,
-    callback?: Callback<number>,
-  ): Promise<number> {
+  updateUser(userId: UserId, data: Partial<SessionData>, callback?: Callback<number>): Promise<number> {
     return settle(this.#updateUser(userId, data), callback)
   }
 
-  async #updateUser(id: string | number, data: object): Promise<number> {
+  async #updateUser(id: UserId, data: object): Promise<number> {
     const userId = checkUserId(id)
     const patch = plainData(data, 'data')
     if (patch.expires !== undefined) checkTimestamp(patch.expires, 'data.expires')
@@ -372,8 +361,7 @@ export class UserSessionStore extends Store {
 
   async #signedIn({ sessionId, owner, limit, isNew }: SignIn): Promise<void> {
     if (isNew) emitLater(this, 'created', { sessionId, handle: handleOf(sessionId), userId: owner })
-    if (owner === null || limit === undefined || limitOption(this.#maxUserSessions).onLimit === 'reject')
-      return
+    if (owner === null || limit === undefined || this.#maxUserSessions?.onLimit === 'reject') return
     await enforceLimit(this.#revocations.because('limit'), owner, sessionId, limit)
   }
 
@@ -382,7 +370,7 @@ export class UserSessionStore extends Store {
   }
 
   #limitOf(session: object): number | undefined {
-    const { limit } = limitOption(this.#maxUserSessions)
+    const limit = this.#maxUserSessions?.limit
     if (typeof limit !== 'function') return limit
     const own = limit(session as SessionData)
     if (!isCount(own)) throw badArgument('maxUserSessions(session)', 'a positive integer', own)

@@ -8,7 +8,6 @@ import { createdOf, isOver, type Lifetimes } from '../session/lifetime.ts'
 import { storedOwner, type UserIdOption } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { SessionClient } from './clients/client.ts'
-import { sharingDeadline } from './clients/deadline.ts'
 import type { Keys } from './keys.ts'
 import type { Announcement, Records, StoredRecord } from './records.ts'
 import { hasPrefix } from './scripts/script.ts'
@@ -93,7 +92,7 @@ export function hasEnded(access: Access, { data, until }: Pick<StoredSession, 'd
 export async function fetchRaw({ client, keys }: Access, sessionId: string): Promise<string | null> {
   const key = keys.session(sessionId)
   try {
-    const raw = await sharingDeadline(client).get(key)
+    const raw = await client.get(key)
     return raw === null || raw === undefined ? null : String(raw)
   } catch (error) {
     throw hasPrefix(error, 'WRONGTYPE') ? wrongType(key, error) : error

@@ -1,6 +1,5 @@
 /** Writes and removals that touch a session's key alone, and so are the same on one server and on Cluster. */
 import type { SessionClient } from './clients/client.ts'
-import { sharingDeadline } from './clients/deadline.ts'
 import type { Keys } from './keys.ts'
 import type { Outcome, Write } from './records.ts'
 import { outcome, writeArguments } from './replies.ts'
@@ -45,7 +44,7 @@ async function create(
   expires: number,
 ): Promise<Outcome> {
   const key = keys.session(sessionId)
-  const written = await sharingDeadline(client).set(key, record, {
+  const written = await client.set(key, record, {
     expiration: { type: 'PXAT', value: expires },
     condition: 'NX',
   })
@@ -76,7 +75,7 @@ async function replaceIfEqual(
 ): Promise<unknown> {
   if ((withoutIfeq.get(client) ?? 0) > Date.now()) return 'unknown'
   try {
-    return await sharingDeadline(client).set(key, record, {
+    return await client.set(key, record, {
       expiration: { type: 'PXAT', value: expires },
       condition: 'IFEQ',
       matchValue: expected,
@@ -90,6 +89,6 @@ async function replaceIfEqual(
 
 /** Tells what is there instead of what was expected. */
 async function notWritten(client: SessionClient, key: string): Promise<Outcome> {
-  const current = await sharingDeadline(client).get(key)
+  const current = await client.get(key)
   return { done: false, current: current === null || current === undefined ? null : String(current) }
 }

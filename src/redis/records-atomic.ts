@@ -1,5 +1,4 @@
 import type { SessionClient } from './clients/client.ts'
-import { sharingDeadline } from './clients/deadline.ts'
 import type { Keys } from './keys.ts'
 import { runWrite, writeOneKey } from './one-key.ts'
 import {
@@ -44,7 +43,7 @@ export class AtomicRecords implements Records {
   }
 
   async touch(sessionId: string, expires: number): Promise<void> {
-    await sharingDeadline(this.client).pExpireAt(this.keys.session(sessionId), expires, 'GT')
+    await this.client.pExpireAt(this.keys.session(sessionId), expires, 'GT')
   }
 
   async remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {
@@ -71,7 +70,7 @@ export class AtomicRecords implements Records {
 
   /** What is anonymous has no entry to remove with it, and no message to publish. */
   async #delete(key: string): Promise<Outcome> {
-    return outcome(await sharingDeadline(this.client).del(key))
+    return outcome(await this.client.del(key))
   }
 
   async evict(owner: string, removal: Removal, limit: number): Promise<Outcome | null> {

@@ -1,7 +1,6 @@
 import { CorruptSessionError } from '../session/errors.ts'
 import { settleAll } from '../session/settle-all.ts'
 import type { SessionClient } from './clients/client.ts'
-import { sharingDeadline } from './clients/deadline.ts'
 import type { Keys } from './keys.ts'
 import { runWrite, writeOneKey } from './one-key.ts'
 import {
@@ -119,7 +118,7 @@ export class ClusterRecords implements Records {
   }
 
   async touch(sessionId: string, expires: number): Promise<void> {
-    await sharingDeadline(this.client).pExpireAt(this.keys.session(sessionId), expires, 'GT')
+    await this.client.pExpireAt(this.keys.session(sessionId), expires, 'GT')
   }
 
   remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {

@@ -1,7 +1,7 @@
 /** Lists sessions that another store wrote in the indexes of their users. */
 import { type Access, hasEnded, readable, type StoredSession } from '../redis/access.ts'
 import type { Seen, StoredRecord } from '../redis/records.ts'
-import { checkObject } from '../session/arguments.ts'
+import { checkNames } from '../session/arguments.ts'
 import { badArgument, SessionConflictError } from '../session/errors.ts'
 import { forever } from '../session/expiry.ts'
 import { createdOf, sealed } from '../session/lifetime.ts'
@@ -37,7 +37,7 @@ export async function reindexSessions(access: Access, options: ReindexOptions): 
 }
 
 function checkReindexOptions(options: ReindexOptions): ReindexOptions {
-  const { onProgress, signal } = checkObject(options, 'options') as ReindexOptions
+  const { onProgress, signal } = checkNames(options, ['onProgress', 'signal'], 'options') as ReindexOptions
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw badArgument('options.onProgress', 'a function', onProgress)
   }

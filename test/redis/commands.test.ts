@@ -3,11 +3,11 @@
 import { expect } from 'chai'
 import type { Session } from 'express-session'
 import type { UserSessionStoreOptions } from '../../src/index.ts'
-import * as scripts from '../support/scripts.ts'
 import { appWith, browser, sessionOf } from '../support/app.ts'
 import { HOUR, SECOND } from '../support/database.ts'
 import { watch } from '../support/paused-client.ts'
 import { load, newId, onEveryStage, type Scene } from '../support/scene.ts'
+import * as scripts from '../support/scripts.ts'
 import { cookie, newSession } from '../support/sessions.ts'
 
 const SESSIONS = 3

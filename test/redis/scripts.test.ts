@@ -1,6 +1,7 @@
 /** The Lua scripts do what their headers say: outcomes, what they write, and that what they refuse changes nothing. */
 import { expect } from 'chai'
 import { CorruptSessionError } from '../../src/index.ts'
+import { HOUR, MINUTE, rejection, useDatabase } from '../support/database.ts'
 import {
   condemnScript,
   evictScript,
@@ -16,7 +17,6 @@ import {
   touchScript,
   writeScript,
 } from '../support/scripts.ts'
-import { HOUR, MINUTE, rejection, useDatabase } from '../support/database.ts'
 
 describe('The script', () => {
   const db = useDatabase()

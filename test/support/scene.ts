@@ -4,6 +4,8 @@ import { expect } from 'chai'
 import type { Request } from 'express'
 import type { Session, SessionData } from 'express-session'
 import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.ts'
+import { freshPrefixes, type Prefixes } from './hooks.ts'
+import { type Call, type Choice, pauseAfter, pauseBefore, runs } from './paused-client.ts'
 import {
   lowerScript,
   raiseScript,
@@ -12,8 +14,6 @@ import {
   touchScript,
   writeScript,
 } from './scripts.ts'
-import { freshPrefixes, type Prefixes } from './hooks.ts'
-import { type Call, type Choice, pauseAfter, pauseBefore, runs } from './paused-client.ts'
 import { type Fields, newSession } from './sessions.ts'
 import { type AnyClient, onEveryTopology, type Topology, type TopologyName } from './topologies.ts'
 

@@ -11,11 +11,11 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import * as scripts from '../support/scripts.ts'
 import { HOUR, inMs, MINUTE, rejection } from '../support/database.ts'
 import { freshPrefixes } from '../support/hooks.ts'
 import { ClientDied, dieAfter, watch } from '../support/paused-client.ts'
 import { load, onEveryStage, Scene } from '../support/scene.ts'
+import * as scripts from '../support/scripts.ts'
 import { cookie, type Fields, newSession } from '../support/sessions.ts'
 import type { AnyClient } from '../support/topologies.ts'
 

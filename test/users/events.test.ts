@@ -1,13 +1,13 @@
 /** The events of a store, and `onRevoked` and `checkRevoked` within one process. */
 import { expect } from 'chai'
 import { deleteSession, type UserSessionStore } from '../../src/index.ts'
-import { removeScript } from '../support/scripts.ts'
 import { handleOf } from '../../src/session/handle.ts'
 import { appWith, browser, sessionOf } from '../support/app.ts'
 import { HOUR, rejection, useDatabase } from '../support/database.ts'
 import { heard, nextTurn } from '../support/heard.ts'
 import { pauseAfter, runs, watch } from '../support/paused-client.ts'
 import { load, newId, onEveryStage } from '../support/scene.ts'
+import { removeScript } from '../support/scripts.ts'
 import { cookie, newSession } from '../support/sessions.ts'
 
 describe('The events of a store', () => {

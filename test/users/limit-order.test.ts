@@ -1,8 +1,8 @@
 /** maxUserSessions: who goes first among many sessions, and that a sign-in asks Redis for no more than it needs. */
 import { expect } from 'chai'
-import { evictScript } from '../support/scripts.ts'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
 import { type Call, pauseBefore, runs, watch } from '../support/paused-client.ts'
+import { evictScript } from '../support/scripts.ts'
 import { cookie, newSession } from '../support/sessions.ts'
 
 describe('maxUserSessions', () => {

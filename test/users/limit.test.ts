@@ -1,11 +1,11 @@
 /** maxUserSessions: a user has no more sessions than he may, however many sign-ins come at once. */
 import { expect } from 'chai'
 import { createSession, type DestroyedEvent, type UserSessionStore } from '../../src/index.ts'
-import { condemnScript, evictScript, removeScript } from '../support/scripts.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import { type Call, dieAfter, dieBefore, runs, watch } from '../support/paused-client.ts'
 import { load, newId, onEveryStage, type Scene, theWrite } from '../support/scene.ts'
+import { condemnScript, evictScript, removeScript } from '../support/scripts.ts'
 import { cookie, type Fields, fields, newSession } from '../support/sessions.ts'
 
 const LIMIT = 3

@@ -4,11 +4,11 @@ import { deleteSession, SessionConflictError } from '../../src/index.ts'
 import type { Access } from '../../src/redis/access.ts'
 import { maxAttempts } from '../../src/redis/compare-and-set.ts'
 import { indexPage, outcome, removalArguments, storedRecords } from '../../src/redis/replies.ts'
-import { pageScript } from '../support/scripts.ts'
 import { revoke } from '../../src/users/revoke.ts'
 import { HOUR, rejection, useDatabase } from '../support/database.ts'
 import { type Call, pauseBefore, watch } from '../support/paused-client.ts'
 import { theRemoval } from '../support/scene.ts'
+import { pageScript } from '../support/scripts.ts'
 import { fields, newSession } from '../support/sessions.ts'
 
 describe('Revocation', () => {
