@@ -150,7 +150,7 @@ async function underLoad(
   settings: string[],
   work: (scenery: Scenery) => Promise<void>,
 ): Promise<void> {
-  const topology = (await startTopology(name, { settings })) as Topology
+  const topology = (await startTopology(name, { settings, failover: true })) as Topology
   const client = await recommended(topology, WAIT_MS)
   try {
     const prefixes = freshPrefixes()
