@@ -13,7 +13,7 @@ import type { Node } from '../support/topologies/node.ts'
 import { type AnyClient, startTopology, type Topology, type TopologyName } from '../support/topologies.ts'
 import { figures, full, inFull } from './size.ts'
 
-const TIMEOUT = '2m'
+const TIMEOUT = '5m'
 const SESSIONS = 20
 const REPETITIONS = full ? 10 : 2
 /** Milliseconds; a replica that lives answers at once. */

@@ -16,7 +16,7 @@ import { TOPOLOGY_NAMES, type Topology, type TopologyName, type TopologyOptions 
 
 export * from './topologies/types.ts'
 
-const START_TIMEOUT = '1m'
+const START_TIMEOUT = '5m'
 
 const { TEST_TOPOLOGIES, TEST_TOPOLOGIES_STAY } = process.env
 const wanted = TEST_TOPOLOGIES ? namesIn(TEST_TOPOLOGIES) : TOPOLOGY_NAMES
