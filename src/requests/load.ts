@@ -2,6 +2,7 @@
 import type { SessionData } from 'express-session'
 import { type Access, decode, fetchRaw, hasEnded, type StoredSession } from '../redis/access.ts'
 import { cookieData, cookieExpiry, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
+import { notMissing } from '../session/errors.ts'
 import { createdOf, endOf, isFixed } from '../session/lifetime.ts'
 import { namedInRecord } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -14,6 +15,14 @@ export interface LoadedSession {
 
 /** A session's data, and the version that it is; `null` if there is none. */
 export async function loadSession(access: Access, sessionId: string): Promise<LoadedSession | null> {
+  try {
+    return await load(access, sessionId)
+  } catch (error) {
+    throw notMissing(error)
+  }
+}
+
+async function load(access: Access, sessionId: string): Promise<LoadedSession | null> {
   const raw = await fetchRaw(access, sessionId)
   if (raw === null) return null
   const decoded = decode(access, sessionId, raw)

@@ -140,3 +140,16 @@ function shownUser(userId: unknown): string {
 function unquoted(cause: unknown): unknown {
   return cause instanceof SyntaxError ? new SyntaxError('the record is not valid JSON') : cause
 }
+
+/**
+ * express-session takes any error with the code `ENOENT` for a session that does not exist. A failure, such as a socket that is not
+ * there, gets another code, and keeps its class and its message.
+ */
+export function notMissing(error: unknown): unknown {
+  if (!(error instanceof Error) || (error as { code?: unknown }).code !== 'ENOENT') return error
+  const properties = {
+    ...Object.getOwnPropertyDescriptors(error),
+    code: { value: 'SESSION_STORE_FAILED', enumerable: true },
+  }
+  return Object.defineProperties(Object.create(Object.getPrototypeOf(error)), properties)
+}

@@ -94,7 +94,7 @@ describe('Reindexing sessions of connect-redis', function () {
       let topology: Topology
 
       before(async function () {
-        this.timeout('1m')
+        this.timeout('5m')
         topology = await startTopology('cluster')
       })
 

@@ -303,7 +303,7 @@ describe('The example app', () => {
     })
 
     it('slows down after 20 wrong passwords from one address, and then refuses even the right one', async function () {
-      this.timeout(60_000)
+      this.timeout('5m')
       const device = browser()
       for (let i = 0; i < 20; i++) await device.signIn({ ...grace, password: `wrong ${i}` })
       const refused = await device.signIn(grace)
@@ -313,7 +313,7 @@ describe('The example app', () => {
     })
 
     it('slows down after 50 wrong passwords for one name from many addresses, but not whoever is signed in', async function () {
-      this.timeout(60_000)
+      this.timeout('5m')
       const owner = await signedIn(grace)
       const guess = (i: number, name: string) =>
         browser().signIn({ name, password: 'wrong' }, { ip: `192.0.2.${i}` })
@@ -325,7 +325,7 @@ describe('The example app', () => {
     })
 
     it('slows down whoever guesses the password in a session that is not his, from many addresses', async function () {
-      this.timeout(60_000)
+      this.timeout('5m')
       const thief = await signedIn(grace)
       const _csrf = token(await thief.get('/account/sign-out-everywhere'))
       const guess = (i: number) =>
@@ -335,7 +335,7 @@ describe('The example app', () => {
     })
 
     it('counts no forms of other sites, which know no CSRF token', async function () {
-      this.timeout(60_000)
+      this.timeout('5m')
       const victim = browser()
       for (let i = 0; i < 25; i++) {
         expect((await browser().post('/sign-in', { name: grace.name, password: 'x' })).status).to.equal(403)

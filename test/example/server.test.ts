@@ -46,7 +46,7 @@ async function answerOf(url: string): Promise<Response> {
 }
 
 describe('npm start', function () {
-  this.timeout('1m')
+  this.timeout('5m')
 
   afterEach(() => {
     for (const child of started.splice(0)) child.kill('SIGKILL')

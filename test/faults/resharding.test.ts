@@ -15,7 +15,7 @@ import { type AnyClient, startTopology, type Topology } from '../support/topolog
 import { pause } from './load.ts'
 import { figures, full, inFull } from './size.ts'
 
-const TIMEOUT = full ? '30m' : '2m'
+const TIMEOUT = full ? '60m' : '10m'
 const OPERATIONS = full ? 50_000 : 1000
 const RACES = full ? 10_000 : 300
 const LANES = 16
@@ -31,7 +31,7 @@ describe('on three masters', () => {
   let clients: AnyClient[]
 
   before(async function () {
-    this.timeout('1m')
+    this.timeout('5m')
     topology = (await startTopology('cluster')) as Topology
     clients = await Promise.all(Array.from({ length: CLIENTS }, () => topology.connect()))
   })

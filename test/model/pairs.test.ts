@@ -130,7 +130,7 @@ const MANY_COMMANDS = 60
 const THOROUGH = Number(process.env.MODEL_SECONDS ?? 10) >= 60
 
 describe('two operations on one session keep the guarantees in any order', function () {
-  this.timeout('2m')
+  this.timeout('10m')
   onEveryTopology(
     (topology) => {
       const all = { ...inRequests, ...moves, ...functions }

@@ -102,7 +102,7 @@ describe('under the least ACL rule', () => {
   describe('of Redis Cluster', () => {
     let cluster: Topology
     before(async function () {
-      this.timeout('1m')
+      this.timeout('5m')
       cluster = await startTopology('cluster')
     })
     after(() => cluster.stop())

@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { createClient, createClientPool, TimeoutError } from 'redis'
 import type { SessionClient } from '../../src/index.ts'
 import { UserSessionStore } from '../../src/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { newSession } from '../support/sessions.ts'
 import { type ServerHandle, spawnServer } from '../support/spawn-server.ts'
 
@@ -45,6 +46,11 @@ describe('A command that Redis was not sent within the timeout of its client', (
     await lost
   }
 
+  async function restartServer(): Promise<void> {
+    await server.restart()
+    await eventually('the client to be connected again', () => client.isReady)
+  }
+
   it('is taken back and rejects, as many as there are', async () => {
     await loseServer()
     const results = await Promise.allSettled(
@@ -54,7 +60,7 @@ describe('A command that Redis was not sent within the timeout of its client', (
     )
     const reasons = results.map((result) => (result as PromiseRejectedResult).reason)
     for (const reason of reasons) expect(reason).to.be.an.instanceOf(TimeoutError)
-    await server.restart()
+    await restartServer()
     expect(await store.length(), 'nothing is written later').to.equal(0)
   })
 
@@ -64,8 +70,7 @@ describe('A command that Redis was not sent within the timeout of its client', (
       const error = await store.get('id').catch((error) => error)
       expect(error).to.be.an.instanceOf(TimeoutError)
     }
-    await server.restart()
-    await client.ping()
+    await restartServer()
     expect(await store.get('id')).to.equal(null)
   })
 

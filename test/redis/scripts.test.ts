@@ -1,7 +1,7 @@
 /** The Lua scripts do what their headers say: outcomes, what they write, and that what they refuse changes nothing. */
 import { expect } from 'chai'
 import { CorruptSessionError } from '../../src/index.ts'
-import { HOUR, MINUTE, rejection, useDatabase } from '../support/database.ts'
+import { HOUR, HOUR, MINUTE, MINUTE, rejection, rejection, SECOND, useDatabase, useDatabase } from '../support/database.ts'
 import {
   condemnScript,
   evictScript,
@@ -70,7 +70,7 @@ describe('The script', () => {
     for (;;) {
       const ms = await clock()
       if (ms % 1000 >= from && ms % 1000 < to) return ms
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await new Promise((resolve) => setImmediate(resolve))
     }
   }
 
@@ -160,14 +160,13 @@ describe('The script', () => {
       ] as const) {
         const before = await clockWithin(from, to)
         const second = before - (before % 1000)
-        const entries = Array.from({ length: 1000 }, (_, ms) => [`ms${ms}`, second + ms] as const)
+        const entries = Array.from({ length: 10 * SECOND }, (_, ms) => [`ms${ms}`, second + ms] as const)
         await listed(eva(), Object.fromEntries(entries))
         await call(writeScript, [s1(), eva()], 's1', soon, '', 'r1', 1)
         const after = await clock()
         const left = Object.values(await scores(eva()))
-        expect(Math.min(...left)).to.be.within(before + 1, Math.max(after + 1, second + 1000))
+        expect(Math.min(...left)).to.be.within(before + 1, after + 1)
         expect(left).to.include(soon)
-        if (after < second + 999) expect(Math.min(...left)).to.be.at.most(after + 1)
         await db.client.del([s1(), eva()])
       }
     })

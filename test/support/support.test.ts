@@ -25,7 +25,9 @@ import { moveSlot } from './topologies/move-slot.ts'
 import { type AdminClient, startServer } from './topologies/node.ts'
 import { type AnyClient, onEveryTopology, startTopology } from './topologies.ts'
 
-const ANSWERS_WITHIN_MS = 300
+const ANSWERS_WITHIN_MS = 10_000
+/** A server that is paused says nothing, however long one waits. */
+const SILENT_FOR_MS = 300
 
 describe('Test support: finding a Redis', () => {
   it('works for every test', async () => {
@@ -102,7 +104,7 @@ describe('Test support: a spawned server', () => {
     await server.restart()
     expect([server.dead, await answers(server.port)]).to.deep.equal([false, true])
     await server.pause()
-    expect([server.paused, await answers(server.port)]).to.deep.equal([true, false])
+    expect([server.paused, await answers(server.port, SILENT_FOR_MS)]).to.deep.equal([true, false])
     await server.resume()
     expect([server.paused, await answers(server.port)]).to.deep.equal([false, true])
     await server.stop()
@@ -165,7 +167,7 @@ describe('Test support: topologies', () => {
 
 describe('Test support: failover', () => {
   it('follows Sentinel to the promoted replica', async () => {
-    const sentinel = await startTopology('sentinel', { sentinels: 3 })
+    const sentinel = await startTopology('sentinel', { sentinels: 3, failover: true })
     const client = await sentinel.connect()
     await client.set('key', 'before')
     const [master] = await sentinel.masters()
@@ -183,7 +185,7 @@ describe('Test support: failover', () => {
   })
 
   it('follows a cluster to the promoted replica', async () => {
-    const cluster = await startTopology('cluster', { replicas: 1 })
+    const cluster = await startTopology('cluster', { replicas: 1, failover: true })
     expect(await cluster.masters()).to.have.length(3)
     const master = await cluster.masterOf('key')
     await master.server.kill()
@@ -300,10 +302,10 @@ async function scan(client: AdminClient, prefix: string): Promise<string[]> {
   return found
 }
 
-/** Whether a Redis answers on this port within a moment. */
-async function answers(port: number): Promise<boolean> {
+/** Whether a Redis answers on this port. */
+async function answers(port: number, within = ANSWERS_WITHIN_MS): Promise<boolean> {
   const socket = connectSocket({ host: '127.0.0.1', port })
-  socket.setTimeout(ANSWERS_WITHIN_MS, () => socket.destroy(new Error('no answer')))
+  socket.setTimeout(within, () => socket.destroy(new Error('no answer')))
   try {
     socket.write('PING\r\n')
     const [reply] = await once(socket, 'data')

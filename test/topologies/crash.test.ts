@@ -19,7 +19,7 @@ import * as scripts from '../support/scripts.ts'
 import { cookie, type Fields, newSession } from '../support/sessions.ts'
 import type { AnyClient } from '../support/topologies.ts'
 
-const TIMEOUT = '1m'
+const TIMEOUT = '5m'
 const NO_KEY = -2
 const allScripts = Object.values(scripts).filter((each) => typeof each === 'object')
 

@@ -59,7 +59,7 @@ describe('maxUserSessions', () => {
       }
 
       it(`${SIMULTANEOUS} simultaneous sign-ins leave exactly ${LIMIT}, alive and listed, every time`, async function () {
-        this.timeout('1m')
+        this.timeout('5m')
         for (let round = 0; round < ROUNDS; round++) {
           const stores = Array.from({ length: 4 }, () => limited())
           const events = stores.map(destroyedBy)
@@ -258,7 +258,7 @@ describe('maxUserSessions', () => {
 
       for (const [how, die] of Object.entries({ dieBefore, dieAfter })) {
         it(`a crash (${how}) at any command of a sign-in leaves every session listed and the next at the limit`, async function () {
-          this.timeout('1m')
+          this.timeout('5m')
           for (let step = 1; ; step++) {
             const ids = await signedIn(LIMIT + 1, limited(LIMIT + 1))
             const mortal = die(scene.client, step)

@@ -297,8 +297,8 @@ describe('Revocations in other processes', () => {
     }
 
     it('after a failover of Sentinel it listens to the new master, and looks for what it missed', async function () {
-      this.timeout('1m')
-      await stage((await startTopology('sentinel')) as unknown as Topology)
+      this.timeout('5m')
+      await stage((await startTopology('sentinel', { failover: true })) as unknown as Topology)
       const there = scene.store({ subscriber: await subscriberOf(scene.topology) })
       await untilListening(scene, 1)
       const failures = failuresOf(there)
@@ -320,8 +320,8 @@ describe('Revocations in other processes', () => {
     })
 
     it('after a failover of Cluster it listens to another node, and looks for what it missed', async function () {
-      this.timeout('1m')
-      await stage((await startTopology('cluster', { replicas: 1 })) as unknown as Topology)
+      this.timeout('5m')
+      await stage((await startTopology('cluster', { replicas: 1, failover: true })) as unknown as Topology)
       const connect = async () => {
         const cluster = createCluster({
           rootNodes: scene.topology.nodes.map(({ server }) => ({ url: server.url })),
