@@ -2,15 +2,16 @@
  * Saves session objects. One that was loaded, or saved before, updates exactly the record it was made from. Any other creates a
  * session. An update of a session that is gone is dropped. An update of one that another request has saved meanwhile is merged.
  */
-import { type Access, decode, readable, type StoredSession } from '../redis/access.ts'
+import { type Access, decode, hasEnded, readable, type StoredSession } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
-import { cookieOf, maxAgeOf } from '../session/cookie.ts'
+import { cookieExpiry, cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument } from '../session/errors.ts'
 import { createdOf, earliest } from '../session/lifetime.ts'
 import { namedInRecord, namedUser } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { type Draft, dataOf, draftOf } from './draft.ts'
+import { loadedOf } from './load.ts'
 import { ancestorOf, mergeSessions } from './merge.ts'
 import type { RecentTouches } from './recent-touches.ts'
 import { type Latest, Turns } from './turns.ts'
@@ -144,7 +145,7 @@ export class Saves {
     isTouch = false,
   ): Promise<Latest | undefined> {
     const { sessionId } = loaded
-    if (latest?.raw === null) return latest
+    if (latest?.raw === null || (base.until !== null && base.until <= Date.now())) return { raw: null }
     const merge = (current: string | null) => this.#merged(loaded, base, mine, current)
     const direct = savingOf(sessionId, mine, base.raw, entryOf(base))
     const first = latest && latest.raw !== base.raw ? await merge(latest.raw) : direct
@@ -211,13 +212,15 @@ export class Saves {
     const { sessionId, attempt } = loaded
     if (current === null) return null
     const stored = await decode(this.access, sessionId, current)
+    // A late touch may have left the key of a session that has ended.
+    if (hasEnded(this.access, stored)) return null
     // Another user's session under the same id is not the one that was loaded.
     if (base.owner !== null && stored.owner !== null && stored.owner !== base.owner) return null
     const [before, after] = [await this.dataOf(sessionId, base), await this.dataOf(sessionId, mine.version)]
     const ancestor = attempt
       ? ancestorOf(before, await this.dataOf(sessionId, attempt.version), stored.data)
       : before
-    const data = withMergedExpiry(mergeSessions(ancestor, after, stored.data), mine, stored.data, base)
+    const data = withMergedExpiry(mergeSessions(ancestor, after, stored.data), mine, stored, base)
     const draft = await this.#draftOfMerged(data, stored, mine)
     return savingOf(sessionId, draft, current, entryOf(stored))
   }
@@ -227,7 +230,13 @@ export class Saves {
     const owner =
       named === namedInRecord(this.access.userId, stored.data) ? stored.owner : ownerOf(named, mine)
     const created = earliest(mine.version.created, createdOf(stored.data))
-    return draftOf(this.access, data, null, { owner, named, until: stored.until, created })
+    const { version } = loadedOf(this.access, stored, null)
+    return draftOf(this.access, data, version.rolls ? null : version, {
+      owner,
+      named,
+      until: stored.until,
+      created,
+    })
   }
 
   async dataOf(sessionId: string, { raw }: Version): Promise<SessionRecord> {
@@ -244,17 +253,24 @@ function ownerOf(named: string | null, { version }: Draft): string | null {
 function withMergedExpiry(
   merged: SessionRecord,
   mine: Draft,
-  stored: SessionRecord,
+  stored: StoredSession,
   base: Version,
 ): SessionRecord {
   const cookie = cookieOf(merged)
   if (!cookie) return merged
   const maxAge = maxAgeOf(merged)
-  if (mine.isTouched && maxAge !== null) {
+  const isMoved = mine.version.cookieExpires !== base.cookieExpires
+  if (mine.isTouched && maxAge !== null && (isMoved || !isSetOutright(stored))) {
     return { ...merged, cookie: { ...cookie, expires: new Date(Date.now() + maxAge).toISOString() } }
   }
-  const isSet = mine.version.cookieExpires !== base.cookieExpires
-  return isSet ? merged : { ...merged, cookie: { ...cookie, expires: cookieOf(stored)?.expires ?? null } }
+  return isMoved
+    ? merged
+    : { ...merged, cookie: { ...cookie, expires: cookieOf(stored.data)?.expires ?? null } }
+}
+
+/** If an update has set the expiry of a session whose cookie moves it otherwise. */
+function isSetOutright({ data, until }: StoredSession): boolean {
+  return until !== null && cookieExpiry(data) === until
 }
 
 function savingOf(
