@@ -365,7 +365,7 @@ export class UserSessionStore extends Store {
     await enforceLimit(this.#revocations.because('limit'), owner, sessionId, limit)
   }
 
-  async #refuse({ sessionId, owner, limit }: SignIn): Promise<void> {
+  async #refuse({ sessionId, owner, limit }: Omit<SignIn, 'isNew'>): Promise<void> {
     await refuseBeyond(this.#access, owner as string, sessionId, limit as number)
   }
 

@@ -48,7 +48,7 @@ export function draftOf(
   const said = cookieExpiry(data)
   const maxAge = base && touchedAge(data, base)
   if (maxAge === null)
-    return sealDraft(access, data, basis, { said, rolls: rollsBy(data, base), isTouched: false })
+    return sealDraft(access, data, basis, { said, rolls: rollsBy(data, basis), isTouched: false })
   const kept = { ...data, cookie: { ...cookieOf(data), originalMaxAge: maxAge } }
   const moved = withCookieExpiry(kept, Date.now() + maxAge)
   return sealDraft(access, moved, basis, { said, rolls: true, isTouched: true })
@@ -65,9 +65,9 @@ export function touchedAge(data: SessionRecord, base: Version): number | null {
 }
 
 /** An expiry that the app set outright stays so until a touch moves it. */
-function rollsBy(data: SessionRecord, base: Version | null): boolean {
-  if (base && !base.rolls && cookieExpiry(data) === base.cookieExpires) return false
-  return !isFixed(data)
+function rollsBy(data: SessionRecord, { until }: Basis): boolean {
+  const expires = cookieExpiry(data)
+  return !isFixed(data) && (expires === null || expires !== until)
 }
 
 function sealDraft(

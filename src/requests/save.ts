@@ -5,8 +5,8 @@
 import { type Access, decode, readable, type StoredSession } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
-import { cookieOf, maxAgeOf } from '../session/cookie.ts'
-import { badArgument } from '../session/errors.ts'
+import { cookieExpiry, cookieOf, maxAgeOf } from '../session/cookie.ts'
+import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { createdOf, earliest } from '../session/lifetime.ts'
 import { namedInRecord, namedUser } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -21,7 +21,7 @@ export interface SignInRules {
   /** How many sessions the user may have who signs in with this one; throws a `TypeError` if that is no number of sessions. */
   limitOf(session: object): number | undefined
   /** Refuses a sign-in, if the user has that many sessions. */
-  refuse(signIn: SignIn): Promise<void>
+  refuse(signIn: Omit<SignIn, 'isNew'>): Promise<void>
   /** Called, and waited for, after a session was created or has come to belong to another user. */
   signedIn(signIn: SignIn): Promise<void>
   /** If a sign-in beyond the limit is refused, and does not sign out another session. */
@@ -34,6 +34,15 @@ export interface SignIn {
   limit: number | undefined
   isNew: boolean
 }
+
+interface UpdateOptions {
+  latest?: Latest | undefined
+  limit?: number | undefined
+  isTouch?: boolean
+}
+
+/** How often a sign-in beyond the limit looks if the sessions are still there. */
+const maxLooks = 3
 
 /** A write, and the draft that it was made of. */
 type Saving = Write & { draft: Draft }
@@ -57,13 +66,14 @@ export class Saves {
     const drafted = this.#draft(loaded, data, named)
     // A draft that fails is reported in its turn.
     if (drafted instanceof Promise) drafted.catch(() => {})
-    return this.turns.take(sessionId, loaded.version === null, async (latest) => {
+    const work = async (latest: Latest | undefined) => {
       const draft = await drafted
       await this.#checkOwner(loaded, draft)
       return loaded.version === null
         ? this.#create(loaded, draft, limit)
-        : this.update(loaded, loaded.version, draft, latest, limit)
-    })
+        : this.update(loaded, loaded.version, draft, { latest, limit })
+    }
+    return loaded.version === null ? this.turns.make(sessionId, work) : this.turns.take(sessionId, work)
   }
 
   /** A draft of what an object says that was made from its version. */
@@ -108,15 +118,16 @@ export class Saves {
     if (attempt) {
       const current = await this.#current(sessionId)
       if (current && current.raw !== attempt.expected) {
-        return this.update(loaded, attempt.version, first, undefined, limit)
+        return this.update(loaded, attempt.version, first, { limit })
       }
     }
-    const write = await this.#write(loaded, first, null, limit, async (current) => {
+    const direct = savingOf(sessionId, first, null, null)
+    const write = await this.#write(loaded, direct, limit, async (current) => {
       const previous = current === null ? null : await readable(this.access, sessionId, current)
       const draft = previous ? await this.#asOldAs(previous, first) : first
       return savingOf(sessionId, draft, current, previous && entryOf(previous))
     })
-    return this.#saved(loaded, first, write as Saving, { limit, isNew: true })
+    return write ? this.#saved(loaded, first, write, limit) : undefined
   }
 
   async #current(sessionId: string): Promise<StoredSession | null> {
@@ -134,47 +145,44 @@ export class Saves {
     return draftOf(this.access, data, null, { owner, named, until, created: before })
   }
 
-  /** Saves a draft that was made from `base`. `latest` is what this process has written since, if it knows. */
+  /** Saves a draft that was made from `base`. If this process has written the session since, it begins with that. */
   async update(
     loaded: Loaded,
     base: Version,
     mine: Draft,
-    latest: Latest | undefined,
-    limit?: number,
-    isTouch = false,
+    { latest, limit, isTouch }: UpdateOptions,
   ): Promise<Latest | undefined> {
-    const { sessionId } = loaded
-    if (latest?.raw === null) return latest
-    const merge = (current: string | null) => this.#merged(loaded, base, mine, current)
-    const direct = savingOf(sessionId, mine, base.raw, entryOf(base))
-    const first = latest && latest.raw !== base.raw ? await merge(latest.raw) : direct
-    const write = await this.#write(loaded, mine, first && { ...first, isTouch }, limit, merge)
-    return write ? this.#saved(loaded, mine, write, { limit, isNew: false }) : { raw: null }
+    const merge = async (current: string | null) => {
+      const saving = await this.#merged(loaded, base, mine, current)
+      return saving && { ...saving, isTouch }
+    }
+    const direct = { ...savingOf(loaded.sessionId, mine, base.raw, entryOf(base)), isTouch }
+    const merged = latest && latest.raw !== base.raw ? await merge(latest.raw) : null
+    const write = await this.#write(loaded, merged ?? direct, limit, merge)
+    return write ? this.#saved(loaded, mine, write, limit) : undefined
   }
 
   /** Resolves to the write that took place. If the answer was lost, the next save of the object must know of the attempt. */
   async #write(
     loaded: Loaded,
-    mine: Draft,
-    first: Saving | null,
+    first: Saving,
     limit: number | undefined,
     again: (current: string | null) => Promise<Saving | null>,
   ): Promise<Saving | null> {
-    const limited = (saving: Saving | null) =>
-      saving && this.rules.rejects && limit !== undefined ? { ...saving, limit } : saving
-    let last = first ?? savingOf(loaded.sessionId, mine, null, null)
+    const limited = (saving: Saving) => (this.rules.rejects ? { ...saving, limit } : saving)
+    let last = limited(first)
     const next = async (current: string | null) => {
-      const saving = limited(await again(current))
-      if (saving) last = saving
-      return saving
+      const saving = await again(current)
+      if (saving) last = limited(saving)
+      return saving && last
     }
-    const start = limited(first ?? (loaded.version === null ? last : null))
     try {
-      for (;;) {
-        const write = await compareAndSet(this.access, start, next)
+      for (let looks = 0; looks < maxLooks; looks++) {
+        const write = await compareAndSet(this.access, last, next)
         if (write !== 'full') return write
-        await this.rules.refuse(signInOf(last, limit, loaded.version === null))
+        await this.rules.refuse(signInOf(last, limit))
       }
+      throw new SessionLimitError(last.entry?.owner as string, limit as number)
     } catch (error) {
       loaded.attempt = { version: last.draft.version, expected: last.expected }
       throw error
@@ -185,24 +193,25 @@ export class Saves {
     loaded: Loaded,
     mine: Draft,
     write: Saving,
-    { limit, isNew }: { limit: number | undefined; isNew: boolean },
-  ): Promise<Latest> {
-    const { sessionId } = loaded
-    // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
-    loaded.version = mine.version
-    loaded.attempt = undefined
+    limit: number | undefined,
+  ): Promise<Latest | undefined> {
     const { expires, version } = write.draft
-    if (expires <= Date.now()) return { raw: null }
-    this.touches.remember(sessionId, expires, version.until)
+    const isNew = loaded.version === null && !loaded.attempt
+    // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
+    loaded.version = { ...mine.version, until: version.until }
+    loaded.attempt = undefined
+    if (expires <= Date.now()) return undefined
+    this.touches.remember(loaded.sessionId, expires, version.until)
     if (isNew || write.entry?.owner !== write.previous?.owner) {
-      await this.rules.signedIn(signInOf(write, limit ?? (await this.#limitOfMerged(write, isNew)), isNew))
+      const counted = limit ?? (isNew ? undefined : await this.#limitOfMerged(write))
+      await this.rules.signedIn({ ...signInOf(write, counted), isNew })
     }
     return { raw: write.record }
   }
 
   /** A merge may undo a sign-out, of which this object knew nothing. */
-  async #limitOfMerged({ sessionId, record, entry }: Saving, isNew: boolean): Promise<number | undefined> {
-    if (isNew || entry === null) return undefined
+  async #limitOfMerged({ sessionId, record, entry }: Saving): Promise<number | undefined> {
+    if (entry === null) return undefined
     const { data } = await decode(this.access, sessionId, record)
     return this.rules.limitOf(data)
   }
@@ -217,7 +226,7 @@ export class Saves {
     const ancestor = attempt
       ? ancestorOf(before, await this.dataOf(sessionId, attempt.version), stored.data)
       : before
-    const data = withMergedExpiry(mergeSessions(ancestor, after, stored.data), mine, stored.data, base)
+    const data = withMergedExpiry(mergeSessions(ancestor, after, stored.data), mine, stored, base)
     const draft = await this.#draftOfMerged(data, stored, mine)
     return savingOf(sessionId, draft, current, entryOf(stored))
   }
@@ -240,21 +249,23 @@ function ownerOf(named: string | null, { version }: Draft): string | null {
   return named === version.named ? version.owner : named
 }
 
-/** A touch lets the session live as long from now as the merged cookie says. Else the expiry is that of whoever has set it. */
+/** Whoever has set the expiry outright is heard. Else the session lives as long from now as the merged cookie says. */
 function withMergedExpiry(
   merged: SessionRecord,
   mine: Draft,
-  stored: SessionRecord,
+  stored: StoredSession,
   base: Version,
 ): SessionRecord {
   const cookie = cookieOf(merged)
-  if (!cookie) return merged
+  const isSet = !mine.isTouched && mine.version.cookieExpires !== base.cookieExpires
+  if (!cookie || isSet) return merged
+  const recorded = cookieExpiry(stored.data)
   const maxAge = maxAgeOf(merged)
-  if (mine.isTouched && maxAge !== null) {
+  const isOutright = !mine.isTouched && recorded === stored.until
+  if (maxAge !== null && recorded !== null && !isOutright) {
     return { ...merged, cookie: { ...cookie, expires: new Date(Date.now() + maxAge).toISOString() } }
   }
-  const isSet = mine.version.cookieExpires !== base.cookieExpires
-  return isSet ? merged : { ...merged, cookie: { ...cookie, expires: cookieOf(stored)?.expires ?? null } }
+  return { ...merged, cookie: { ...cookie, expires: cookieOf(stored.data)?.expires ?? null } }
 }
 
 function savingOf(
@@ -279,6 +290,6 @@ function entryOf({ owner, until }: Pick<StoredSession, 'owner' | 'until'>): Inde
   return owner === null ? null : { owner, until }
 }
 
-function signInOf({ sessionId, entry }: Write, limit: number | undefined, isNew: boolean): SignIn {
-  return { sessionId, owner: entry?.owner ?? null, limit, isNew }
+function signInOf({ sessionId, entry }: Write, limit: number | undefined): Omit<SignIn, 'isNew'> {
+  return { sessionId, owner: entry?.owner ?? null, limit }
 }

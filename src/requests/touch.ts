@@ -70,11 +70,11 @@ export class Touches {
   #saveCookie(loaded: Loaded, session: SessionRecord): Promise<void> {
     const { sessionId } = loaded
     const cookie = JSON.parse(JSON.stringify(cookieData(session) ?? null))
-    return this.saves.turns.take(sessionId, false, async (latest) => {
+    return this.saves.turns.take(sessionId, async (latest) => {
       const base = loaded.version as Version
       const data = await this.#withCookie(sessionId, base, cookie)
       const draft = await draftOf(this.access, data, base, base)
-      return this.saves.update(loaded, base, draft, latest, undefined, true)
+      return this.saves.update(loaded, base, draft, { latest, isTouch: true })
     })
   }
 

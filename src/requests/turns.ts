@@ -1,13 +1,16 @@
-/** What this process has written last of a session, while saves of it are under way; `null` if the session is gone. */
+/** What this process has written last of a session, while work on it is under way. */
 export interface Latest {
-  raw: string | null
+  raw: string
 }
+
+/** Resolves to what it has written; to `undefined` if it has written nothing, or does not know. */
+type Work = (latest: Latest | undefined) => Promise<Latest | undefined>
 
 interface Queue {
   /** The end of the work so far. */
-  tail: Promise<unknown>
+  tail: Promise<void>
   /** The end of the work so far that makes the session. */
-  making: Promise<unknown>
+  making: Promise<void>
   latest: Latest | undefined
 }
 
@@ -18,27 +21,16 @@ interface Queue {
 export class Turns {
   readonly #queues = new Map<string, Queue>()
 
-  /** Runs `work` when all work on this session that was begun before has ended. It resolves to what it has written, if it knows. */
-  async take(
-    sessionId: string,
-    makes: boolean,
-    work: (latest: Latest | undefined) => Promise<Latest | undefined>,
-  ): Promise<void> {
-    const queue = this.#queues.get(sessionId) ?? {
-      tail: Promise.resolve(),
-      making: Promise.resolve(),
-      latest: undefined,
-    }
-    const turn = queue.tail.then(async () => {
-      const { latest } = queue
-      queue.latest = undefined
-      queue.latest = await work(latest)
-    })
-    const ended: Promise<void> = turn.catch(() => {}).then(() => this.#end(sessionId, queue, ended))
-    queue.tail = ended
-    if (makes) queue.making = ended
-    this.#queues.set(sessionId, queue)
-    await turn
+  /** Runs `work` when all work on this session that was begun before has ended. */
+  take(sessionId: string, work: Work): Promise<void> {
+    return this.#enqueue(sessionId, work).turn
+  }
+
+  /** As `take`, for work that makes the session. */
+  make(sessionId: string, work: Work): Promise<void> {
+    const { turn, queue } = this.#enqueue(sessionId, work)
+    queue.making = queue.tail
+    return turn
   }
 
   /** Resolves when nobody is making this session any more who began before: whoever destroys it must see it. */
@@ -46,7 +38,21 @@ export class Turns {
     await this.#queues.get(sessionId)?.making
   }
 
-  #end(sessionId: string, queue: Queue, ended: Promise<unknown>): void {
-    if (queue.tail === ended) this.#queues.delete(sessionId)
+  #enqueue(sessionId: string, work: Work): { turn: Promise<void>; queue: Queue } {
+    const done = Promise.resolve()
+    const queue = this.#queues.get(sessionId) ?? { tail: done, making: done, latest: undefined }
+    const turn = queue.tail.then(async () => {
+      const { latest } = queue
+      queue.latest = undefined
+      queue.latest = await work(latest)
+    })
+    const end: Promise<void> = turn
+      .catch(() => {})
+      .then(() => {
+        if (queue.tail === end) this.#queues.delete(sessionId)
+      })
+    queue.tail = end
+    this.#queues.set(sessionId, queue)
+    return { turn, queue }
   }
 }
