@@ -104,7 +104,7 @@ export class Saves {
     return earliest(inherited, createdOf(session), Date.now())
   }
 
-  /** Whoever reads the record must find its owner in it, which a serializer may have left out. */
+  /** A reader of the record must find its owner in it. A serializer may have left that out. */
   async #checkOwner({ sessionId, version }: Loaded, { version: { raw, owner } }: Draft): Promise<void> {
     if (this.access.serializer === JSON || owner === version?.owner) return
     const session = await readable(this.access, sessionId, raw)
@@ -249,7 +249,7 @@ function ownerOf(named: string | null, { version }: Draft): string | null {
   return named === version.named ? version.owner : named
 }
 
-/** Whoever has set the expiry outright is heard. Else the session lives as long from now as the merged cookie says. */
+/** An expiry that was set outright stays. Else the session lives as long from now as the merged cookie says. */
 function withMergedExpiry(
   merged: SessionRecord,
   mine: Draft,

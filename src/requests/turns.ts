@@ -33,7 +33,7 @@ export class Turns {
     return turn
   }
 
-  /** Resolves when nobody is making this session any more who began before: whoever destroys it must see it. */
+  /** Resolves when all work has ended that makes this session and was begun before. A revocation must see its result. */
   async made(sessionId: string): Promise<void> {
     await this.#queues.get(sessionId)?.making
   }

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 
 /**
  * Why a session was destroyed: `logout` by `destroy`; `revoked` by `destroyUser`, `destroyUserSession` or `clear`; `limit`
- * because a sign-in went beyond `maxUserSessions`; `missed` where a check found it gone, for whatever reason.
+ * because a sign-in went beyond `maxUserSessions`; `missed` if a check found it gone, for whatever reason.
  */
 export type DestroyReason = 'logout' | 'revoked' | 'limit' | 'missed'
 
@@ -17,7 +17,7 @@ export interface CreatedEvent {
 export interface DestroyedEvent {
   /** base64url SHA-256 of the session id. */
   handle: string
-  /** `null` for an anonymous session, and where it is not known. */
+  /** `null` for an anonymous session, and if it is not known. */
   userId: string | null
   reason: DestroyReason
 }
