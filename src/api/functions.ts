@@ -4,6 +4,7 @@ import { compareAndSet } from '../redis/compare-and-set.ts'
 import { defaultPrefix, defaultUserPrefix, Keys } from '../redis/keys.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
+import { turnsOf } from '../redis/turns.ts'
 import { checkNames, checkSessionId, checkUserId, plainData, type UserId } from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
@@ -201,6 +202,7 @@ function accessOf(options: FunctionOptions, names: string[]): Access {
     keys: new Keys(prefix, userPrefix),
     serializer: JSON,
     userId: userIdOption(options),
+    turns: turnsOf(client),
     ttl: defaultTtl,
     scanCount: defaultScanCount,
     absoluteTtl: null,

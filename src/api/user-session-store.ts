@@ -3,6 +3,7 @@ import { type Session, type SessionData, Store } from 'express-session'
 import type { Access } from '../redis/access.ts'
 import { Keys } from '../redis/keys.ts'
 import { recordsOn } from '../redis/records-on.ts'
+import { turnsOf } from '../redis/turns.ts'
 import {
   type LoadedSession,
   loadedOf,
@@ -85,7 +86,8 @@ export class UserSessionStore extends Store {
     const { client, userId, ttl, serializer, scanCount, disableTouch } = checked
     const keys = new Keys(checked.prefix, checked.userPrefix)
     const absoluteTtl = checked.absoluteTtl === undefined ? null : Math.round(checked.absoluteTtl * 1000)
-    const access = { client, keys, serializer, userId, ttl, scanCount, absoluteTtl, disableTouch }
+    const lifetimes = { ttl, absoluteTtl, disableTouch }
+    const access = { client, keys, serializer, userId, scanCount, turns: turnsOf(client), ...lifetimes }
     this.#access = { ...access, records: recordsOn(access) }
     const recent = new RecentTouches()
     this.#saves = new Saves(this.#access, this.#versions, recent, {
@@ -151,7 +153,7 @@ export class UserSessionStore extends Store {
 
   async #destroy(sessionId: string): Promise<void> {
     const id = this.#checkId(sessionId)
-    await this.#saves.turns.made(id)
+    await this.#access.turns.made(this.#access.keys.session(id))
     const revoke = (access: Access) => revokeSession(access, id)
     await this.#revoking('logout', revoke, () => undefined)
   }
