@@ -5,16 +5,20 @@ export {
   deleteUserSessions,
   type FunctionOptions,
   getUserSessions,
+  type OneSessionOptions,
   type RevokingOptions,
   readSession,
   type UserSessionData,
   updateSession,
   updateUserSessions,
 } from './api/functions.ts'
-export type { UserSessionStoreOptions } from './api/options.ts'
+export type { MaxUserSessions, SessionLimit, UserSessionStoreOptions } from './api/options.ts'
 export type { UserSession } from './api/user-session.ts'
 export { type DestroyUserOptions, type SessionWithId, UserSessionStore } from './api/user-session-store.ts'
-export type { SessionClient } from './redis/clients/client.ts'
+export type { ScriptArguments, SessionClient, SetArguments } from './redis/clients/client.ts'
+export type { IoredisClient, IoredisSubscriber } from './redis/clients/ioredis.ts'
+export type { SupportedClient, SupportedSubscriber } from './redis/clients/session-client.ts'
+export type { UserId } from './session/arguments.ts'
 export type { Serializer } from './session/codec.ts'
 export {
   CorruptSessionError,

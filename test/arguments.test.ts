@@ -1,4 +1,4 @@
-/** Every wrong argument, of every function and method: a `TypeError` that names it and shows it, and nothing is written. */
+/** Every wrong argument of every function and method: a `TypeError` that names it and says what kind came, and nothing is written. */
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { createClient } from 'redis'
@@ -9,7 +9,7 @@ import { redisUrl } from './support/hooks.ts'
 import { cookie, type Fields, newSession } from './support/sessions.ts'
 
 type Anything = (...args: unknown[]) => Promise<unknown>
-/** A bad value, and how the message shows it. */
+/** A bad value, and what the message calls it. */
 type Bad = readonly [value: unknown, shown: string]
 
 const LONE_SURROGATE = 'half\ud83d'
@@ -20,62 +20,82 @@ const notStrings: Bad[] = [
   [null, 'null'],
   [42, '42'],
   [true, 'true'],
-  [{ id: 's1' }, "{ id: 's1' }"],
-  [['s1'], "[ 's1' ]"],
+  [{ id: 's1' }, 'an object'],
+  [['s1'], 'an array'],
 ]
-const badSessionIds: Bad[] = [...notStrings, [undefined, 'undefined'], ['', "''"], [LONE_SURROGATE, 'half']]
+const badSessionIds: Bad[] = [
+  ...notStrings,
+  [undefined, 'undefined'],
+  ['', 'an empty string'],
+  [LONE_SURROGATE, 'a string of 5 characters'],
+]
 const badUserIds: Bad[] = [
   [undefined, 'undefined'],
   [null, 'null'],
-  ['', "''"],
+  ['', 'an empty string'],
   [true, 'true'],
   [Number.NaN, 'NaN'],
   [Number.POSITIVE_INFINITY, 'Infinity'],
-  [10n, '10n'],
-  [{ id: 1 }, '{ id: 1 }'],
-  [['eva'], "[ 'eva' ]"],
-  [LONE_SURROGATE, 'half'],
+  [10n, 'a bigint'],
+  [{ id: 1 }, 'an object'],
+  [['eva'], 'an array'],
+  [LONE_SURROGATE, 'a string of 5 characters'],
 ]
 const badObjects: Bad[] = [
   [undefined, 'undefined'],
   [null, 'null'],
-  ['text', "'text'"],
+  ['text', 'a string of 4 characters'],
   [42, '42'],
-  [[1], '[ 1 ]'],
-  [() => {}, 'Function'],
+  [[1], 'an array'],
+  [() => {}, 'a function'],
 ]
 const badTimestamps: Bad[] = [
   [null, 'null'],
-  ['', "''"],
-  ['tomorrow', "'tomorrow'"],
-  ['2999', "'2999'"],
-  ['2999-02-30T00:00:00Z', "'2999-02-30T00:00:00Z'"],
-  ['2999-13-01', "'2999-13-01'"],
-  ['2999-00-01', "'2999-00-01'"],
-  ['2999-01-00', "'2999-01-00'"],
-  ['2999-01-01T25:00:00Z', "'2999-01-01T25:00:00Z'"],
-  ['Thu, 01 Jan 2999 00:00:00 GMT', "'Thu, 01 Jan 2999 00:00:00 GMT'"],
+  ['', 'an empty string'],
+  ['tomorrow', 'a string of 8 characters'],
+  ['2999', 'a string of 4 characters'],
+  ['2999-02-30T00:00:00Z', 'a string of 20 characters'],
+  ['2999-13-01', 'a string of 10 characters'],
+  ['2999-00-01', 'a string of 10 characters'],
+  ['2999-01-00', 'a string of 10 characters'],
+  ['2999-01-01T25:00:00Z', 'a string of 20 characters'],
+  ['Thu, 01 Jan 2999 00:00:00 GMT', 'a string of 29 characters'],
+  ['2999-01-01T00:00', 'a string of 16 characters'],
+  ['2999-01-01T00:00:00', 'a string of 19 characters'],
+  ['2999-01-01T00:00:00.000', 'a string of 23 characters'],
   [32_472_144_000_000, '32472144000000'],
-  [new Date(32_472_144_000_000), '2999-01-01'],
-  [['2999-01-01'], "[ '2999-01-01' ]"],
+  [new Date(32_472_144_000_000), 'an object of class Date'],
+  [['2999-01-01'], 'an array'],
 ]
 const badClients: Bad[] = [
   [undefined, 'undefined'],
   [null, 'null'],
-  ['redis://localhost', "'redis://localhost'"],
-  [{}, '{}'],
-  [{ get() {} }, 'get'],
+  ['redis://localhost', 'a string of 17 characters'],
+  [{}, 'an object'],
+  [{ get() {} }, 'an object'],
+  [Promise.resolve({}), 'a promise'],
+  [createClient, 'a function'],
 ]
 
-/** Fails unless it rejects with a `TypeError` that names `name`, shows the value, and left the database as it was. */
-async function refuses(db: Database, name: string, shown: string, work: () => unknown): Promise<void> {
+/** What tells two strings of a length apart in the title of a test. */
+function titled(value: unknown, shown: string): string {
+  return typeof value === 'string' && value ? inspect(value) : shown
+}
+
+/** Fails unless it rejects with a `TypeError` that names `name`, calls the value `shown`, and left the database as it was. */
+async function refuses(
+  db: Database,
+  name: string,
+  shown: string | undefined,
+  work: () => unknown,
+): Promise<void> {
   const before = await db.dump()
   const error = await rejection(Promise.resolve(work()))
   expect(error).to.be.instanceOf(TypeError)
   expect(error.message)
     .to.match(/ must be [^,]/)
     .and.to.include(`${name} must be`)
-  expect(error.message.split(', got ')[1]).to.include(shown)
+  expect(error.message.split(', got ')[1]).to.equal(shown)
   expect(await db.dump()).to.deep.equal(before)
 }
 
@@ -106,7 +126,7 @@ describe('Wrong arguments of the functions', () => {
     const with_ = (bad: Fields) => call({ ...db.options, ...args(), ...bad })
     const property = (argument: string, values: Bad[]) => {
       for (const [value, shown] of values) {
-        it(`${name}: ${argument} ${shown}`, () =>
+        it(`${name}: ${argument} that is ${titled(value, shown)}`, () =>
           refuses(db, argument, shown, () => with_({ [argument]: value })))
       }
     }
@@ -124,7 +144,7 @@ describe('Wrong arguments of the functions', () => {
       if ('userId' in args()) property('userId', badUserIds)
       if ('data' in args()) property('data', badObjects)
       for (const [value, shown] of badObjects) {
-        it(`${name}: options ${shown}`, () => refuses(db, 'options', shown, () => call(value)))
+        it(`${name}: options that are ${shown}`, () => refuses(db, 'options', shown, () => call(value)))
       }
       if (!('data' in args())) return
 
@@ -133,32 +153,34 @@ describe('Wrong arguments of the functions', () => {
       for (const [value, shown] of [
         ...notStrings,
         ...created,
-        ['', "''"],
-        [LONE_SURROGATE, 'half'],
+        ['', 'an empty string'],
+        [LONE_SURROGATE, 'a string of 5 characters'],
       ] as Bad[]) {
-        it(`${name}: data.userId ${shown}`, () =>
+        it(`${name}: data.userId that is ${shown}`, () =>
           refuses(db, 'data.userId', shown, () => data({ userId: value })))
       }
       for (const [value, shown] of [...badTimestamps, ...created]) {
-        it(`${name}: data.expires ${shown}`, () =>
+        it(`${name}: data.expires that is ${titled(value, shown)}`, () =>
           refuses(db, 'data.expires', shown, () => data({ expires: value })))
       }
       it(`${name}: data that JSON cannot hold`, async () => {
-        await refuses(db, 'data', '10n', () => data({ amount: 10n }))
-        await refuses(db, 'data', 'Circular', () => data({ circular }))
+        await refuses(db, 'data', 'an object with a bigint in it', () => data({ amount: 10n }))
+        await refuses(db, 'data', 'an object that refers to itself', () => data({ circular }))
       })
     })
   }
 
   it('wrong data is a TypeError also where there is nothing to update', async () => {
     const data = { amount: 10n }
-    await refuses(db, 'data', '10n', () =>
+    await refuses(db, 'data', 'an object with a bigint in it', () =>
       functions.updateSession({ ...db.options, sessionId: 'none', data }),
     )
-    await refuses(db, 'data', '10n', () =>
+    await refuses(db, 'data', 'an object with a bigint in it', () =>
       functions.updateUserSessions({ ...db.options, userId: 'nobody', data }),
     )
-    await refuses(db, 'data', '10n', () => db.store().updateUser('nobody', data as never))
+    await refuses(db, 'data', 'an object with a bigint in it', () =>
+      db.store().updateUser('nobody', data as never),
+    )
   })
 
   it('a cookie with which no session could be read again is a TypeError', async () => {
@@ -172,31 +194,23 @@ describe('Wrong arguments of the functions', () => {
       () => db.store().updateUser(good().userId, data as never),
       () => db.store().set('s1', Object.assign(loaded, data) as never),
     ]) {
-      await refuses(db, 'cookie.originalMaxAge', '1h', work)
+      await refuses(db, 'cookie.originalMaxAge', 'a string of 2 characters', work)
     }
   })
 
   it('names an id whose key is that of a user index, where one prefix begins with the other', async () => {
     const prefixes = { prefix: db.prefixes.prefix, userPrefix: db.prefixes.prefix }
-    await refuses(db, 'sessionId', 'eva:sessions', () =>
+    await refuses(db, 'sessionId', 'a string of 12 characters', () =>
       functions.createSession({ client: db.client, ...prefixes, sessionId: 'eva:sessions', data: good() }),
     )
   })
 
-  it('names an argument that cannot even be shown', async () => {
+  it('names an argument that cannot be looked at', async () => {
     const { proxy, revoke } = Proxy.revocable({}, {})
-    const hidden = { [inspect.custom]: () => String(proxy) }
     revoke()
-    await refuses(db, 'sessionId', 'object', () =>
-      functions.readSession({ ...db.options, sessionId: hidden as never }),
+    await refuses(db, 'sessionId', 'an object', () =>
+      functions.readSession({ ...db.options, sessionId: proxy as never }),
     )
-  })
-
-  it('shows a huge value in a message that can still be read', async () => {
-    const error = await rejection(
-      functions.readSession({ ...db.options, sessionId: Array(9999).fill('x') as never }),
-    )
-    expect(error.message.length).to.be.lessThan(1000)
   })
 })
 
@@ -208,12 +222,12 @@ describe('Wrong options of the store', () => {
     userPrefix: notStrings,
     userId: [
       [null, 'null'],
-      ['userId', "'userId'"],
-      [{}, '{}'],
+      ['userId', 'a string of 6 characters'],
+      [{}, 'an object'],
     ],
     ttl: [
       [null, 'null'],
-      ['60', "'60'"],
+      ['60', 'a string of 2 characters'],
       [0, '0'],
       [-1, '-1'],
       [Number.NaN, 'NaN'],
@@ -221,29 +235,33 @@ describe('Wrong options of the store', () => {
     ],
     disableTouch: [
       [null, 'null'],
-      ['yes', "'yes'"],
+      ['yes', 'a string of 3 characters'],
       [1, '1'],
     ],
     serializer: [
       [null, 'null'],
-      [{ parse() {} }, 'parse'],
-      [{ stringify() {} }, 'stringify'],
-      ['JSON', "'JSON'"],
+      [{ parse() {} }, 'an object'],
+      [{ stringify() {} }, 'an object'],
+      ['JSON', 'a string of 4 characters'],
+      [() => {}, 'a function'],
     ],
     scanCount: [
       [null, 'null'],
       [0, '0'],
       [-5, '-5'],
       [1.5, '1.5'],
-      ['10', "'10'"],
+      ['10', 'a string of 2 characters'],
     ],
   }
 
   for (const [name, values] of Object.entries(bad)) {
     for (const [value, shown] of values) {
-      it(`${name} ${shown}`, () => {
+      it(`${name} that is ${titled(value, shown)}`, () => {
         const make = () => new UserSessionStore({ ...db.options, [name]: value } as never)
-        expect(make).to.throw(TypeError, `${name} must be`).with.property('message').that.includes(shown)
+        expect(make)
+          .to.throw(TypeError, `${name} must be`)
+          .with.property('message')
+          .that.matches(new RegExp(`, got ${shown}$`))
       })
     }
   }
@@ -260,7 +278,9 @@ describe('Wrong options of the store', () => {
       .to.throw(TypeError, 'client must be')
       .with.property('message')
       .that.includes('keyPrefix')
-    await refuses(db, 'client', '', () => functions.readSession({ ...db.options, client, sessionId: 's1' }))
+    await refuses(db, 'client', undefined, () =>
+      functions.readSession({ ...db.options, client, sessionId: 's1' }),
+    )
   })
 
   it('an option that is undefined has its default', () => {
@@ -286,9 +306,9 @@ describe('Wrong arguments of the store', () => {
           'session.userId',
           badUserIds.filter(([id]) => id != null).map(([id, shown]) => [{ userId: id }, shown]),
         ],
-        [1, 'session.cookie.expires', [[{ cookie: { expires: 'soon' } }, "'soon'"]]],
-        [1, 'session data', [[{ amount: 10n }, '10n']]],
-        [1, 'session data', [[{ circular }, 'Circular']]],
+        [1, 'session.cookie.expires', [[{ cookie: { expires: 'soon' } }, 'a string of 4 characters']]],
+        [1, 'session data', [[{ amount: 10n }, 'an object with a bigint in it']]],
+        [1, 'session data', [[{ circular }, 'an object that refers to itself']]],
       ],
     },
     touch: {
@@ -296,7 +316,7 @@ describe('Wrong arguments of the store', () => {
       bad: [
         [0, 'sessionId', badSessionIds],
         [1, 'session', badObjects],
-        [1, 'session.cookie.expires', [[{ cookie: { expires: 'soon' } }, "'soon'"]]],
+        [1, 'session.cookie.expires', [[{ cookie: { expires: 'soon' } }, 'a string of 4 characters']]],
       ],
     },
     destroy: { good: ['s1'], bad: [[0, 'sessionId', badSessionIds]] },
@@ -326,15 +346,15 @@ describe('Wrong arguments of the store', () => {
         [0, 'userId', badUserIds],
         [1, 'data', badObjects],
         [1, 'data.expires', badTimestamps.map(([at, shown]) => [{ expires: at }, shown])],
-        [1, 'session.cookie.expires', [[{ cookie: { expires: 'soon' } }, "'soon'"]]],
-        [1, 'session data', [[{ amount: 10n }, '10n']]],
+        [1, 'session.cookie.expires', [[{ cookie: { expires: 'soon' } }, 'a string of 4 characters']]],
+        [1, 'session data', [[{ amount: 10n }, 'an object with a bigint in it']]],
       ],
     },
     reindex: {
       good: [{}],
       bad: [
         [0, 'options', badObjects.filter(([value]) => value != null && typeof value !== 'function')],
-        [0, 'options.onProgress', [[{ onProgress: 'log' }, "'log'"]]],
+        [0, 'options.onProgress', [[{ onProgress: 'log' }, 'a string of 3 characters']]],
         [0, 'options.signal', [[{ signal: 5000 }, '5000']]],
       ],
     },
@@ -349,8 +369,9 @@ describe('Wrong arguments of the store', () => {
       for (const [position, name, values] of bad) {
         for (const [value, shown] of values) {
           const args = good.with(position, value)
-          it(`${method}: ${name} ${shown}`, () => refuses(db, name, shown, () => call(args)))
-          it(`${method}: ${name} ${shown}, to a callback`, () =>
+          it(`${method}: ${name} that is ${titled(value, shown)}`, () =>
+            refuses(db, name, shown, () => call(args)))
+          it(`${method}: ${name} that is ${titled(value, shown)}, to a callback`, () =>
             refuses(db, name, shown, () => withCallback((callback) => call([...args, callback]))))
         }
       }
@@ -360,7 +381,7 @@ describe('Wrong arguments of the store', () => {
   it('a ttl function that answers with no number of seconds', async () => {
     for (const [ttl, shown] of [
       [Number.NaN, 'NaN'],
-      ['60', "'60'"],
+      ['60', 'a string of 2 characters'],
       [undefined, 'undefined'],
     ] as Bad[]) {
       const store = db.store({ ttl: () => ttl as never })
@@ -370,7 +391,7 @@ describe('Wrong arguments of the store', () => {
 
   it('a userId function that answers with no user id', async () => {
     const store = db.store({ userId: () => ({}) as never })
-    await refuses(db, 'session.userId', '{}', () => store.set('s3', newSession()))
+    await refuses(db, 'session.userId', 'an object', () => store.set('s3', newSession()))
   })
 
   it('a serializer that answers with no string', async () => {

@@ -1,12 +1,21 @@
 /** Commands share deadlines: each still has the client's timeout, however many wait together. */
 import { expect } from 'chai'
-import { AbortError, createClient } from 'redis'
+import { createClient, createClientPool, TimeoutError } from 'redis'
 import type { SessionClient } from '../src/index.ts'
 import { UserSessionStore } from '../src/index.ts'
 import { newSession } from './support/sessions.ts'
 import { type ServerHandle, spawnServer } from './support/spawn-server.ts'
 
 const TIMEOUT_MS = 50
+
+const passed = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Blocks the event loop. */
+function busyFor(ms: number): void {
+  const end = Date.now() + ms
+  while (Date.now() < end);
+}
+
 const MANY = 100
 
 describe('A command that Redis was not sent within the timeout of its client', () => {
@@ -44,7 +53,7 @@ describe('A command that Redis was not sent within the timeout of its client', (
       ),
     )
     const reasons = results.map((result) => (result as PromiseRejectedResult).reason)
-    for (const reason of reasons) expect(reason).to.be.an.instanceOf(AbortError)
+    for (const reason of reasons) expect(reason).to.be.an.instanceOf(TimeoutError)
     await server.restart()
     expect(await store.length(), 'nothing is written later').to.equal(0)
   })
@@ -53,11 +62,58 @@ describe('A command that Redis was not sent within the timeout of its client', (
     await loseServer()
     for (let n = 0; n < 3; n++) {
       const error = await store.get('id').catch((error) => error)
-      expect(error).to.be.an.instanceOf(AbortError)
+      expect(error).to.be.an.instanceOf(TimeoutError)
     }
     await server.restart()
     await client.ping()
     expect(await store.get('id')).to.equal(null)
+  })
+
+  it('fails as a command of the client itself does, and so does the next one', async () => {
+    await loseServer()
+    for (let n = 0; n < 2; n++) {
+      const own = await client.get('id').catch((error) => error)
+      const ours = await store.get('id').catch((error) => error)
+      expect(ours.constructor).to.equal(own.constructor)
+    }
+  })
+
+  it('is none that waits for a connection of a pool', async () => {
+    const pool = createClientPool(
+      { url: server.url, commandOptions: { timeout: TIMEOUT_MS } },
+      { minimum: 1, maximum: 1 },
+    )
+    pool.on('error', () => {})
+    await pool.connect()
+    try {
+      const lent = pool.execute(() => passed(5 * TIMEOUT_MS))
+      expect(await new UserSessionStore({ client: pool }).get('id')).to.equal(null)
+      await lent
+    } finally {
+      await pool.close()
+    }
+  })
+
+  it('is none that is issued after the process was busy for longer than that', async () => {
+    const early = store.get('id').catch((error) => error)
+    busyFor(5 * TIMEOUT_MS)
+    expect(await Promise.all([store.get('id'), store.get('id')])).to.deep.equal([null, null])
+    await early
+    busyFor(5 * TIMEOUT_MS)
+    expect(await store.get('id')).to.equal(null)
+  })
+
+  it('is none that is issued after the deadline of others, even if the clock stands still', async () => {
+    const { now } = performance
+    const frozen = now.call(performance)
+    performance.now = () => frozen
+    try {
+      expect(await store.get('id')).to.equal(null)
+      await passed(5 * TIMEOUT_MS)
+      expect(await store.get('id')).to.equal(null)
+    } finally {
+      performance.now = now
+    }
   })
 
   it('has waited for as long as a timer can, where the timeout is longer', async () => {

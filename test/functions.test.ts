@@ -10,6 +10,7 @@ import {
   updateSession,
   updateUserSessions,
 } from '../src/index.ts'
+import { handleOf } from '../src/session/handle.ts'
 import { HOUR, inMs, MINUTE, rejection, useDatabase } from './support/database.ts'
 
 const past = () => inMs(-MINUTE)
@@ -87,7 +88,7 @@ describe('createSession', () => {
       createSession({ ...db.options, sessionId: 's1', data: { userId: 'bob', expires: inMs(HOUR) } }),
     )
     expect(error).to.be.instanceOf(SessionUserError)
-    expect(error.message).to.include('s1').and.include('bob').and.not.include('eva')
+    expect(error.message).to.include(handleOf('s1')).and.include('bob').and.not.include('eva')
     expect(await db.dump()).to.deep.equal(before)
   })
 
@@ -181,7 +182,7 @@ describe('updateSession', () => {
     const before = await db.dump()
     const error = await rejection(updateSession({ ...db.options, sessionId: 'gone', data: { role: 'x' } }))
     expect(error).to.be.instanceOf(SessionNotFoundError).and.include({ code: 'SESSION_NOT_FOUND' })
-    expect(error.message).to.include('gone')
+    expect(error.message).to.include(handleOf('gone'))
     expect(await db.dump()).to.deep.equal(before)
   })
 
@@ -381,7 +382,7 @@ describe('updateUserSessions', () => {
     const update = (userId: string) =>
       updateUserSessions({ ...db.options, userId: 'eva', data: { userId, role: 'x' } })
     const error = await rejection(update('bob'))
-    expect(error).to.be.instanceOf(SessionUserError).and.have.property('message').that.includes('eva')
+    expect(error).to.be.instanceOf(SessionUserError).and.have.property('message').that.includes('bob')
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: inMs(HOUR) } })
     await update('eva')
     expect(await readSession({ ...db.options, sessionId: 's1' })).to.include({ userId: 'eva', role: 'x' })

@@ -307,12 +307,8 @@ describe('Guarantee 3, owned: a session that comes to belong to another user mea
         const store = scene.store(byAccount)
         await store.set('s1', newSession({ account: 'alice' }))
         const stopped = pauseBefore(scene.client, name === 'deleteUserSessions' ? theRemoval : theWrite)
-        const late = revoke({
-          ...scene.options,
-          client: stopped.client,
-          userId: 'alice',
-          data: { role: 'none' },
-        })
+        const data = name === 'deleteUserSessions' ? {} : { data: { role: 'none' } }
+        const late = revoke({ ...scene.options, client: stopped.client, userId: 'alice', ...data } as never)
         await stopped.reached
         await store.set('s1', Object.assign(fields(await store.get('s1')), { account: 'bob' }))
         stopped.release()

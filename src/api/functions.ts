@@ -1,19 +1,19 @@
 import type { Access } from '../redis/access.ts'
 import { readStored } from '../redis/access.ts'
-import { clientRule, isClient, type SessionClient } from '../redis/clients/client.ts'
+import { type SupportedClient, sessionClient } from '../redis/clients/session-client.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
-import { Keys } from '../redis/keys.ts'
+import { defaultPrefix, defaultUserPrefix, Keys } from '../redis/keys.ts'
 import type { SessionRecord } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
-import { checkObject, checkSessionId, checkUserId, plainData } from '../session/arguments.ts'
+import { checkNames, checkSessionId, checkUserId, plainData, type UserId } from '../session/arguments.ts'
 import { parseRecord, stringifyRecord } from '../session/codec.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
 import { checkTimestamp } from '../session/expiry.ts'
-import { recordedOwner } from '../session/owner.ts'
+import { recordedOwner, type UserIdOption } from '../session/owner.ts'
 import { newSessionId } from '../session/session-id.ts'
 import { findOwner } from '../users/find-owner.ts'
 import { listUser } from '../users/list.ts'
-import { isWaitForReplicas, replicated, type WaitForReplicas } from '../users/replication.ts'
+import { replicated, type WaitForReplicas } from '../users/replication.ts'
 import { revokeSession, revokeUser } from '../users/revoke.ts'
 import {
   type Change,
@@ -22,25 +22,34 @@ import {
   updateSessionRecord,
   updateUserRecords,
 } from '../users/update.ts'
-import { defaultPrefix, defaultScanCount, defaultTtl, defaultUserPrefix } from './options.ts'
+import { checkWaitForReplicas, defaultScanCount, defaultTtl } from './options.ts'
 
 /** What every function takes. */
 export interface FunctionOptions {
-  /** A connected node-redis client, pool, Sentinel or Cluster. */
-  client: SessionClient
+  /**
+   * A connected client: of node-redis (client, pool, Sentinel or Cluster), of ioredis or iovalkey (client or Cluster), or an adapter
+   * of your own. A client that caches reads, reads from replicas or has a `keyPrefix` is refused.
+   */
+  client: SupportedClient
   /** What session keys begin with. Default `'session:'`. */
-  prefix?: string
-  /** What user index keys begin with. Default `'user:'`. */
-  userPrefix?: string
+  prefix?: string | undefined
+  /** What user index keys begin with. Default `'user:'` with the default prefix, else `'user:<prefix>'`. */
+  userPrefix?: string | undefined
+}
+
+/** What the functions that work on one session take. */
+export interface OneSessionOptions extends FunctionOptions {
+  /** The store's option of that name: whose a session is. Default: `userId` in its data, else Passport's user. */
+  userId?: UserIdOption | undefined
 }
 
 /** What the revoking functions take. */
 export interface RevokingOptions extends FunctionOptions {
   /**
-   * Wait until replicas have the revocation, and reject with `NotReplicatedError` where too few have it in time. Default: wait for
+   * Wait until replicas have the revocation, and reject with `NotReplicatedError` if too few have it in time. Default: wait for
    * the master only.
    */
-  waitForReplicas?: WaitForReplicas
+  waitForReplicas?: WaitForReplicas | undefined
 }
 
 /** Session data as the functions take it: `userId`, `expires`, and whatever else JSON can hold. */
@@ -61,9 +70,9 @@ export interface UserSessionData {
  * @throws {SessionUserError} where the id is that of another user's session; nothing is changed.
  */
 export async function createSession<T extends UserSessionData>(
-  options: FunctionOptions & { sessionId?: string; data: T },
+  options: OneSessionOptions & { sessionId?: string | undefined; data: T },
 ): Promise<string> {
-  const access = accessOf(options)
+  const access = accessOf(options, ['sessionId', 'data', 'userId'])
   const sessionId = options.sessionId === undefined ? newSessionId() : sessionIdOf(access, options.sessionId)
   const data = plainData(options.data, 'data')
   const userId = checkDataUserId(data.userId)
@@ -91,9 +100,9 @@ export async function createSession<T extends UserSessionData>(
  * @throws {CorruptSessionError} where what Redis holds is not session data.
  */
 export async function readSession<T extends object = Record<string, unknown>>(
-  options: FunctionOptions & { sessionId: string },
+  options: OneSessionOptions & { sessionId: string },
 ): Promise<(UserSessionData & T) | null> {
-  const access = accessOf(options)
+  const access = accessOf(options, ['sessionId', 'userId'])
   const sessionId = sessionIdOf(access, options.sessionId)
   const stored = await readStored(access, sessionId)
   if (stored === null) return null
@@ -110,9 +119,9 @@ export async function readSession<T extends object = Record<string, unknown>>(
  * @throws {SessionUserError} where `data.userId` names another user; nothing is changed.
  */
 export async function updateSession<T extends object>(
-  options: FunctionOptions & { sessionId: string; data: T & Partial<UserSessionData> },
+  options: OneSessionOptions & { sessionId: string; data: T & Partial<UserSessionData> },
 ): Promise<void> {
-  const access = accessOf(options)
+  const access = accessOf(options, ['sessionId', 'data', 'userId'])
   const sessionId = sessionIdOf(access, options.sessionId)
   const change = await checkPatch(access, options.data)
   if (!(await updateSessionRecord(access, sessionId, change))) throw new SessionNotFoundError(sessionId)
@@ -122,18 +131,20 @@ export async function updateSession<T extends object>(
  * Deletes a session; nothing happens where it does not exist. Once this has resolved, no request or update that had
  * loaded the session can bring it back.
  */
-export async function deleteSession(options: RevokingOptions & { sessionId: string }): Promise<void> {
-  const access = accessOf(options)
+export async function deleteSession(
+  options: RevokingOptions & OneSessionOptions & { sessionId: string },
+): Promise<void> {
+  const access = accessOf(options, ['sessionId', 'userId', 'waitForReplicas'])
   const sessionId = sessionIdOf(access, options.sessionId)
   const revoke = (access: Access) => revokeSession(access, sessionId)
-  await replicated(access, waitOf(options), revoke, () => undefined)
+  await replicated(access, checkWaitForReplicas(options.waitForReplicas), revoke, () => undefined)
 }
 
 /** The live sessions of a user, soonest to expire first. Records that cannot be read are left out. */
 export async function getUserSessions<T extends object = Record<string, unknown>>(
-  options: FunctionOptions & { userId: string },
+  options: FunctionOptions & { userId: UserId },
 ): Promise<{ sessionId: string; data: UserSessionData & T }[]> {
-  const access = accessOf(options)
+  const access = accessOf(options, ['userId'])
   const userId = checkUserId(options.userId)
   const sessions = await listUser(access, userId)
   return sessions
@@ -152,33 +163,33 @@ export async function getUserSessions<T extends object = Record<string, unknown>
  * @throws {SessionUserError} where `data.userId` names another user; nothing is changed.
  */
 export async function updateUserSessions<T extends object>(
-  options: FunctionOptions & { userId: string; data: T & Partial<UserSessionData> },
+  options: FunctionOptions & { userId: UserId; data: T & Partial<UserSessionData> },
 ): Promise<void> {
-  const access = accessOf(options)
+  const access = accessOf(options, ['userId', 'data'])
   const userId = checkUserId(options.userId)
   const change = await checkPatch(access, options.data)
   const { userId: named } = options.data
-  if (named !== undefined && named !== userId) throw new SessionUserError(`of user ${userId}`, named)
+  if (named !== undefined && named !== userId) throw new SessionUserError(null, named)
   await updateUserRecords(access, userId, change)
 }
 
 /** Deletes every session of a user, as `deleteSession` does. */
-export async function deleteUserSessions(options: RevokingOptions & { userId: string }): Promise<void> {
-  const access = accessOf(options)
+export async function deleteUserSessions(options: RevokingOptions & { userId: UserId }): Promise<void> {
+  const access = accessOf(options, ['userId', 'waitForReplicas'])
   const userId = checkUserId(options.userId)
   const revoke = (access: Access) => revokeUser(access, userId)
-  await replicated(access, waitOf(options), revoke, () => undefined)
+  await replicated(access, checkWaitForReplicas(options.waitForReplicas), revoke, () => undefined)
 }
 
-function accessOf(options: FunctionOptions): Access {
-  const {
-    client,
-    prefix = defaultPrefix,
-    userPrefix = defaultUserPrefix,
-  } = checkObject(options, 'options') as unknown as FunctionOptions
-  if (!isClient(client)) throw badArgument('client', clientRule, client)
+/** Where the function works. Its options may have these names and those that every function takes. */
+function accessOf(options: FunctionOptions, names: string[]): Access {
+  checkNames(options, ['client', 'prefix', 'userPrefix', ...names], 'options')
+  const client = sessionClient(options.client)
+  const { prefix = defaultPrefix } = options
   if (typeof prefix !== 'string') throw badArgument('prefix', 'a string', prefix)
+  const { userPrefix = defaultUserPrefix(prefix) } = options
   if (typeof userPrefix !== 'string') throw badArgument('userPrefix', 'a string', userPrefix)
+  if (names.includes('sessionId')) checkUserIdOption(options)
   const keys = new Keys(prefix, userPrefix)
   return {
     client,
@@ -192,9 +203,9 @@ function accessOf(options: FunctionOptions): Access {
   }
 }
 
-function waitOf({ waitForReplicas }: RevokingOptions): WaitForReplicas | undefined {
-  if (waitForReplicas === undefined || isWaitForReplicas(waitForReplicas)) return waitForReplicas
-  throw badArgument('waitForReplicas', '{ count, timeout } with positive integers', waitForReplicas)
+function checkUserIdOption({ userId }: OneSessionOptions): void {
+  if (userId === undefined || typeof userId === 'function') return
+  throw badArgument('userId', 'a function of the session', userId)
 }
 
 function sessionIdOf(access: Access, value: unknown): string {

@@ -1,110 +1,180 @@
 import type { SessionData } from 'express-session'
-import { clientRule, isClient, type SessionClient } from '../redis/clients/client.ts'
-import { checkObject } from '../session/arguments.ts'
+import type { SessionClient, SubscriberClient } from '../redis/clients/client.ts'
+import {
+  type SupportedClient,
+  type SupportedSubscriber,
+  sessionClient,
+  subscriberClient,
+} from '../redis/clients/session-client.ts'
+import { defaultPrefix, defaultUserPrefix } from '../redis/keys.ts'
+import { checkNames, type UserId } from '../session/arguments.ts'
 import type { Serializer } from '../session/codec.ts'
 import { badArgument } from '../session/errors.ts'
 import { defaultUserId, type UserIdOption } from '../session/owner.ts'
 import { isWaitForReplicas, type WaitForReplicas } from '../users/replication.ts'
-import type { SubscriberClient } from '../users/subscription.ts'
 
-export const defaultPrefix = 'session:'
-export const defaultUserPrefix = 'user:'
 export const defaultTtl = 86400
 export const defaultScanCount = 1000
 
 export interface UserSessionStoreOptions {
-  /** A connected node-redis client, pool, Sentinel or Cluster. */
-  client: SessionClient
-  /** What session keys begin with. Default `'session:'`; connect-redis uses `'sess:'`. */
-  prefix?: string
-  /** What user index keys begin with. Default `'user:'`. */
-  userPrefix?: string
   /**
-   * Whose a session is; `null` or `undefined` for nobody's. Default: `session.userId`, else Passport's
-   * `session.passport.user` where that is a string or a number.
+   * A connected client: of node-redis (client, pool, Sentinel or Cluster), of ioredis or iovalkey (client or Cluster), or an adapter
+   * of your own. A client that caches reads, reads from replicas or has a `keyPrefix` is refused.
    */
-  userId?: (session: SessionData) => string | number | null | undefined
-  /** Lifetime in seconds where neither the cookie nor `session.expires` says. Default 86400, one day. */
-  ttl?: number | ((session: SessionData) => number)
+  client: SupportedClient
+  /** What session keys begin with. Default `'session:'`; connect-redis uses `'sess:'`. */
+  prefix?: string | undefined
+  /** What user index keys begin with. Default `'user:'` with the default prefix, else `'user:<prefix>'`. */
+  userPrefix?: string | undefined
+  /**
+   * Whose a session is; `''`, `false`, `null` and `undefined` mean nobody's. Default: `session.userId`, else Passport's
+   * `session.passport.user`.
+   */
+  userId?: ((session: SessionData) => UserId | false | null | undefined) | undefined
+  /** Lifetime in seconds if neither the cookie nor `session.expires` says. Default 86400, one day. */
+  ttl?: number | ((session: SessionData) => number) | undefined
   /** Leave the expiry as it is when a session is used but not changed. Default `false`. */
-  disableTouch?: boolean
-  /** How sessions are written; either method may be async. Default `JSON`. */
-  serializer?: Serializer
+  disableTouch?: boolean | undefined
+  /** How sessions are written: an object, a function or a class with these methods. Either may be async. Default `JSON`. */
+  serializer?: Serializer | undefined
   /** How many keys one SCAN step looks at, in `all`, `sessions` and the like. Default 1000, at least 1. */
-  scanCount?: number
+  scanCount?: number | undefined
   /**
    * Lets `destroy`, `destroyUser` and `destroyUserSession` wait until replicas have the revocation, and reject with
-   * `NotReplicatedError` where too few have it in time. Default: they wait for the master only.
+   * `NotReplicatedError` if too few have it in time. Default: they wait for the master only.
    */
-  waitForReplicas?: WaitForReplicas
+  waitForReplicas?: WaitForReplicas | undefined
   /**
    * In seconds, and at most half of the cookie's `maxAge`. A touch that would move the expiry by less than this since the last one is
-   * skipped, so that a page with twenty requests costs one write; the session then ends, and `lastActive` stays behind, by up to this
-   * much. Default 0: each touch is written.
+   * skipped, so that a page with twenty requests costs one write. The session then ends, and `lastActive` stays behind, by up to this
+   * much. Default 1 % of the session's lifetime, at most 60. With 0 each touch is written.
    */
-  touchInterval?: number
+  touchInterval?: number | undefined
   /**
-   * How many sessions a user may have, at least 1: a number, or a function of the session that signs in. A sign-in beyond it signs
-   * out those of his sessions that expire soonest, but never the new one. Default: as many as he likes.
+   * How many sessions a user may have. Default: no limit. A number or a function signs out the sessions that expire soonest when a
+   * sign-in goes beyond it, but never the new one.
    */
-  maxUserSessions?: number | ((session: SessionData) => number)
-  /** In seconds: no session lives longer than this after its creation, however active. Default: as long as it is used. */
-  absoluteTtl?: number
+  maxUserSessions?: SessionLimit | MaxUserSessions | undefined
+  /** In seconds: no session lives longer than this after its creation, however active. Default: no limit. */
+  absoluteTtl?: number | undefined
   /**
    * A second connected client of the same Redis, which hears of revocations in other processes. Default: the store knows of its own
    * only.
    */
-  subscriber?: SubscriberClient
+  subscriber?: SupportedSubscriber | undefined
 }
 
-export type CheckedOptions = Required<Omit<UserSessionStoreOptions, Optional>> &
-  Pick<UserSessionStoreOptions, Optional>
+/** How many sessions a user may have, at least 1: a number, or a function of the session that signs in. */
+export type SessionLimit = number | ((session: SessionData) => number)
 
-type Optional = 'waitForReplicas' | 'maxUserSessions' | 'absoluteTtl' | 'subscriber'
+export interface MaxUserSessions {
+  limit: SessionLimit
+  /**
+   * What a sign-in beyond the limit does. `'evict'`, the default: it signs out the sessions that expire soonest. `'reject'`: it is
+   * refused.
+   */
+  onLimit?: 'evict' | 'reject' | undefined
+}
 
-/** The options with their defaults; a wrong one is a `TypeError`. */
+/** The options with their defaults. */
+export interface CheckedOptions {
+  client: SessionClient
+  prefix: string
+  userPrefix: string
+  userId: UserIdOption
+  ttl: number | ((session: SessionData) => number)
+  disableTouch: boolean
+  serializer: Serializer
+  scanCount: number
+  waitForReplicas: WaitForReplicas | undefined
+  /** In seconds; `undefined` for 1 % of the session's lifetime, at most 60. */
+  touchInterval: number | undefined
+  maxUserSessions: Required<MaxUserSessions> | undefined
+  absoluteTtl: number | undefined
+  subscriber: SubscriberClient | undefined
+}
+
+const names = [
+  'client',
+  'prefix',
+  'userPrefix',
+  'userId',
+  'ttl',
+  'disableTouch',
+  'serializer',
+  'scanCount',
+  'waitForReplicas',
+  'touchInterval',
+  'maxUserSessions',
+  'absoluteTtl',
+  'subscriber',
+] as const satisfies (keyof UserSessionStoreOptions)[]
+
+/** The options with their defaults; a wrong or unknown one is a `TypeError`. */
 export function checkOptions(given: unknown): CheckedOptions {
-  const options = checkObject(given, 'options')
-  const checked = { ...defaults, ...definedOnly(options) } as Record<string, unknown>
+  const options = definedOnly(checkNames(given, names, 'options'))
+  const client = sessionClient(options.client)
+  const checked: Record<string, unknown> = { ...defaults, ...options, client }
   for (const [name, [isValid, expected]] of Object.entries(rules)) {
     if (!isValid(checked[name])) throw badArgument(name, expected, checked[name])
   }
-  return checked as unknown as CheckedOptions
+  checkWaitForReplicas(options.waitForReplicas)
+  const { prefix, userPrefix = defaultUserPrefix(prefix as string), subscriber } = checked
+  return {
+    ...(checked as unknown as CheckedOptions),
+    userPrefix: userPrefix as string,
+    maxUserSessions: checkMaxUserSessions(options.maxUserSessions),
+    subscriber: subscriber === undefined ? undefined : subscriberClient(subscriber),
+  }
 }
 
 const defaults = {
   prefix: defaultPrefix,
-  userPrefix: defaultUserPrefix,
   userId: defaultUserId as UserIdOption,
   ttl: defaultTtl,
   disableTouch: false,
   serializer: JSON,
   scanCount: defaultScanCount,
-  touchInterval: 0,
 }
 
-const replicaCount = '{ count, timeout } with positive integers'
-
-const rules: Record<string, [(value: unknown) => boolean, expected: string]> = {
-  client: [isClient, clientRule],
-  prefix: [(value) => typeof value === 'string', 'a string'],
-  userPrefix: [(value) => typeof value === 'string', 'a string'],
-  userId: [(value) => typeof value === 'function', 'a function of the session'],
-  ttl: [
-    (value) => typeof value === 'function' || isPositive(value),
-    'a positive number of seconds or a function',
-  ],
+const rules: Record<string, [isValid: (value: unknown) => boolean, expected: string]> = {
+  prefix: [isString, 'a string'],
+  userPrefix: [optional(isString), 'a string'],
+  userId: [isFunction, 'a function of the session'],
+  ttl: [(value) => isFunction(value) || isPositive(value), 'a positive number of seconds or a function'],
   disableTouch: [(value) => typeof value === 'boolean', 'true or false'],
-  serializer: [isSerializer, 'an object with the methods parse and stringify'],
+  serializer: [isSerializer, 'an object, a function or a class with the methods parse and stringify'],
   scanCount: [isCount, 'a positive integer'],
-  waitForReplicas: [optional(isWaitForReplicas), replicaCount],
-  touchInterval: [(value) => value === 0 || isPositive(value), 'a number of seconds, at least 0'],
-  maxUserSessions: [
-    optional((value) => typeof value === 'function' || isCount(value)),
-    'a positive integer or a function',
-  ],
+  touchInterval: [optional((value) => value === 0 || isPositive(value)), 'a number of seconds, at least 0'],
   absoluteTtl: [optional(isPositive), 'a positive number of seconds'],
-  subscriber: [optional(isSubscriber), 'a node-redis client that can subscribe'],
+}
+
+/** A wrong or unknown property of the option `waitForReplicas` is a `TypeError`. */
+export function checkWaitForReplicas(value: unknown): WaitForReplicas | undefined {
+  if (value === undefined) return undefined
+  if (!isWaitForReplicas(value)) {
+    throw badArgument('waitForReplicas', '{ count, timeout } with positive integers', value)
+  }
+  checkNames(value, ['count', 'timeout'], 'waitForReplicas')
+  return value
+}
+
+function checkMaxUserSessions(value: unknown): Required<MaxUserSessions> | undefined {
+  if (value === undefined) return undefined
+  if (isLimit(value)) return { limit: value, onLimit: 'evict' }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw badArgument('maxUserSessions', `${limitRule} or { limit, onLimit }`, value)
+  }
+  const { limit, onLimit = 'evict' } = checkNames(value, ['limit', 'onLimit'], 'maxUserSessions')
+  if (!isLimit(limit)) throw badArgument('maxUserSessions.limit', limitRule, limit)
+  if (onLimit === 'evict' || onLimit === 'reject') return { limit, onLimit }
+  throw badArgument('maxUserSessions.onLimit', "'evict' or 'reject'", onLimit)
+}
+
+const limitRule = 'a positive integer, a function of the session'
+
+function isLimit(value: unknown): value is SessionLimit {
+  return isFunction(value) || isCount(value)
 }
 
 function optional(isValid: (value: unknown) => boolean): (value: unknown) => boolean {
@@ -115,13 +185,16 @@ export function isCount(value: unknown): value is number {
   return Number.isInteger(value) && isPositive(value)
 }
 
-function isSubscriber(value: unknown): boolean {
-  const client = Object(value)
-  return ['subscribe', 'unsubscribe', 'on'].every((method) => typeof client[method] === 'function')
-}
-
 function definedOnly(options: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isFunction(value: unknown): value is (...args: never[]) => never {
+  return typeof value === 'function'
 }
 
 function isPositive(value: unknown): boolean {
@@ -129,7 +202,6 @@ function isPositive(value: unknown): boolean {
 }
 
 function isSerializer(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  const { parse, stringify } = value as Partial<Serializer>
-  return typeof parse === 'function' && typeof stringify === 'function'
+  const { parse, stringify } = Object(value) as Partial<Serializer>
+  return Object(value) === value && isFunction(parse) && isFunction(stringify)
 }

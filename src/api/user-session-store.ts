@@ -7,7 +7,14 @@ import { recordsOn } from '../redis/records-on.ts'
 import { loadSession, withCookie, withEnumerableCookie } from '../requests/load.ts'
 import { LoadedSessions } from '../requests/loaded-sessions.ts'
 import { Saves, type SignIn } from '../requests/save.ts'
-import { checkObject, checkSessionId, checkUserId, plainData } from '../session/arguments.ts'
+import {
+  checkNames,
+  checkObject,
+  checkSessionId,
+  checkUserId,
+  plainData,
+  type UserId,
+} from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
 import { badArgument } from '../session/errors.ts'
 import { checkTimestamp } from '../session/expiry.ts'
@@ -84,7 +91,7 @@ export class UserSessionStore extends Store {
     this.#sessions = new LoadedSessions(this.#access)
     this.#saves = new Saves(this.#access, this.#sessions, {
       ownerOf: (session) => strictOwner(userId, session),
-      touchInterval: checked.touchInterval * 1000,
+      touchInterval: (checked.touchInterval ?? 0) * 1000,
       limitOf: (session) => this.#limitOf(session),
       signedIn: (event) => this.#signedIn(event),
     })
@@ -196,11 +203,11 @@ export class UserSessionStore extends Store {
   }
 
   /** The live sessions of a user, most recently active first. Records that cannot be read are left out. */
-  userSessions(userId: string | number, callback?: Callback<UserSession[]>): Promise<UserSession[]> {
+  userSessions(userId: UserId, callback?: Callback<UserSession[]>): Promise<UserSession[]> {
     return settle(this.#userSessions(userId), callback)
   }
 
-  async #userSessions(userId: string | number): Promise<UserSession[]> {
+  async #userSessions(userId: UserId): Promise<UserSession[]> {
     const sessions = await listUser(this.#access, checkUserId(userId))
     return sessions
       .map((session) => userSession(session, this.#remember(session.sessionId, session)))
@@ -211,14 +218,10 @@ export class UserSessionStore extends Store {
    * Signs a user out everywhere, or everywhere but in one session; resolves to how many sessions that were. Each session is
    * deleted for good. One that is created meanwhile may be signed out or not.
    */
-  destroyUser(userId: string | number, callback?: Callback<number>): Promise<number>
+  destroyUser(userId: UserId, callback?: Callback<number>): Promise<number>
+  destroyUser(userId: UserId, options?: DestroyUserOptions, callback?: Callback<number>): Promise<number>
   destroyUser(
-    userId: string | number,
-    options?: DestroyUserOptions,
-    callback?: Callback<number>,
-  ): Promise<number>
-  destroyUser(
-    userId: string | number,
+    userId: UserId,
     options?: DestroyUserOptions | Callback<number>,
     callback?: Callback<number>,
   ): Promise<number> {
@@ -226,24 +229,20 @@ export class UserSessionStore extends Store {
     return settle(this.#destroyUser(userId, options), callback)
   }
 
-  async #destroyUser(id: string | number, options: DestroyUserOptions = {}): Promise<number> {
+  async #destroyUser(id: UserId, options: DestroyUserOptions = {}): Promise<number> {
     const userId = checkUserId(id)
-    const { except } = checkObject(options, 'options') as DestroyUserOptions
+    const { except } = checkNames(options, ['except'], 'options') as DestroyUserOptions
     if (except !== undefined) checkSessionId(except, 'options.except')
     const revoke = (access: Access) => revokeUser(access, userId, except)
     return this.#revoking('revoked', revoke, (revoked) => revoked)
   }
 
   /** Signs out one session of this user, by its handle or its id; resolves to `false` where it is not his. */
-  destroyUserSession(
-    userId: string | number,
-    handle: string,
-    callback?: Callback<boolean>,
-  ): Promise<boolean> {
+  destroyUserSession(userId: UserId, handle: string, callback?: Callback<boolean>): Promise<boolean> {
     return settle(this.#destroyUserSession(userId, handle), callback)
   }
 
-  async #destroyUserSession(userId: string | number, handle: string): Promise<boolean> {
+  async #destroyUserSession(userId: UserId, handle: string): Promise<boolean> {
     const [user, name] = [checkUserId(userId), checkSessionId(handle, 'handle')]
     const revoke = (access: Access) => revokeByHandle(access, user, name)
     return this.#revoking('revoked', revoke, (revoked) => revoked > 0)
@@ -256,15 +255,11 @@ export class UserSessionStore extends Store {
    *
    * @throws {SessionUserError} where `data` would change whose session it is; such a session is not changed.
    */
-  updateUser(
-    userId: string | number,
-    data: Partial<SessionData>,
-    callback?: Callback<number>,
-  ): Promise<number> {
+  updateUser(userId: UserId, data: Partial<SessionData>, callback?: Callback<number>): Promise<number> {
     return settle(this.#updateUser(userId, data), callback)
   }
 
-  async #updateUser(id: string | number, data: object): Promise<number> {
+  async #updateUser(id: UserId, data: object): Promise<number> {
     const userId = checkUserId(id)
     const patch = plainData(data, 'data')
     if (patch.expires !== undefined) checkTimestamp(patch.expires, 'data.expires')
@@ -362,7 +357,7 @@ export class UserSessionStore extends Store {
   }
 
   #limitOf(session: object): number | undefined {
-    const limit = this.#maxUserSessions
+    const limit = this.#maxUserSessions?.limit
     if (typeof limit !== 'function') return limit
     const own = limit(session as SessionData)
     if (!isCount(own)) throw badArgument('maxUserSessions(session)', 'a positive integer', own)

@@ -2,6 +2,13 @@ import { badArgument } from '../session/errors.ts'
 
 const indexSuffix = ':sessions'
 
+export const defaultPrefix = 'session:'
+
+/** What user index keys begin with by default. Two stores with two prefixes must not share an index. */
+export function defaultUserPrefix(prefix: string): string {
+  return prefix === defaultPrefix ? 'user:' : `user:${prefix}`
+}
+
 /** Where things are in Redis: session keys, user index keys, and the SCAN patterns that find them. */
 export class Keys {
   readonly #mayCollide: boolean

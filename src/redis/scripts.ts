@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { CorruptSessionError } from '../session/errors.ts'
 import type { SessionClient } from './clients/client.ts'
-import { sharingDeadline } from './clients/deadline.ts'
 
 /** A Lua script under the name that tests and traces know it by. */
 export interface Script {
@@ -19,12 +18,12 @@ export async function run(
 ): Promise<unknown> {
   const options = { keys, arguments: args }
   try {
-    return await sharingDeadline(client).evalSha(script.sha1, options)
+    return await client.evalSha(script.sha1, options)
   } catch (error) {
     if (!hasPrefix(error, 'NOSCRIPT')) throw namingTheKey(error, keys)
   }
   try {
-    return await sharingDeadline(client).eval(script.source, options)
+    return await client.eval(script.source, options)
   } catch (error) {
     throw namingTheKey(error, keys)
   }

@@ -1,6 +1,5 @@
 import type { SessionData } from 'express-session'
 import { type Access, readStored } from '../redis/access.ts'
-import { sharingDeadline } from '../redis/clients/deadline.ts'
 import type { SessionRecord } from '../redis/records.ts'
 import { hasPrefix } from '../redis/scripts.ts'
 import { parseRecord } from '../session/codec.ts'
@@ -21,7 +20,7 @@ export async function loadSession(access: Access, sessionId: string): Promise<Lo
   const key = access.keys.session(sessionId)
   let reply: unknown
   try {
-    reply = await sharingDeadline(access.client).get(key)
+    reply = await access.client.get(key)
   } catch (error) {
     if (hasPrefix(error, 'WRONGTYPE'))
       throw new CorruptSessionError(key, 'is of another type than a session', error)

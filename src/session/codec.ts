@@ -70,17 +70,30 @@ export function stringifyRecord(serializer: Serializer, data: object): string | 
   try {
     record = serializer.stringify(data)
   } catch (error) {
-    throw unserializable(data, error)
+    throw unserializable(error)
   }
   if (!isPromise(record)) return checkedRaw(record)
   return Promise.resolve(record).then(checkedRaw, (error) => {
-    throw unserializable(data, error)
+    throw unserializable(error)
   })
 }
 
-function unserializable(data: object, error: unknown): TypeError {
-  return Object.assign(badArgument('session data', `serializable (${error})`, data), { cause: error })
+/**
+ * `JSON.stringify` quotes property names of the data, so that its own errors are told in other words. Any other error is one of the
+ * app's, and the `cause`.
+ */
+function unserializable(error: unknown): TypeError {
+  const message = error instanceof Error ? error.message : ''
+  const reason = jsonReasons.find(([beginning]) => message.startsWith(beginning))?.[1]
+  if (reason) return new TypeError(`session data must be serializable, got ${reason}`)
+  return new TypeError('session data must be serializable, got an error of the serializer', { cause: error })
 }
+
+const jsonReasons: [beginning: string, reason: string][] = [
+  ['Converting circular structure', 'an object that refers to itself'],
+  ['Do not know how to serialize a BigInt', 'an object with a bigint in it'],
+  ['Maximum call stack size exceeded', 'an object that is nested too deep'],
+]
 
 function checkedRaw(record: unknown): string {
   if (typeof record !== 'string') throw badArgument('serializer.stringify(session)', 'a string', record)

@@ -1,11 +1,15 @@
 import { inspect } from 'node:util'
+import { handleOf } from './handle.ts'
 
-/** `updateSession` was asked to change a session that does not exist (any more). */
+/** `updateSession` was asked to change a session that does not exist. */
 export class SessionNotFoundError extends Error {
   override readonly name = 'SessionNotFoundError'
   readonly code = 'SESSION_NOT_FOUND'
-  constructor(readonly sessionId: string) {
-    super(`there is no session ${show(sessionId)}`)
+  /** base64url SHA-256 of the session id. */
+  readonly handle: string
+  constructor(sessionId: string) {
+    super(`there is no session with the handle ${handleOf(sessionId)}`)
+    this.handle = handleOf(sessionId)
   }
 }
 
@@ -13,19 +17,24 @@ export class SessionNotFoundError extends Error {
 export class SessionUserError extends Error {
   override readonly name = 'SessionUserError'
   readonly code = 'SESSION_USER'
+  /** base64url SHA-256 of the session id; `null` if all sessions of a user were meant. */
+  readonly handle: string | null
   constructor(
-    readonly sessionId: string,
+    sessionId: string | null,
+    /** The user that the session does not belong to. */
     readonly userId: unknown,
   ) {
-    super(
-      `session ${show(sessionId)} belongs to another user than ${show(userId)}; a session never changes its user`,
-    )
+    const handle = sessionId === null ? null : handleOf(sessionId)
+    const which = handle === null ? 'the sessions belong' : `the session with the handle ${handle} belongs`
+    super(`${which} to another user than ${shownUser(userId)}; a session never changes its user`)
+    this.handle = handle
   }
 }
 
 /**
  * What Redis holds under `key` is not what this package writes there: a record that cannot be parsed, one that is not
- * an object, or a value of another Redis type. `cause` is the parser's error where there is one.
+ * an object, or a value of another Redis type. `cause` is the error of the app's own serializer, if there is one. A
+ * `SyntaxError` of `JSON.parse` quotes the record: its message is replaced.
  */
 export class CorruptSessionError extends Error {
   override readonly name = 'CorruptSessionError'
@@ -35,7 +44,7 @@ export class CorruptSessionError extends Error {
     problem: string,
     cause?: unknown,
   ) {
-    super(`${show(key)} in Redis ${problem}`, cause === undefined ? undefined : { cause })
+    super(`${inspect(key)} in Redis ${problem}`, cause === undefined ? undefined : { cause: unquoted(cause) })
   }
 }
 
@@ -43,11 +52,12 @@ export class CorruptSessionError extends Error {
 export class SessionConflictError extends Error {
   override readonly name = 'SessionConflictError'
   readonly code = 'SESSION_CONFLICT'
-  constructor(
-    readonly sessionId: string,
-    attempts: number,
-  ) {
-    super(`session ${show(sessionId)} changed ${attempts} times while it was being written`)
+  /** base64url SHA-256 of the session id. */
+  readonly handle: string
+  constructor(sessionId: string, attempts: number) {
+    const handle = handleOf(sessionId)
+    super(`the session with the handle ${handle} changed ${attempts} times while it was being written`)
+    this.handle = handle
   }
 }
 
@@ -69,20 +79,52 @@ export class NotReplicatedError extends Error {
   }
 }
 
-/** A `TypeError` that names the argument and shows its value. */
+/** A `TypeError` that names the argument. It says what kind of value came, and never what is in it. */
 export function badArgument(name: string, expected: string, value: unknown): TypeError {
-  return new TypeError(`${name} must be ${expected}, got ${show(value)}`)
+  return new TypeError(`${name} must be ${expected}, got ${kindOf(value)}`)
 }
 
-function show(value: unknown): string {
-  const text = inspected(value)
-  return text.length > 400 ? `${text.slice(0, 400)}…` : text
-}
-
-function inspected(value: unknown): string {
-  try {
-    return inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 200 })
-  } catch {
-    return `a value of type ${typeof value} that cannot be shown`
+/**
+ * What kind of value this is, in words. Strings and objects may hold passwords, tokens or session data: of those it tells the
+ * length and the class.
+ */
+export function kindOf(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return value === '' ? 'an empty string' : `a string of ${value.length} characters`
+    case 'object':
+      return value === null ? 'null' : kindOfObject(value)
+    case 'undefined':
+    case 'number':
+    case 'boolean':
+      return String(value)
+    default:
+      return `a ${typeof value}`
   }
+}
+
+/** A getter or a proxy may throw. */
+function kindOfObject(value: object): string {
+  try {
+    if (Array.isArray(value)) return 'an array'
+    if (value instanceof Promise) return 'a promise'
+    const { name } = Object.getPrototypeOf(value)?.constructor ?? {}
+    return isClassName(name) ? `an object of class ${name}` : 'an object'
+  } catch {
+    return 'an object'
+  }
+}
+
+function isClassName(name: unknown): name is string {
+  return typeof name === 'string' && name !== 'Object' && /^[\w$]{1,50}$/.test(name)
+}
+
+/** A user id is no secret. */
+function shownUser(userId: unknown): string {
+  const isShort = typeof userId === 'string' && userId.length <= 200
+  return isShort ? inspect(userId) : kindOf(userId)
+}
+
+function unquoted(cause: unknown): unknown {
+  return cause instanceof SyntaxError ? new SyntaxError('the record is not valid JSON') : cause
 }

@@ -2,7 +2,7 @@ import type { SessionRecord } from '../redis/records.ts'
 import { badArgument } from './errors.ts'
 
 const isoTimestamp =
-  /^([+-]\d{6}|\d{4})-(\d\d)(-(\d\d)(T\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?)?$/
+  /^([+-]\d{6}|\d{4})-(\d\d)(-(\d\d)(T\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?))?)?$/
 
 /** How long a session lives where neither its cookie nor its data says: seconds, or a function of the session. */
 export type Ttl = number | ((session: never) => number)
@@ -73,11 +73,14 @@ export function ownExpiry({ expires }: SessionRecord): number | null {
 /** An ISO 8601 timestamp as ms since 1970; throws a `TypeError` on anything else. */
 export function checkTimestamp(value: unknown, name: string): number {
   const ms = dataExpiry(value)
-  if (ms === null) throw badArgument(name, 'an ISO 8601 timestamp', value)
-  return ms
+  if (ms !== null) return ms
+  throw badArgument(name, 'an ISO 8601 timestamp, with an offset or Z if it has a time', value)
 }
 
-/** Session data of an application may use the name `expires` for other things: what is no timestamp says nothing. */
+/**
+ * ms since 1970; `null` if the value is no ISO 8601 timestamp, for which an app may use the name `expires` too. A time without an
+ * offset is none: it means another instant on another machine. A date alone is its first moment in UTC.
+ */
 export function dataExpiry(expires: unknown): number | null {
   if (typeof expires !== 'string') return null
   const date = isoTimestamp.exec(expires)

@@ -1,6 +1,6 @@
 import { type Access, readable } from '../redis/access.ts'
 import type { Seen, StoredRecord } from '../redis/records.ts'
-import { checkObject } from '../session/arguments.ts'
+import { checkNames } from '../session/arguments.ts'
 import { badArgument, SessionConflictError } from '../session/errors.ts'
 import { createdOf, sealed } from '../session/lifetime.ts'
 import { settleAll } from '../session/settle-all.ts'
@@ -35,7 +35,7 @@ export async function reindexSessions(access: Access, options: ReindexOptions): 
 }
 
 function checkReindexOptions(options: ReindexOptions): ReindexOptions {
-  const { onProgress, signal } = checkObject(options, 'options') as ReindexOptions
+  const { onProgress, signal } = checkNames(options, ['onProgress', 'signal'], 'options') as ReindexOptions
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw badArgument('options.onProgress', 'a function', onProgress)
   }

@@ -11,7 +11,7 @@ import { storeWithLimits } from '../../examples/recipes/limit-by-role.ts'
 import { passportApp, type Users } from '../../examples/recipes/passport-app.ts'
 import '../../examples/recipes/session-data.ts'
 import { issueToken, revokeToken, tokenService } from '../../examples/recipes/token-service.ts'
-import { CorruptSessionError, type UserSessionStore } from '../../src/index.ts'
+import { CorruptSessionError, type SetArguments, type UserSessionStore } from '../../src/index.ts'
 import { sessionIdIn } from '../support/app.ts'
 import { HOUR, inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
 import { fields, newSession, usedCookie } from '../support/sessions.ts'
@@ -136,6 +136,10 @@ describe('The recipes', () => {
     const moved = ({ keys, ...rest }: Options) => ({ ...rest, keys: keys?.map(here) })
     return {
       get: (key: string) => db.client.get(here(key)),
+      set: (key: string, value: string, options: SetArguments) => db.client.set(here(key), value, options),
+      del: (key: string) => db.client.del(here(key)),
+      pExpireAt: (key: string, at: number, mode: 'GT') => db.client.pExpireAt(here(key), at, mode),
+      scan: (cursor: string, options: { MATCH: string; COUNT: number }) => db.client.scan(cursor, options),
       eval: (script: string, options: Options) => db.client.eval(script, moved(options)),
       evalSha: (sha1: string, options: Options) => db.client.evalSha(sha1, moved(options)),
     }

@@ -2,6 +2,8 @@
  * Compiled, never run: what every kind of client's maker returns fits `client` as it is, with any modules, RESP version and
  * type mapping, and `subscriber` if it can subscribe.
  */
+import * as ioredis from 'ioredis'
+import * as iovalkey from 'iovalkey'
 import {
   createClient,
   createClientPool,
@@ -63,6 +65,45 @@ export async function clients(): Promise<UserSessionStore[]> {
     }),
   ]
   return made
+}
+
+export function clientsOfOtherDrivers(): UserSessionStore[] {
+  const client = new ioredis.Redis()
+  return [
+    new UserSessionStore({ client }),
+    new UserSessionStore({ client: new ioredis.Redis({ sentinels: [], name: 'main' }) }),
+    new UserSessionStore({ client: new ioredis.Redis({ replyMapping: 'resp3' }) }),
+    new UserSessionStore({ client: new ioredis.Cluster([]) }),
+    new UserSessionStore({ client: new iovalkey.Redis() }),
+    new UserSessionStore({ client: new iovalkey.Cluster([]) }),
+    new UserSessionStore({ client, subscriber: client.duplicate() }),
+    new UserSessionStore({ client, subscriber: new ioredis.Cluster([]) }),
+    new UserSessionStore({ client, subscriber: new iovalkey.Redis() }),
+  ]
+}
+
+/** What stands in the interface is all that a client of one's own needs. */
+export function ownClient(send: (...args: string[]) => Promise<unknown>): SessionClient {
+  return {
+    get: (key) => send('GET', key),
+    set: (key, value, { expiration, condition, matchValue }) =>
+      send(
+        ...['SET', key, value, condition ?? '', matchValue ?? '', expiration.type].filter(Boolean),
+        String(expiration.value),
+      ),
+    del: (key) => send('DEL', key),
+    pExpireAt: (key, at, mode) => send('PEXPIREAT', key, String(at), mode),
+    eval: (script, { keys = [], arguments: args = [] }) =>
+      send('EVAL', script, String(keys.length), ...keys, ...args),
+    evalSha: (sha1, { keys = [], arguments: args = [] }) =>
+      send('EVALSHA', sha1, String(keys.length), ...keys, ...args),
+    async scan(cursor, { MATCH, COUNT }) {
+      const reply = await send('SCAN', cursor, 'MATCH', MATCH, 'COUNT', String(COUNT))
+      const [next, keys] = reply as [string, string[]]
+      return { cursor: next, keys }
+    },
+    wait: (replicas, timeoutMs) => send('WAIT', String(replicas), String(timeoutMs)),
+  }
 }
 
 export async function subscribers(): Promise<UserSessionStore[]> {

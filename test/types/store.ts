@@ -160,8 +160,8 @@ export async function badArguments(store: UserSessionStore): Promise<void> {
 
 export function errors(error: unknown): string | undefined {
   if (error instanceof CorruptSessionError) return error.key
-  if (error instanceof SessionNotFoundError) return error.sessionId
-  if (error instanceof SessionConflictError) return error.sessionId
+  if (error instanceof SessionNotFoundError) return error.handle
+  if (error instanceof SessionConflictError) return error.handle
   if (error instanceof SessionUserError) {
     sameType<typeof error.userId, unknown>(true)
     sameType<typeof error.code, 'SESSION_USER'>(true)

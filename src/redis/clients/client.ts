@@ -1,14 +1,30 @@
 /**
- * What this package asks of a node-redis client. The results of `createClient`, `createClientPool`, `createSentinel` and
- * `createCluster` all fit, whatever their modules, scripts and type mapping. The client must be connected.
+ * The small interface through which the rest of the package speaks to Redis. It has the shape of a node-redis client. Each driver
+ * has a file of its own that adapts its clients; an adapter of your own needs what stands here, and `sessionClient` takes it as is.
  */
-export interface SessionClient {
+
+/**
+ * All that this package needs of a client. node-redis clients, pools, Sentinels and Clusters fit as they are, whatever their modules,
+ * scripts and type mapping. Replies may be strings, numbers or buffers. A failed command rejects with the client's own error, and
+ * with Redis's message if Redis sent one: `NOSCRIPT …` and `WRONGTYPE …` are looked for.
+ */
+export interface SessionClient extends ScanningClient {
+  /** `null` if there is no such key. Always from the master. */
   get(key: string): Promise<unknown>
+  /** `null` if the condition does not hold. A server that does not know `IFEQ` says `ERR syntax error`. */
   set(key: string, value: string, options: SetArguments): Promise<unknown>
+  /** How many keys were deleted: 0 or 1. */
   del(key: string): Promise<unknown>
+  /** 1, or 0 if there is no such key or it lives longer already. */
   pExpireAt(key: string, msSince1970: number, mode: 'GT'): Promise<unknown>
   eval(script: string, options: ScriptArguments): Promise<unknown>
   evalSha(sha1: string, options: ScriptArguments): Promise<unknown>
+  /** Resolves to how many replicas have what this connection has written. Needed for `waitForReplicas` alone. */
+  wait?(replicas: number, timeoutMs: number): Promise<unknown>
+  /** A Cluster client has both of these. It sends every other command to the master of its key. */
+  masters?: readonly unknown[]
+  /** A client of one master, which scans and waits there. */
+  nodeClient?(node: never): unknown
 }
 
 export interface SetArguments {
@@ -26,6 +42,7 @@ export interface ScriptArguments {
 
 /** The part of a client, pool, Sentinel or cluster node that enumerates keys. */
 export interface ScanningClient {
+  /** One step of SCAN. The cursor is '0' at first, and again after the last step. */
   scan(
     cursor: string,
     options: { MATCH: string; COUNT: number },
@@ -53,22 +70,18 @@ export interface SentinelClient {
   use<T>(work: (client: ConnectionClient) => Promise<T>): Promise<T>
 }
 
-export function isCluster(client: object): client is ClusterClient {
-  return 'masters' in client && 'nodeClient' in client
+/** A connection of its own, beside the store's client, which hears of revocations in other processes. */
+export interface SubscriberClient {
+  /** `false` if it is closed for good. */
+  readonly isOpen: boolean
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
+  unsubscribe(channel: string, listener: (message: unknown) => void): Promise<unknown>
+  on(event: string, listener: () => void): unknown
+  off(event: string, listener: () => void): unknown
 }
 
-export const clientRule =
-  'a node-redis client without keyPrefix (which SCAN ignores; use prefix and userPrefix)'
-
-export function isClient(client: unknown): client is SessionClient {
-  return (
-    typeof client === 'object' &&
-    client !== null &&
-    Reflect.get(client, '_keyPrefix') === undefined &&
-    (['get', 'set', 'del', 'pExpireAt', 'eval', 'evalSha'] as const).every(
-      (method) => typeof Reflect.get(client, method) === 'function',
-    )
-  )
+export function isCluster(client: object): client is ClusterClient {
+  return 'masters' in client && 'nodeClient' in client
 }
 
 /** Every key that matches, in batches; a key may come twice while Redis resizes its table. Memory stays bounded. */

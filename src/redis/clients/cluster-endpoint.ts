@@ -1,0 +1,15 @@
+/**
+ * A client for one server that talks to a node of a Redis Cluster fails at the first sign-in, whose keys lie in two slots. The error
+ * keeps its class, and its message also says what to do.
+ */
+export function namingCluster(error: unknown): unknown {
+  if (!(error instanceof Error) || !/^(CROSSSLOT|MOVED|ASK) /.test(error.message)) return error
+  const { message, stack } = error
+  error.message = `${message}; ${advice}`
+  error.stack = stack?.replace(message, error.message)
+  return error
+}
+
+const advice =
+  'the client talks to one node of a Redis Cluster: use a Cluster client (createCluster of node-redis, Cluster of ioredis)' +
+  " or prefixes with the same hash tag, such as '{app}session:' and '{app}user:'"

@@ -1,0 +1,204 @@
+/** ioredis and iovalkey: clients (Sentinel too) and Clusters. They are known by their shape; neither is imported. */
+import type {
+  ClusterClient,
+  ConnectionClient,
+  ScriptArguments,
+  SessionClient,
+  SetArguments,
+  SubscriberClient,
+} from './client.ts'
+import { namingCluster } from './cluster-endpoint.ts'
+
+/** What this package asks of a client of ioredis or iovalkey: a `Redis` or a `Cluster`. */
+export interface IoredisClient {
+  readonly status: string
+  call(command: string, args: (string | number)[]): Promise<unknown>
+  get(key: string): Promise<unknown>
+  del(key: string): Promise<unknown>
+  pexpireat(key: string, msSince1970: number, mode: 'GT'): Promise<unknown>
+  eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>
+  evalsha(sha1: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>
+  scan(
+    cursor: string,
+    match: 'MATCH',
+    pattern: string,
+    count: 'COUNT',
+    size: number,
+  ): Promise<[cursor: unknown, keys: unknown[]]>
+  wait(replicas: number, timeoutMs: number): Promise<unknown>
+}
+
+/** The part of it that subscribes. */
+export interface IoredisSubscriber {
+  readonly status: string
+  subscribe(channel: string): Promise<unknown>
+  unsubscribe(channel: string): Promise<unknown>
+  on(event: string, listener: (...args: string[]) => void): unknown
+  off(event: string, listener: (...args: string[]) => void): unknown
+}
+
+interface IoredisCluster extends IoredisClient {
+  nodes(role: 'master'): IoredisClient[]
+}
+
+export function isIoredis(given: object): boolean {
+  return (
+    typeof Reflect.get(given, 'status') === 'string' &&
+    ['call', 'get', 'pexpireat', 'evalsha', 'scan'].every(
+      (name) => typeof Reflect.get(given, name) === 'function',
+    )
+  )
+}
+
+/** Why a client of ioredis is none for sessions; `undefined` if it is one. */
+export function ioredisProblem(given: object): string | undefined {
+  const { options } = given as { options?: Options }
+  const all = [options, options?.redisOptions].filter((each) => each !== undefined)
+  if (all.some(({ keyPrefix }) => keyPrefix)) {
+    return 'without keyPrefix, which SCAN ignores: use prefix and userPrefix'
+  }
+  const readsReplicas = ({ scaleReads = 'master', readOnly, role }: Options) =>
+    scaleReads !== 'master' || readOnly === true || role === 'slave'
+  return all.some(readsReplicas)
+    ? 'without reads from replicas (scaleReads, readOnly, role), which can serve a session after its revocation'
+    : undefined
+}
+
+interface Options {
+  keyPrefix?: unknown
+  scaleReads?: unknown
+  readOnly?: unknown
+  role?: unknown
+  redisOptions?: Options
+}
+
+/** The client through which the package speaks to this one. */
+export function adaptIoredis(given: object): SessionClient {
+  return 'nodes' in given ? new Cluster(given as IoredisCluster) : new Client(given as IoredisClient)
+}
+
+class Client implements ConnectionClient {
+  constructor(readonly given: IoredisClient) {}
+
+  get(key: string): Promise<unknown> {
+    return this.#reply(this.given.get(key))
+  }
+
+  set(key: string, value: string, { expiration, condition, matchValue }: SetArguments): Promise<unknown> {
+    const args = [key, value]
+    if (condition) args.push(condition)
+    if (matchValue !== undefined) args.push(matchValue)
+    return this.#reply(this.given.call('set', [...args, expiration.type, String(expiration.value)]))
+  }
+
+  del(key: string): Promise<unknown> {
+    return this.#reply(this.given.del(key))
+  }
+
+  pExpireAt(key: string, msSince1970: number, mode: 'GT'): Promise<unknown> {
+    return this.#reply(this.given.pexpireat(key, msSince1970, mode))
+  }
+
+  eval(script: string, { keys = [], arguments: args = [] }: ScriptArguments): Promise<unknown> {
+    return this.#reply(this.given.eval(script, keys.length, ...keys, ...args))
+  }
+
+  evalSha(sha1: string, { keys = [], arguments: args = [] }: ScriptArguments): Promise<unknown> {
+    return this.#reply(this.given.evalsha(sha1, keys.length, ...keys, ...args))
+  }
+
+  async scan(cursor: string, { MATCH, COUNT }: { MATCH: string; COUNT: number }) {
+    const [next, keys] = await this.#reply(this.given.scan(cursor, 'MATCH', MATCH, 'COUNT', COUNT))
+    return { cursor: next, keys }
+  }
+
+  wait(replicas: number, timeoutMs: number): Promise<unknown> {
+    return this.#reply(this.given.wait(replicas, timeoutMs))
+  }
+
+  async #reply<T>(reply: Promise<T>): Promise<T> {
+    try {
+      return await reply
+    } catch (error) {
+      throw this.explained(withoutArguments(error))
+    }
+  }
+
+  protected explained(error: unknown): unknown {
+    return namingCluster(error)
+  }
+}
+
+class Cluster extends Client implements ClusterClient {
+  get masters(): readonly unknown[] {
+    return (this.given as IoredisCluster).nodes('master')
+  }
+
+  nodeClient(node: unknown): ConnectionClient {
+    return new Client(node as IoredisClient)
+  }
+
+  protected override explained(error: unknown): unknown {
+    return error
+  }
+}
+
+/** ioredis puts the command with its arguments on the error: ids and sessions that a log would show. */
+function withoutArguments(error: unknown): unknown {
+  const { command } = Object(error) as { command?: { name?: unknown } }
+  if (typeof command === 'object') Object.assign(error as object, { command: { name: command.name } })
+  return error
+}
+
+export function isIoredisSubscriber(given: object): boolean {
+  return (
+    typeof Reflect.get(given, 'status') === 'string' &&
+    ['subscribe', 'unsubscribe', 'on', 'off', 'psubscribe'].every(
+      (name) => typeof Reflect.get(given, name) === 'function',
+    )
+  )
+}
+
+type Listener = (message: string) => void
+
+/** ioredis gives the messages of all channels to one event. */
+export class IoredisSubscription implements SubscriberClient {
+  readonly #listeners = new Map<string, Set<Listener>>()
+
+  constructor(readonly given: IoredisSubscriber) {
+    given.on('message', (channel = '', message = '') => {
+      for (const listener of this.#listeners.get(channel) ?? []) listener(message)
+    })
+  }
+
+  get isOpen(): boolean {
+    return this.given.status !== 'end'
+  }
+
+  async subscribe(channel: string, listener: Listener): Promise<void> {
+    const listeners = this.#listeners.get(channel) ?? new Set()
+    this.#listeners.set(channel, listeners.add(listener))
+    await this.given.subscribe(channel)
+  }
+
+  async unsubscribe(channel: string, listener: Listener): Promise<void> {
+    const listeners = this.#listeners.get(channel)
+    listeners?.delete(listener)
+    if (listeners && listeners.size > 0) return
+    this.#listeners.delete(channel)
+    await this.given.unsubscribe(channel)
+  }
+
+  on(event: string, listener: () => void): void {
+    this.given.on(eventName(event), listener)
+  }
+
+  off(event: string, listener: () => void): void {
+    this.given.off(eventName(event), listener)
+  }
+}
+
+/** When a Cluster's subscribing connection has moved to another node. */
+function eventName(event: string): string {
+  return event === 'node-ready' ? '+subscriber' : event
+}

@@ -1,0 +1,255 @@
+/** node-redis 5 and 6: clients, pools, Sentinels and Clusters. */
+import {
+  type ClusterClient,
+  type ConnectionClient,
+  isCluster,
+  type PoolClient,
+  type ScriptArguments,
+  type SentinelClient,
+  type SessionClient,
+  type SetArguments,
+} from './client.ts'
+import { namingCluster } from './cluster-endpoint.ts'
+import { type ConfigurableClient, Deadlines, isConfigurable } from './deadline.ts'
+
+/** What every kind has. */
+interface NodeRedis extends ConnectionClient {
+  /** Each kind takes other arguments. */
+  sendCommand(...args: unknown[]): Promise<unknown>
+}
+
+/** The methods that are called on a client. */
+const commands = ['get', 'set', 'del', 'pExpireAt', 'eval', 'evalSha', 'scan', 'sendCommand'] as const
+
+/** Whether it is made by node-redis: `_self` is on every kind of its clients, and on nothing else. */
+export function isNodeRedis(given: object): boolean {
+  return '_self' in given && commands.every((name) => typeof Reflect.get(given, name) === 'function')
+}
+
+/** Why a thing of node-redis is no client for sessions; `undefined` if it is one. */
+export function nodeRedisProblem(given: object): string | undefined {
+  if (!('_self' in given)) {
+    if ('exec' in given && 'execAsPipeline' in given) return 'a client, not a transaction of one (multi)'
+    return 'GET' in given && 'sendCommand' in given && !('connect' in given)
+      ? 'a client, not one made by legacy(), which gives no promises'
+      : undefined
+  }
+  const problem = problems.find(([has]) => optionsOf(given).some(has))
+  return problem?.[1]
+}
+
+interface Options {
+  keyPrefix?: unknown
+  clientSideCache?: unknown
+  useReplicas?: unknown
+  replicaPoolSize?: unknown
+  readonly?: unknown
+  defaults?: Options
+  nodeClientOptions?: Options
+}
+
+const problems: [has: (options: Options) => boolean, rule: string][] = [
+  [({ keyPrefix }) => Boolean(keyPrefix), 'without keyPrefix, which SCAN ignores: use prefix and userPrefix'],
+  [
+    ({ clientSideCache }) => Boolean(clientSideCache),
+    'without clientSideCache, which can serve a session after its revocation',
+  ],
+  [
+    ({ useReplicas, replicaPoolSize, readonly }) =>
+      Boolean(useReplicas || readonly || Number(replicaPoolSize) > 0),
+    'without reads from replicas (useReplicas, replicaPoolSize, readonly), which can serve a session after its revocation',
+  ],
+]
+
+/** All options of a client that can be seen. Private territory: each kind of client and version keeps them elsewhere. */
+function optionsOf(given: object): Options[] {
+  const { _keyPrefix, clientSideCache, options, _options } = given as Record<string, unknown>
+  const own = [options, _options, sentinelOptions(given), pooledOptions(given)].filter(isOptions)
+  const nested = own.flatMap(({ defaults, nodeClientOptions }) => [defaults, nodeClientOptions])
+  return [{ keyPrefix: _keyPrefix, clientSideCache }, ...own, ...nested.filter(isOptions)]
+}
+
+function isOptions(value: unknown): value is Options {
+  return typeof value === 'object' && value !== null
+}
+
+/** A Sentinel client shows its options to the constructor of a duplicate only; node-redis 5 makes no duplicates of it. */
+function sentinelOptions(given: object): unknown {
+  const { use, _self } = given as Record<string, unknown>
+  const { duplicate } = Object(_self) as Record<string, unknown>
+  if (typeof use !== 'function' || typeof duplicate !== 'function') return undefined
+  let seen: unknown
+  class Seeing {
+    constructor(options: unknown) {
+      seen = options
+    }
+  }
+  try {
+    duplicate.call(Object.assign(Object.create(Seeing.prototype), { _self }))
+  } catch {
+    return undefined
+  }
+  return seen
+}
+
+/** A pool shows them through a connection that it lends: at once if one is idle. */
+function pooledOptions(given: object): unknown {
+  const { idleClients } = given as { idleClients?: unknown }
+  if (!(Number(idleClients) > 0)) return undefined
+  let seen: unknown
+  try {
+    const look = (client: object) => {
+      seen = (client as { options?: unknown }).options
+    }
+    ;(given as { execute(work: typeof look): Promise<unknown> }).execute(look).catch(() => {})
+  } catch {
+    return undefined
+  }
+  return seen
+}
+
+/** The client through which the package speaks to this one. */
+export function adaptNodeRedis(given: object): SessionClient {
+  const client = given as NodeRedis
+  if (isCluster(client)) return new NodeRedisCluster(client)
+  if ('use' in client) return new NodeRedisSentinel(client)
+  if ('execute' in client) return new NodeRedisPool(client)
+  return 'release' in client ? new NodeRedisLease(client) : new NodeRedisClient(client)
+}
+
+class NodeRedisClient implements ConnectionClient {
+  readonly #deadlines: Deadlines<NodeRedis & ConfigurableClient> | null
+
+  constructor(readonly given: NodeRedis) {
+    this.#deadlines = isConfigurable(given, commands) ? new Deadlines(given) : null
+  }
+
+  get(key: string): Promise<unknown> {
+    return this.send((client) => client.get(key))
+  }
+
+  set(key: string, value: string, options: SetArguments): Promise<unknown> {
+    if (options.condition !== 'IFEQ') return this.send((client) => client.set(key, value, options))
+    return this.send((client) => this.sendRaw(client, key, setIfEqual(key, value, options)))
+  }
+
+  del(key: string): Promise<unknown> {
+    return this.send((client) => client.del(key))
+  }
+
+  pExpireAt(key: string, msSince1970: number, mode: 'GT'): Promise<unknown> {
+    return this.send((client) => client.pExpireAt(key, msSince1970, mode))
+  }
+
+  eval(script: string, options: ScriptArguments): Promise<unknown> {
+    return this.send((client) => client.eval(script, options))
+  }
+
+  evalSha(sha1: string, options: ScriptArguments): Promise<unknown> {
+    return this.send((client) => client.evalSha(sha1, options))
+  }
+
+  scan(cursor: string, options: { MATCH: string; COUNT: number }) {
+    return this.send((client) => client.scan(cursor, options))
+  }
+
+  wait(replicas: number, timeoutMs: number): Promise<unknown> {
+    return this.send((client) => client.wait(replicas, timeoutMs))
+  }
+
+  protected async send<T>(command: (client: NodeRedis) => Promise<T>): Promise<T> {
+    const deadline = this.#deadlines?.next()
+    try {
+      return await command(deadline?.client ?? this.given)
+    } catch (error) {
+      throw this.explained(deadline ? await this.#deadlines?.errorOf(error, deadline) : error)
+    }
+  }
+
+  protected explained(error: unknown): unknown {
+    return namingCluster(error)
+  }
+
+  protected sendRaw(client: NodeRedis, _key: string, args: string[]): Promise<unknown> {
+    return client.sendCommand(args)
+  }
+}
+
+/** node-redis knows `IFEQ` since 5.10 only, and older ones drop the value. */
+function setIfEqual(key: string, value: string, { expiration, matchValue }: SetArguments): string[] {
+  return ['SET', key, value, 'IFEQ', matchValue ?? '', expiration.type, String(expiration.value)]
+}
+
+class NodeRedisPool extends NodeRedisClient implements PoolClient {
+  #isChecked = pooledOptions(this.given) !== undefined
+
+  execute<T>(work: (client: ConnectionClient) => Promise<T>): Promise<T> {
+    return (this.given as NodeRedis & PoolClient).execute((client) => work(adapted(client)))
+  }
+
+  /** A pool without an idle connection could not be checked when it was given. */
+  protected override send<T>(command: (client: NodeRedis) => Promise<T>): Promise<T> {
+    if (!this.#isChecked) {
+      const problem = nodeRedisProblem(this.given)
+      if (problem) return Promise.reject(new TypeError(`client must be ${problem}`))
+      this.#isChecked = pooledOptions(this.given) !== undefined
+    }
+    return super.send(command)
+  }
+}
+
+/** A connection to the master that a Sentinel client lends. */
+class NodeRedisLease extends NodeRedisClient {
+  protected override sendRaw(client: NodeRedis, _key: string, args: string[]): Promise<unknown> {
+    return client.sendCommand(false, args)
+  }
+}
+
+class NodeRedisSentinel extends NodeRedisLease implements SentinelClient {
+  /** Then nobody knows whether it reads from replicas, and reads are sent as writes are. */
+  readonly #hidesOptions = sentinelOptions(this.given) === undefined
+
+  override get(key: string): Promise<unknown> {
+    if (!this.#hidesOptions) return super.get(key)
+    return this.send((client) => this.sendRaw(client, key, ['GET', key]))
+  }
+
+  override async scan(cursor: string, options: { MATCH: string; COUNT: number }) {
+    if (!this.#hidesOptions) return super.scan(cursor, options)
+    const args = ['SCAN', cursor, 'MATCH', options.MATCH, 'COUNT', String(options.COUNT)]
+    const reply = await this.send((client) => this.sendRaw(client, '', args))
+    const [next, keys] = reply as [cursor: unknown, keys: unknown[]]
+    return { cursor: next, keys }
+  }
+
+  use<T>(work: (client: ConnectionClient) => Promise<T>): Promise<T> {
+    return (this.given as NodeRedis & SentinelClient).use((client) => work(adapted(client)))
+  }
+}
+
+class NodeRedisCluster extends NodeRedisClient implements ClusterClient {
+  get masters(): readonly unknown[] {
+    return (this.given as NodeRedis & ClusterClient).masters
+  }
+
+  async nodeClient(node: unknown): Promise<ConnectionClient> {
+    return adapted((await (this.given as NodeRedis & ClusterClient).nodeClient(node)) as NodeRedis)
+  }
+
+  protected override explained(error: unknown): unknown {
+    return error
+  }
+
+  protected override sendRaw(client: NodeRedis, key: string, args: string[]): Promise<unknown> {
+    return client.sendCommand(key, false, args)
+  }
+}
+
+const adaptedClients = new WeakMap<object, ConnectionClient>()
+
+/** A connection that a client has lent: it is lent again and again. */
+function adapted(client: object): ConnectionClient {
+  const known = adaptedClients.get(client) ?? (adaptNodeRedis(client) as ConnectionClient)
+  adaptedClients.set(client, known)
+  return known
+}

@@ -1,0 +1,70 @@
+/** From what an app hands in to the client that the package speaks with. */
+import { badArgument } from '../../session/errors.ts'
+import type { SessionClient, SubscriberClient } from './client.ts'
+import {
+  adaptIoredis,
+  type IoredisClient,
+  type IoredisSubscriber,
+  IoredisSubscription,
+  ioredisProblem,
+  isIoredis,
+  isIoredisSubscriber,
+} from './ioredis.ts'
+import { adaptNodeRedis, isNodeRedis, nodeRedisProblem } from './node-redis.ts'
+
+/**
+ * A client of node-redis 5 or 6 (client, pool, Sentinel, Cluster), or of ioredis or iovalkey (client, Cluster), or an adapter of
+ * your own with the methods of `SessionClient`.
+ */
+export type SupportedClient = SessionClient | IoredisClient
+
+/** A second client of one of these that can subscribe. */
+export type SupportedSubscriber = Omit<SubscriberClient, 'off'> | IoredisSubscriber
+
+const clientRule = 'a connected client of node-redis, ioredis or iovalkey'
+
+const clients = new WeakMap<object, SessionClient>()
+
+/** The client through which the package speaks to the given one. One that would break a guarantee is a `TypeError`. */
+export function sessionClient(given: unknown, name = 'client'): SessionClient {
+  if (typeof given !== 'object' || given === null) throw badArgument(name, clientRule, given)
+  const known = clients.get(given)
+  if (known) return known
+  const client = adapted(given, name)
+  clients.set(given, client)
+  return client
+}
+
+function adapted(given: object, name: string): SessionClient {
+  const problem = isIoredis(given) ? ioredisProblem(given) : nodeRedisProblem(given)
+  if (problem) throw new TypeError(`${name} must be ${problem}`)
+  if (isNodeRedis(given)) return adaptNodeRedis(given)
+  if (isIoredis(given)) return adaptIoredis(given)
+  if (isSessionClient(given)) return given
+  throw badArgument(name, clientRule, given)
+}
+
+function isSessionClient(given: object): given is SessionClient {
+  return (['get', 'set', 'del', 'pExpireAt', 'eval', 'evalSha', 'scan'] as const).every(
+    (method) => typeof Reflect.get(given, method) === 'function',
+  )
+}
+
+const subscribers = new WeakMap<object, SubscriberClient>()
+
+/** As `sessionClient`, for a client that listens. Stores that share one share its adapter. */
+export function subscriberClient(given: unknown, name = 'subscriber'): SubscriberClient {
+  if (typeof given !== 'object' || given === null || !canSubscribe(given)) {
+    throw badArgument(name, `${clientRule} that can subscribe`, given)
+  }
+  if (!isIoredisSubscriber(given)) return given as SubscriberClient
+  const known = subscribers.get(given) ?? new IoredisSubscription(given as IoredisSubscriber)
+  subscribers.set(given, known)
+  return known
+}
+
+function canSubscribe(given: object): boolean {
+  return ['subscribe', 'unsubscribe', 'on'].every(
+    (method) => typeof Reflect.get(given, method) === 'function',
+  )
+}

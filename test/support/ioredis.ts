@@ -1,0 +1,41 @@
+/** Clients of ioredis and iovalkey for every topology, as those of node-redis are in `topologies/`. */
+import * as ioredis from 'ioredis'
+import * as iovalkey from 'iovalkey'
+import type { IoredisClient, IoredisSubscriber } from '../../src/index.ts'
+import { tracked } from './clients.ts'
+import type { Topology } from './topologies.ts'
+
+export type DriverClient = IoredisClient & IoredisSubscriber & { disconnect(): void }
+
+/** The options that both drivers and all topologies share. */
+export type DriverOptions = { commandTimeout?: number; keyPrefix?: string }
+
+export const drivers = { ioredis, iovalkey }
+export type DriverName = keyof typeof drivers
+
+/** A client of a topology; the end of the run checks that it was disconnected. */
+export function connectDriver(
+  name: DriverName,
+  topology: Topology,
+  options: DriverOptions = {},
+): DriverClient {
+  const { Redis, Cluster } = drivers[name] as typeof ioredis
+  const port = topology.nodes[0]?.server.port as number
+  const client = (topology.name === 'cluster'
+    ? new Cluster([{ host: '127.0.0.1', port }], { redisOptions: options })
+    : topology.name === 'sentinel'
+      ? new Redis({ name: 'main', sentinels: sentinelsOf(topology), ...options })
+      : new Redis({ host: '127.0.0.1', port, ...options })) as unknown as DriverClient
+  client.on('error', () => {})
+  tracked({
+    get isOpen() {
+      return client.status !== 'end' && client.status !== 'close'
+    },
+    destroy: () => client.disconnect(),
+  })
+  return client
+}
+
+function sentinelsOf(topology: Topology) {
+  return topology.sentinels.map(({ port }) => ({ host: '127.0.0.1', port }))
+}
