@@ -1,6 +1,6 @@
 /**
- * Takes away one protection against races at a time, and runs the forced interleavings of test/races without it: each must be
- * missed by a test. Prints a table of the lines and of the tests that fail, and exits with 1 where none does.
+ * Takes away one protection against races at a time, and runs the forced interleavings of test/guarantees/races without it:
+ * each must be missed by a test. Prints a table of the lines and of the tests that fail, and exits with 1 where none does.
  *
  *     npm run protections                all of them, some minutes
  *     npm run protections -- gone merge  those whose description contains one of these words
@@ -253,7 +253,7 @@ function failuresWithout({ file, line, without, on }: Protection): string[] {
 function failures(folder: string, topology: string): string[] {
   const report = join(folder, 'report.json')
   const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
-  const args = ['test/races/*.test.ts', '--grep', `on ${topology}`, '--timeout', '5000']
+  const args = ['test/guarantees/races/*.test.ts', '--grep', `on ${topology}`, '--timeout', '5000']
   spawnSync(
     process.execPath,
     [mocha, ...args, '--reporter', 'json', '--reporter-option', `output=${report}`],

@@ -13,7 +13,7 @@ const { mochaHooks }: typeof import('../../test/support/hooks.ts') = require('..
 
 const TEST_TIMEOUT_MS = 5_000
 /** `MUTATION_LUA_TESTS` names others, separated by commas; these take seconds, and all others together minutes. */
-const { MUTATION_LUA_TESTS = 'test/scripts.test.ts' } = process.env
+const { MUTATION_LUA_TESTS = 'test/redis/scripts.test.ts' } = process.env
 
 const scripts = Object.values(exported).filter((value) => typeof value === 'object') as {
   name: string

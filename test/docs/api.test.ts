@@ -10,7 +10,7 @@ import { blocksOf, ROOT } from './support/blocks.ts'
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 
 describe('The API reference', function () {
-  this.timeout('1m')
+  this.timeout('5m')
   const readme = read('README.md')
   const api = read('docs/api.md')
 

@@ -14,7 +14,7 @@ const SHOWN = ['text', 'json']
 const drivers = join(ROOT, 'test/docs/support/drivers')
 
 describe('The documentation', function () {
-  this.timeout('1m')
+  this.timeout('5m')
   let directory: string
   const topologies = new Map<TopologyName, Promise<Topology>>()
   const toRun: { block: Block; before: Block[] }[] = []

@@ -93,7 +93,7 @@ describe('Reindexing sessions of connect-redis', function () {
       let topology: Topology
 
       before(async function () {
-        this.timeout('1m')
+        this.timeout('5m')
         topology = await startTopology('cluster')
       })
 

@@ -15,9 +15,9 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import { type LoadedSession, load } from '../races/scene.ts'
 import { HOUR, inMs, MINUTE } from '../support/database.ts'
 import { pauseBefore } from '../support/paused-client.ts'
+import { type LoadedSession, load } from '../support/scene.ts'
 import { type Fields, newSession } from '../support/sessions.ts'
 import { type AnyClient, onEveryTopology, type Topology } from '../support/topologies.ts'
 import { type Found, userOf, World } from './world.ts'
@@ -130,7 +130,7 @@ const MANY_COMMANDS = 60
 const THOROUGH = Number(process.env.MODEL_SECONDS ?? 10) >= 60
 
 describe('two operations on one session keep the guarantees in any order', function () {
-  this.timeout('2m')
+  this.timeout('10m')
   onEveryTopology(
     (topology) => {
       const all = { ...inRequests, ...moves, ...functions }

@@ -15,8 +15,8 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import { type LoadedSession, load } from '../races/scene.ts'
 import { HOUR, inMs, MINUTE } from '../support/database.ts'
+import { type LoadedSession, load } from '../support/scene.ts'
 import { type Fields, newSession } from '../support/sessions.ts'
 import { Turns } from './turns.ts'
 import type { World } from './world.ts'

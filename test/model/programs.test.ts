@@ -18,7 +18,7 @@ describe('random programs of concurrent actors keep the guarantees', () => {
     onEveryTopology(
       (topology) => {
         it(`for ${time / 1000} s, from seed ${firstSeed}`, async function () {
-          this.timeout(time + 120_000)
+          this.timeout(time + 300_000)
           const client = await topology().connect()
           const done = { programs: 0, operations: 0 }
           const property = fc.asyncProperty(program, async (random) => {

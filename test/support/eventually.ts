@@ -1,5 +1,6 @@
 const POLL_EVERY_MS = 15
-const GIVE_UP_AFTER_MS = 30_000
+/** A machine may be ten times as slow as another. */
+const GIVE_UP_AFTER_MS = 90_000
 
 /**
  * Waits for a state that Redis announces to nobody, by asking for it: resolves to the first answer that is neither

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { createClient } from 'redis'
 import { closeForgottenClients, tracked } from './clients.ts'
+import { loadScripts } from './load-scripts.ts'
 import { type FoundRedis, findRedis } from './redis-server.ts'
 import { stopRemainingTopologies } from './topologies.ts'
 
@@ -46,6 +47,7 @@ export const mochaHooks = {
     this.timeout('5m')
     redis = await findRedis()
     process.stdout.write(`Redis: ${redis.how}\n`)
+    await withClient(loadScripts)
   },
 
   async afterAll() {
@@ -53,7 +55,7 @@ export const mochaHooks = {
     await stopRemainingTopologies()
     if (!redis) return
     try {
-      await deleteKeysOfThisRun()
+      await withClient(deleteKeysOfThisRun)
     } finally {
       await redis.stop()
       redis = undefined
@@ -62,14 +64,16 @@ export const mochaHooks = {
   },
 }
 
-async function deleteKeysOfThisRun(): Promise<void> {
-  const client = await createClient({ url: redisUrl() })
-    .on('error', () => {})
-    .connect()
+async function deleteKeysOfThisRun(client: TestClient): Promise<void> {
+  for await (const keys of client.scanIterator({ MATCH: `${RUN_PREFIX}*`, COUNT: SCAN_COUNT })) {
+    if (keys.length > 0) await client.unlink(keys)
+  }
+}
+
+async function withClient(work: (client: TestClient) => Promise<void>): Promise<void> {
+  const client = await connect()
   try {
-    for await (const keys of client.scanIterator({ MATCH: `${RUN_PREFIX}*`, COUNT: SCAN_COUNT })) {
-      if (keys.length > 0) await client.unlink(keys)
-    }
+    await work(client)
   } finally {
     await client.close()
   }

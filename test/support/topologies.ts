@@ -8,6 +8,7 @@
  * `TEST_TOPOLOGIES=server,cluster` limits a run to these. With `TEST_TOPOLOGIES_STAY=1` the shared ones live until the process
  * ends, for tools that run the same tests many times in one process.
  */
+import { loadScripts } from './load-scripts.ts'
 import { startCluster } from './topologies/cluster.ts'
 import { startOneServer, startPool } from './topologies/one-server.ts'
 import { startSentinel } from './topologies/sentinel.ts'
@@ -15,7 +16,7 @@ import { TOPOLOGY_NAMES, type Topology, type TopologyName, type TopologyOptions 
 
 export * from './topologies/types.ts'
 
-const START_TIMEOUT = '1m'
+const START_TIMEOUT = '5m'
 
 const { TEST_TOPOLOGIES, TEST_TOPOLOGIES_STAY } = process.env
 const wanted = TEST_TOPOLOGIES ? namesIn(TEST_TOPOLOGIES) : TOPOLOGY_NAMES
@@ -42,6 +43,8 @@ export function onEveryTopology(
       before(async function () {
         this.timeout(START_TIMEOUT)
         topology = await sharedTopology(name)
+        // An earlier test may have made its servers forget them.
+        await Promise.all(topology.nodes.map(({ admin }) => loadScripts(admin)))
       })
       tests(() => topology)
     })

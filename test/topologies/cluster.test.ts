@@ -10,9 +10,9 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import { newId, onEveryStage, type Scene } from '../races/scene.ts'
 import { HOUR, inMs, MINUTE } from '../support/database.ts'
 import { type Call, watch } from '../support/paused-client.ts'
+import { newId, onEveryStage, type Scene } from '../support/scene.ts'
 import { cookie, fields, newSession } from '../support/sessions.ts'
 import { moveSlot } from '../support/topologies/move-slot.ts'
 import type { Node } from '../support/topologies/node.ts'

@@ -11,8 +11,8 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import { newId, onEveryStage } from '../races/scene.ts'
 import { HOUR, inMs, MINUTE, rejection } from '../support/database.ts'
+import { newId, onEveryStage } from '../support/scene.ts'
 import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
 
 /** More than one page of an index, and more than one step of SCAN. */

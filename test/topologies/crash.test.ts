@@ -12,14 +12,14 @@ import {
   updateUserSessions,
 } from '../../src/index.ts'
 import * as scripts from '../../src/redis/scripts.ts'
-import { load, onEveryStage, Scene } from '../races/scene.ts'
 import { HOUR, inMs, MINUTE, rejection } from '../support/database.ts'
 import { freshPrefixes } from '../support/hooks.ts'
 import { ClientDied, dieAfter, watch } from '../support/paused-client.ts'
+import { load, onEveryStage, Scene } from '../support/scene.ts'
 import { cookie, type Fields, newSession } from '../support/sessions.ts'
 import type { AnyClient } from '../support/topologies.ts'
 
-const TIMEOUT = '1m'
+const TIMEOUT = '5m'
 const NO_KEY = -2
 const allScripts = Object.values(scripts).filter((each) => typeof each === 'object')
 

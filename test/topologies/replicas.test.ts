@@ -8,11 +8,11 @@ import {
   UserSessionStore,
   type UserSessionStoreOptions,
 } from '../../src/index.ts'
-import { load, newId } from '../races/scene.ts'
 import { tracked } from '../support/clients.ts'
 import { rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
+import { load, newId } from '../support/scene.ts'
 import { newSession } from '../support/sessions.ts'
 import type { Node } from '../support/topologies/node.ts'
 import type { PoolClient, ServerClient } from '../support/topologies/one-server.ts'
@@ -24,8 +24,9 @@ import {
   type TopologyName,
 } from '../support/topologies.ts'
 
-const TIMEOUT = '1m'
-const ONE_REPLICA = { count: 1, timeout: 1000 }
+const TIMEOUT = '5m'
+/** Milliseconds; a replica that lives answers at once. */
+const ONE_REPLICA = { count: 1, timeout: 10_000 }
 /** For when no replica will answer anyway. */
 const NOT_LONG = { count: 1, timeout: 50 }
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { type Block, ROOT } from './blocks.ts'
 import type { Assignment } from './child.ts'
 
-const RUNS_WITHIN_MS = 20_000
+const RUNS_WITHIN_MS = 120_000
 
 export type Program = { directory: string; file: string }
 

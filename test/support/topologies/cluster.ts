@@ -9,13 +9,15 @@ import type { ConnectOptions, Topology, TopologyOptions } from './types.ts'
 
 const MASTERS = 3
 const SLOTS = 16_384
-/** Milliseconds without an answer until a node counts as failing. */
+/** Milliseconds without an answer until a node counts as failing. With more, nodes take longer to get to know each other. */
 const NODE_TIMEOUT_MS = 2000
+/** The same without `failover`. */
+const PATIENT_TIMEOUT_MS = 600_000
 
 export type ClusterClient = Awaited<ReturnType<typeof connect>>
 
 export async function startCluster(options: TopologyOptions): Promise<Topology<ClusterClient>> {
-  const { settings = [], replicas = 0 } = options
+  const { settings = [], replicas = 0, failover = false } = options
   const size = MASTERS * (1 + replicas)
   const busPorts = new Map<number, number>()
   const start = () => startNode((port) => nodeSettings(port, busPorts, settings))
@@ -24,6 +26,7 @@ export async function startCluster(options: TopologyOptions): Promise<Topology<C
   await assignSlots(nodes.slice(0, MASTERS))
   await eachReplicates(nodes)
   await Promise.all(nodes.map((node) => untilComplete(node, size)))
+  if (!failover) await Promise.all(nodes.map(beingPatient))
   return {
     name: 'cluster',
     nodes,
@@ -93,6 +96,10 @@ async function untilComplete({ server, admin }: Node, size: number): Promise<voi
     const complete = ['cluster_state:ok', `cluster_slots_ok:${SLOTS}`, `cluster_known_nodes:${size}`]
     return complete.every((line) => info.includes(line))
   })
+}
+
+async function beingPatient({ admin }: Node): Promise<void> {
+  await admin.configSet('cluster-node-timeout', String(PATIENT_TIMEOUT_MS))
 }
 
 async function masterOf(nodes: Node[], key: string): Promise<Node> {

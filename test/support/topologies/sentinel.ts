@@ -1,4 +1,4 @@
-/** A master, its replicas, and Sentinels that promote one of them within a second of the master's death. */
+/** A master, its replicas, and Sentinels, which with `failover` promote a replica within seconds of the master's death. */
 import { createClient, createSentinel } from 'redis'
 import { tracked } from '../clients.ts'
 import { eventually } from '../eventually.ts'
@@ -8,18 +8,22 @@ import { liveMasters, type Node, startNode, startServer, untilReplicating } from
 import type { ConnectOptions, Topology, TopologyOptions } from './types.ts'
 
 const NAME = 'main'
-const DOWN_AFTER_MS = 500
+/** Milliseconds without an answer until a master counts as dead. */
+const DOWN_AFTER_MS = { failover: 500, otherwise: 600_000 }
 const FAILOVER_TIMEOUT_MS = 3000
 
 export type SentinelClient = Awaited<ReturnType<typeof connect>>
 
 export async function startSentinel(options: TopologyOptions): Promise<Topology<SentinelClient>> {
-  const { settings = [], replicas = 1, sentinels: count = 1 } = options
+  const { settings = [], replicas = 1, sentinels: count = 1, failover = false } = options
+  const downAfter = failover ? DOWN_AFTER_MS.failover : DOWN_AFTER_MS.otherwise
   const first = await startNode(() => dataSettings(settings))
   const others = await Promise.all(Array.from({ length: replicas }, () => startReplica(first, settings)))
   const nodes = [first, ...others]
   await Promise.all(others.map(untilReplicating))
-  const sentinels = await Promise.all(Array.from({ length: count }, () => startWatcher(first, count)))
+  const sentinels = await Promise.all(
+    Array.from({ length: count }, () => startWatcher(first, count, downAfter)),
+  )
   await Promise.all(sentinels.map((sentinel) => untilWatching(sentinel, replicas, count - 1)))
   return {
     name: 'sentinel',
@@ -43,13 +47,13 @@ function startReplica(master: Node, settings: string[]): Promise<Node> {
   return startNode(() => [...dataSettings(settings), `replicaof 127.0.0.1 ${master.server.port}`])
 }
 
-function startWatcher(master: Node, count: number): Promise<ServerHandle> {
+function startWatcher(master: Node, count: number, downAfter: number): Promise<ServerHandle> {
   const quorum = Math.floor(count / 2) + 1
   return startServer({
     sentinel: true,
     settings: () => [
       `sentinel monitor ${NAME} 127.0.0.1 ${master.server.port} ${quorum}`,
-      `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
+      `sentinel down-after-milliseconds ${NAME} ${downAfter}`,
       `sentinel failover-timeout ${NAME} ${FAILOVER_TIMEOUT_MS}`,
     ],
   })

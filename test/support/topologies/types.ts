@@ -24,6 +24,11 @@ export type TopologyOptions = {
   settings?: string[]
   /** Replicas of each master. Default: Sentinel 1, Cluster 0. */
   replicas?: number
+  /**
+   * A master that dies is replaced within seconds. Default false: no master is replaced, and a busy machine on which a server
+   * answers late does not lose one.
+   */
+  failover?: boolean
   /** Sentinels; the quorum is their majority. Default 1. */
   sentinels?: number
 }

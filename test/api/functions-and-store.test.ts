@@ -1,0 +1,260 @@
+/** The functions and the store share their records: what one writes, the other reads, lists and changes. */
+import { expect } from 'chai'
+import request from 'supertest'
+import {
+  createSession,
+  deleteSession,
+  deleteUserSessions,
+  getUserSessions,
+  readSession,
+  SessionUserError,
+  updateSession,
+  updateUserSessions,
+} from '../../src/index.ts'
+import { appWith, cookieFor, sessionOf } from '../support/app.ts'
+import { HOUR, inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
+import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
+
+describe('A session made by createSession', () => {
+  const db = useDatabase()
+  const expires = inMs(3 * HOUR + 7)
+  const data = { userId: 'eva', expires, role: 'user' }
+  const change = { '/': 'nothing', '/cart': 'data', '/save': 'saves', '/remember': 'remember' } as const
+
+  const app = (resave: boolean) =>
+    appWith(
+      db.store(),
+      {
+        '/': (req, res) => res.json(req.session),
+        '/cart': (req, res) => {
+          sessionOf(req).cart = ['tea']
+          res.json(req.session)
+        },
+        '/save': (req, res) => req.session.save(() => res.json(req.session)),
+        '/remember': (req, res) => {
+          req.session.cookie.maxAge = 100 * HOUR
+          res.json(req.session)
+        },
+      },
+      { resave, cookie: { maxAge: HOUR } },
+    )
+  const get = (path: keyof typeof change, resave = false) =>
+    request(app(resave)).get(path).set('Cookie', cookieFor('s1'))
+
+  beforeEach(() => createSession({ ...db.options, sessionId: 's1', data }))
+
+  it('loads in the store as it was made, with a cookie without maxAge', async () => {
+    const loaded = fields(await db.store().get('s1'))
+    expect(loaded).to.deep.include(data)
+    expect(loaded.cookie.originalMaxAge).to.equal(null)
+    expect(loaded.cookie.expires).to.equal(null)
+    expect((await get('/')).body).to.deep.include(data)
+  })
+
+  for (const resave of [true, false]) {
+    for (const path of ['/', '/cart', '/save'] as const) {
+      it(`Guarantee 6, true expiry: its own expires rules after ${path}, resave ${resave}`, async () => {
+        await get(path, resave)
+        await get('/', resave)
+        expect(await db.expiry('s1')).to.equal(Date.parse(expires))
+        expect(await db.index('eva')).to.deep.equal({ s1: Date.parse(expires) })
+        expect(await db.indexExpiry('eva')).to.equal(Date.parse(expires))
+        const read = await readSession({ ...db.options, sessionId: 's1' })
+        expect(read).to.include(data)
+        if (path === '/cart') expect(read).to.deep.include({ cart: ['tea'] })
+      })
+    }
+  }
+
+  it('lives by a maxAge that a request gives to its cookie', async () => {
+    const started = Date.now()
+    await get('/remember')
+    const expiry = await db.expiry('s1')
+    expect(expiry).to.be.within(started + 100 * HOUR, Date.now() + 100 * HOUR)
+    expect(await db.index('eva')).to.deep.equal({ s1: expiry })
+    const read = await readSession({ ...db.options, sessionId: 's1' })
+    expect(read?.expires).to.equal(new Date(expiry).toISOString())
+  })
+
+  it('is listed by both, under the same expiry', async () => {
+    const [listed] = await db.store().userSessions('eva')
+    expect(listed).to.deep.include({ sessionId: 's1', expires: new Date(expires) })
+    expect(listed).to.not.have.property('lastActive')
+    expect(listed?.data).to.deep.include(data)
+    const [same] = await getUserSessions({ ...db.options, userId: 'eva' })
+    expect(same).to.deep.equal({ sessionId: 's1', data })
+  })
+
+  it('Guarantee 2, final: is signed out by the store', async () => {
+    const store = db.store()
+    const loaded = fields(await store.get('s1'))
+    expect(await store.destroyUser('eva')).to.equal(1)
+    await store.set('s1', loaded)
+    expect(await db.keys()).to.deep.equal([])
+  })
+
+  it('Guarantee 5, nothing lost: a request in flight keeps what updateSession changes', async () => {
+    const store = db.store()
+    const loaded = fields(await store.get('s1'))
+    await updateSession({ ...db.options, sessionId: 's1', data: { role: 'none' } })
+    loaded.cart = ['tea']
+    await store.set('s1', loaded)
+    expect(await db.record('s1')).to.deep.include({ role: 'none', cart: ['tea'] })
+    expect(await db.expiry('s1')).to.equal(Date.parse(expires))
+  })
+})
+
+describe('A cookie in data for createSession', () => {
+  const db = useDatabase()
+
+  it('Guarantee 6, true expiry: says the same as the expires', async () => {
+    const expires = inMs(HOUR)
+    const stale = { originalMaxAge: HOUR, expires: inMs(5 * HOUR), httpOnly: true, path: '/' }
+    await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires, cookie: stale } })
+    expect(await db.record('s1')).to.deep.equal({ userId: 'eva', expires, cookie: { ...stale, expires } })
+    expect(await db.expiry('s1')).to.equal(Date.parse(expires))
+    expect((await db.store().get('s1'))?.cookie.expires).to.equal(expires)
+  })
+})
+
+describe('A session of the store, through the functions', () => {
+  const db = useDatabase()
+  const byAccount = { userId: (data: object) => (data as { account?: string }).account }
+
+  const shapes = {
+    'with userId': { options: {}, data: { userId: 'eva' } },
+    'of Passport': { options: {}, data: { passport: { user: 'eva' } } },
+    'of a custom userId option': { options: byAccount, data: { account: 'eva' } },
+  }
+
+  for (const [shape, { options, data }] of Object.entries(shapes)) {
+    describe(shape, () => {
+      const create = async (sessionCookie = usedCookie(MINUTE), id = 's1') => {
+        const store = db.store(options)
+        await store.set(id, newSession({ ...data, role: 'user' }, sessionCookie))
+        return store
+      }
+
+      it('is read with its true expires, which the record does not have', async () => {
+        await create()
+        const expires = new Date(await db.expiry('s1')).toISOString()
+        expect(await readSession({ ...db.options, sessionId: 's1' })).to.deep.include({ ...data, expires })
+        expect(await db.record('s1')).to.not.have.property('expires')
+      })
+
+      it('is listed with expires and userId', async () => {
+        await create()
+        await create(usedCookie(2 * MINUTE), 's2')
+        const expires = async (id: string) => new Date(await db.expiry(id)).toISOString()
+        const listed = await getUserSessions({ ...db.options, userId: 'eva' })
+        expect(listed.map(({ sessionId }) => sessionId)).to.deep.equal(['s2', 's1'])
+        expect(listed[0]?.data).to.deep.include({ ...data, userId: 'eva', expires: await expires('s2') })
+        expect(listed[1]?.data).to.deep.include({ ...data, userId: 'eva', expires: await expires('s1') })
+      })
+
+      for (const [name, update] of Object.entries({
+        updateSession: (patch: object) => updateSession({ ...db.options, sessionId: 's1', data: patch }),
+        updateUserSessions: (patch: object) =>
+          updateUserSessions({ ...db.options, userId: 'eva', data: patch }),
+      })) {
+        it(`${name} keeps its TTL, index entry and cookie`, async () => {
+          await create()
+          const [expiry, index, record] = [
+            await db.expiry('s1'),
+            await db.index('eva'),
+            await db.record('s1'),
+          ]
+          await update({ role: 'admin' })
+          expect(await db.expiry('s1')).to.equal(expiry)
+          expect(await db.index('eva')).to.deep.equal(index)
+          expect(await db.record('s1')).to.deep.equal({ ...record, role: 'admin' })
+        })
+
+        it(`Guarantee 6, true expiry: ${name} with a new expires moves TTL, index and the cookie of the record`, async () => {
+          const store = await create()
+          for (const expires of [inMs(9 * HOUR), inMs(MINUTE)]) {
+            await update({ expires })
+            const at = Date.parse(expires)
+            expect(await db.expiry('s1')).to.equal(at)
+            expect(await db.index('eva')).to.deep.equal({ s1: at })
+            expect(await db.indexExpiry('eva')).to.equal(at)
+            const { cookie: moved, ...rest } = await db.record('s1')
+            expect(moved).to.include({ expires, originalMaxAge: HOUR })
+            expect(rest).to.deep.equal({ ...data, role: 'user' })
+            expect((await store.get('s1'))?.cookie.expires).to.equal(expires)
+            expect((await readSession({ ...db.options, sessionId: 's1' }))?.expires).to.equal(expires)
+          }
+        })
+
+        it(`Guarantee 6, true expiry: ${name} with a new expires, where the cookie has no maxAge`, async () => {
+          const store = await create(cookie(null))
+          const expires = inMs(9 * HOUR)
+          await update({ expires })
+          const at = Date.parse(expires)
+          expect(await db.expiry('s1')).to.equal(at)
+          expect(await db.index('eva')).to.deep.equal({ s1: at })
+          expect((await db.record('s1')).cookie.expires).to.equal(null)
+          await store.set('s1', fields(await store.get('s1')))
+          expect(await db.expiry('s1')).to.equal(at)
+        })
+
+        it(`Guarantee 3, owned: ${name} refuses another user`, async () => {
+          await create()
+          const before = await db.dump()
+          expect(await rejection(update({ userId: 'bob' }))).to.be.instanceOf(SessionUserError)
+          expect(await db.dump()).to.deep.equal(before)
+        })
+
+        it(`${name} with a past expires ends it, with its index entry`, async () => {
+          await create()
+          await update({ expires: inMs(-1) })
+          expect(await db.keys()).to.deep.equal([])
+        })
+      }
+
+      it('deleteUserSessions deletes it', async () => {
+        await create()
+        await create(undefined, 's2')
+        await deleteUserSessions({ ...db.options, userId: 'eva' })
+        expect(await db.keys()).to.deep.equal([])
+      })
+
+      it('Guarantee 4, bounded: deleteSession deletes it with its index entry', async () => {
+        await create()
+        await create(usedCookie(2 * MINUTE), 's2')
+        await deleteSession({ ...db.options, sessionId: 's1' })
+        expect(await db.index('eva')).to.deep.equal({ s2: await db.expiry('s2') })
+        expect(await db.indexExpiry('eva')).to.equal(await db.expiry('s2'))
+      })
+
+      it('createSession replaces it for its user, and for nobody else', async () => {
+        await create()
+        const before = await db.dump()
+        const expires = inMs(HOUR)
+        const bobs = createSession({ ...db.options, sessionId: 's1', data: { userId: 'bob', expires } })
+        expect(await rejection(bobs)).to.be.instanceOf(SessionUserError)
+        expect(await db.dump()).to.deep.equal(before)
+        await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires } })
+        expect(await db.index('eva')).to.deep.equal({ s1: Date.parse(expires) })
+      })
+    })
+  }
+
+  it('a new expires finds the index of a custom userId among those of many users', async () => {
+    const store = db.store(byAccount)
+    for (let n = 0; n < 50; n++) await store.set(`s${n}`, newSession({ account: `user${n}` }))
+    const expires = inMs(9 * HOUR)
+    await updateSession({ ...db.options, sessionId: 's33', data: { expires } })
+    expect(await db.index('user33')).to.deep.equal({ s33: Date.parse(expires) })
+  })
+
+  it('an anonymous session is updated, and stays nobody’s', async () => {
+    await db.store().set('s1', newSession())
+    const expires = inMs(9 * HOUR)
+    await updateSession({ ...db.options, sessionId: 's1', data: { expires, note: 1 } })
+    expect(await db.keys()).to.deep.equal([db.sessionKey('s1')])
+    expect(await db.expiry('s1')).to.equal(Date.parse(expires))
+    const claim = updateSession({ ...db.options, sessionId: 's1', data: { userId: 'eva' } })
+    expect(await rejection(claim)).to.be.instanceOf(SessionUserError)
+  })
+})

@@ -1,0 +1,672 @@
+/** The example app over HTTP: what its pages promise, seen from browsers and from Redis. */
+import { once } from 'node:events'
+import { createServer, get } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect } from 'chai'
+import type { Express } from 'express'
+import request, { type Response, type Test } from 'supertest'
+import { createApp } from '../../examples/express-app/app.ts'
+import { demoUsers, Users } from '../../examples/express-app/users.ts'
+import { UserSessionStore } from '../../src/index.ts'
+import { connect, freshPrefixes, type Prefixes, type TestClient } from '../support/hooks.ts'
+
+const CHROME =
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36'
+const IPHONE =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1'
+const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0'
+
+const [ada, grace] = demoUsers
+const SECRET = 'a secret for tests'
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+const SLACK = 60_000
+
+describe('The example app', () => {
+  let client: TestClient
+  let prefixes: Prefixes
+  let store: UserSessionStore
+  let users: Users
+  let app: Express
+
+  before(async () => {
+    client = await connect()
+  })
+
+  after(() => client.close())
+
+  beforeEach(async () => {
+    prefixes = freshPrefixes()
+    store = new UserSessionStore({ client, ...prefixes })
+    users = await Users.create(demoUsers, { N: 2 })
+    app = createApp({ store, secret: SECRET, users })
+  })
+
+  const indexKey = (user: { id: string }) => `${prefixes.userPrefix}${user.id}:sessions`
+  const browser = (userAgent = CHROME) => new Browser(app, userAgent)
+
+  async function signedIn(user: { name: string; password: string }, userAgent = CHROME): Promise<Browser> {
+    const device = browser(userAgent)
+    const page = await device.signIn(user)
+    expect(page.status).to.equal(303)
+    return device
+  }
+
+  const threeDevices = () =>
+    Promise.all([signedIn(grace, CHROME), signedIn(grace, IPHONE), signedIn(grace, FIREFOX)] as const)
+
+  describe('the list of devices', () => {
+    it('shows three devices that signed in, named, and this one first', async () => {
+      const [, phone] = await threeDevices()
+      const page = await phone.get('/account')
+      expect(deviceNames(page)).to.have.members(['Safari on iPhone', 'Chrome on Windows', 'Firefox on Linux'])
+      expect(deviceNames(page)[0]).to.equal('Safari on iPhone')
+      expect(page.text.match(/This device/g)).to.have.length(1)
+      expect(page.text.match(/<li[^>]*aria-current="true"/g)).to.have.length(1)
+    })
+
+    it('shows the address of each device', async () => {
+      const device = browser()
+      await device.signIn(grace, { ip: '192.0.2.44' })
+      const other = await signedIn(grace)
+      expect((await other.get('/account')).text).to.include('192.0.2.44')
+    })
+
+    it('says times in words, with the exact time in datetime and title', async () => {
+      const [desktop] = await threeDevices()
+      const page = await desktop.get('/account')
+      const time = /<time datetime="([^"]+)" title="([^"]+ UTC)">just now<\/time>/.exec(page.text)
+      expect(Date.parse(time?.[1] ?? '')).to.be.closeTo(Date.now(), SLACK)
+      expect(Date.parse(time?.[2]?.replace(' at ', ' ') ?? '')).to.be.closeTo(Date.now(), SLACK)
+    })
+
+    it('shows what a user agent says as text, not as markup', async () => {
+      await signedIn(grace, '<script>alert(1)</script>/1.0 (Windows NT 10.0)')
+      const page = await (await signedIn(grace)).get('/account')
+      expect(page.text)
+        .to.include('&lt;script&gt;')
+        .and.not.to.match(/<script>/i)
+    })
+
+    it('shows no address where a proxy passes on what is none', async () => {
+      await browser().signIn(grace, { ip: `<b>${'x'.repeat(500)}` })
+      const page = await (await signedIn(grace)).get('/account')
+      expect(page.text).to.include('<dd>unknown</dd>').and.not.to.include('xxx')
+    })
+
+    it('keeps sessions of other users to itself', async () => {
+      await threeDevices()
+      const page = await (await signedIn(ada, FIREFOX)).get('/account')
+      expect(deviceNames(page)).to.deep.equal(['Firefox on Linux'])
+    })
+  })
+
+  describe('signing out one device', () => {
+    it('asks, then signs out that device and no other', async () => {
+      const [desktop, phone, linux] = await threeDevices()
+      const path = signOutPath(await desktop.get('/account'), 'Safari on iPhone')
+      const question = await desktop.get(path)
+      expect(question.text).to.include('Safari on iPhone')
+      expect(await isSignedIn(phone)).to.equal(true)
+
+      expect((await desktop.submit(path)).headers.location).to.equal('/account')
+      expect((await desktop.get('/account')).text).to.include('That device is signed out.')
+      expect(await areSignedIn(desktop, phone, linux)).to.deep.equal([true, false, true])
+    })
+
+    it('refuses the handle of another user, who stays signed in (guarantee 3, owned)', async () => {
+      const victim = await signedIn(grace, IPHONE)
+      const [session] = await store.userSessions(grace.id)
+      const path = `/account/sessions/${session?.handle}/sign-out`
+      const stranger = await signedIn(ada)
+      expect((await stranger.get(path)).status).to.equal(303)
+
+      await stranger.submit(path, {}, '/account')
+      expect((await stranger.get('/account')).text).to.include('not signed in any more')
+      expect(await areSignedIn(victim, stranger)).to.deep.equal([true, true])
+    })
+
+    it('says so when the device is signed out already', async () => {
+      const [desktop] = await threeDevices()
+      const path = signOutPath(await desktop.get('/account'), 'Safari on iPhone')
+      await desktop.submit(path)
+      await desktop.submit(path, {}, '/account')
+      expect((await desktop.get('/account')).text).to.include('not signed in any more')
+    })
+  })
+
+  it('signs out the others and leaves exactly this device', async () => {
+    const [desktop, phone, linux] = await threeDevices()
+    await desktop.submit('/account/sign-out-others')
+    const page = await desktop.get('/account')
+    expect(page.text).to.include('Signed out 2 other devices.')
+    expect(deviceNames(page)).to.deep.equal(['Chrome on Windows'])
+    expect(await areSignedIn(desktop, phone, linux)).to.deep.equal([true, false, false])
+    expect(await client.zCard(indexKey(grace))).to.equal(1)
+  })
+
+  describe('signing out everywhere', () => {
+    it('leaves no device signed in, no session and no index key (guarantee 4, bounded)', async () => {
+      const devices = await threeDevices()
+      const ids = await client.zRange(indexKey(grace), 0, -1)
+      expect(ids).to.have.length(3)
+      await devices[0].submit('/account/sign-out-everywhere', { password: grace.password })
+      expect(await client.exists(indexKey(grace))).to.equal(0)
+      for (const id of ids) expect(await client.exists(`${prefixes.prefix}${id}`)).to.equal(0)
+      expect((await devices[0].get('/sign-in')).text).to.include('You are signed out on 3 devices.')
+      expect(await areSignedIn(...devices)).to.deep.equal([false, false, false])
+    })
+
+    it('does nothing without the right password', async () => {
+      const devices = await threeDevices()
+      const page = await devices[0].submit('/account/sign-out-everywhere', { password: 'wrong' })
+      expect(page.status).to.equal(422)
+      expect(await areSignedIn(...devices)).to.deep.equal([true, true, true])
+    })
+  })
+
+  describe('a new password', () => {
+    const change = (device: Browser, current: string, wanted = 'a brand new one', repeat = wanted) =>
+      device.submit('/account/password', { current, new: wanted, repeat })
+
+    it('signs out the other devices and keeps this one, under a new session id', async () => {
+      const [desktop, phone, linux] = await threeDevices()
+      const before = desktop.sessionId()
+      await change(desktop, grace.password)
+      expect((await desktop.get('/account')).text).to.include('2 other devices signed out')
+      expect(await areSignedIn(desktop, phone, linux)).to.deep.equal([true, false, false])
+      expect(desktop.sessionId()).not.to.equal(before)
+      expect(await client.zRange(indexKey(grace), 0, -1)).to.deep.equal([desktop.sessionId()])
+    })
+
+    it('is the one asked for from then on', async () => {
+      const [desktop, phone] = await threeDevices()
+      await change(desktop, grace.password)
+      expect((await phone.signIn(grace)).status).to.equal(401)
+      expect((await phone.signIn({ ...grace, password: 'a brand new one' })).status).to.equal(303)
+      const refused = await desktop.submit('/account/sign-out-everywhere', { password: grace.password })
+      expect(refused.status).to.equal(422)
+      expect(await areSignedIn(desktop, phone)).to.deep.equal([true, true])
+    })
+
+    it('keeps "remember me" and the time of the sign-in', async () => {
+      const device = browser()
+      await device.signIn(grace, { remember: 'yes' })
+      const [before] = await store.userSessions(grace.id)
+      await change(device, grace.password)
+      const [after] = await store.userSessions(grace.id)
+      expect(after?.data.signedInAt).to.be.a('string').that.equals(before?.data.signedInAt)
+      expect(after?.expires.getTime()).to.be.closeTo(Date.now() + 30 * DAY, SLACK)
+    })
+
+    it('is refused with a wrong current one, when it is short or mistyped; nobody is signed out', async () => {
+      const devices = await threeDevices()
+      for (const [current, wanted, repeat, problem] of [
+        ['wrong', 'a brand new one', 'a brand new one', 'That is not your password.'],
+        [grace.password, 'short', 'short', 'at least 8 characters'],
+        [grace.password, 'a brand new one', 'a brand mew one', 'passwords differ'],
+      ] as const) {
+        const page = await change(devices[0], current, wanted, repeat)
+        expect(page.status).to.equal(422)
+        expect(page.text).to.include(problem)
+      }
+      expect(await areSignedIn(...devices)).to.deep.equal([true, true, true])
+      expect((await browser().signIn(grace)).status).to.equal(303)
+    })
+
+    it('beats a sign-in with the old one that is under way', async () => {
+      const [desktop, thief] = [await signedIn(grace), browser(FIREFOX)]
+      const set = store.set.bind(store)
+      let changed = false
+      // The thief's session is about to be written when the password changes.
+      store.set = (async (sid: string, session: Parameters<typeof set>[1], callback?: () => void) => {
+        if (session.userAgent === FIREFOX && session.userId && !changed) {
+          changed = true
+          await change(desktop, grace.password)
+        }
+        return callback ? set(sid, session, callback) : set(sid, session)
+      }) as typeof store.set
+      const answer = await thief.signIn(grace)
+      expect(changed).to.equal(true)
+      expect(answer.headers.location).to.equal('/sign-in')
+      expect(await areSignedIn(desktop, thief)).to.deep.equal([true, false])
+      expect(await client.zRange(indexKey(grace), 0, -1)).to.deep.equal([desktop.sessionId()])
+    })
+  })
+
+  describe('signing in', () => {
+    it('says the same for a wrong name as for a wrong password', async () => {
+      const [wrongName, wrongPassword] = [
+        await browser().signIn({ name: 'nobody', password: grace.password }),
+        await browser().signIn({ name: grace.name, password: 'wrong' }),
+      ]
+      const withoutTokenAndName = (page: Response) => page.text.replace(/value="[^"]*"/g, '')
+      expect(wrongName.status).to.equal(401)
+      expect(wrongPassword.status).to.equal(401)
+      expect(withoutTokenAndName(wrongName)).to.equal(withoutTokenAndName(wrongPassword))
+    })
+
+    it('gives a new session id, so that one planted before is worth nothing', async () => {
+      const device = browser()
+      await device.get('/sign-in')
+      const planted = device.sessionId()
+      await device.signIn(grace)
+      expect(device.sessionId()).not.to.equal(planted)
+      expect(await client.exists(`${prefixes.prefix}${planted}`)).to.equal(0)
+    })
+
+    it('leads back to the page that was asked for, and only to one of this app', async () => {
+      const device = browser()
+      await device.get('/account/password')
+      expect((await device.signIn(grace)).headers.location).to.equal('/account/password')
+      for (const path of [
+        '//evil.example/account',
+        '/\\evil.example/account',
+        '/account?next=//evil.example',
+      ]) {
+        const lured = browser()
+        await lured.get(path)
+        expect((await lured.signIn(grace)).headers.location).to.match(/^\/account/)
+      }
+    })
+
+    it('leads to no other site, though HTTP allows one in the first line of a request', async () => {
+      const lured = browser()
+      const setCookie = await getAbsolute(app, 'http://evil.example/account')
+      lured.receive(setCookie)
+      expect((await lured.signIn(grace)).headers.location).to.equal('/account')
+    })
+
+    it('slows down after 20 wrong passwords from one address, and then refuses even the right one', async function () {
+      this.timeout('5m')
+      const device = browser()
+      for (let i = 0; i < 20; i++) await device.signIn({ ...grace, password: `wrong ${i}` })
+      const refused = await device.signIn(grace)
+      expect(refused.status).to.equal(429)
+      expect(Number(refused.headers['retry-after'])).to.be.within(1, 900)
+      expect((await device.signIn(grace, { ip: '192.0.2.77' })).status).to.equal(303)
+    })
+
+    it('slows down after 50 wrong passwords for one name from many addresses, but not whoever is signed in', async function () {
+      this.timeout('5m')
+      const owner = await signedIn(grace)
+      const guess = (i: number, name: string) =>
+        browser().signIn({ name, password: 'wrong' }, { ip: `192.0.2.${i}` })
+      for (let i = 0; i < 50; i++) expect((await guess(i, i % 2 ? ' Grace ' : 'grace')).status).to.equal(401)
+      expect((await browser().signIn(grace, { ip: '192.0.2.99' })).status).to.equal(429)
+      expect((await browser().signIn(ada, { ip: '192.0.2.99' })).status).to.equal(303)
+      const everywhere = await owner.submit('/account/sign-out-everywhere', { password: grace.password })
+      expect(everywhere.headers.location).to.equal('/sign-in')
+    })
+
+    it('slows down whoever guesses the password in a session that is not his, from many addresses', async function () {
+      this.timeout('5m')
+      const thief = await signedIn(grace)
+      const _csrf = token(await thief.get('/account/sign-out-everywhere'))
+      const guess = (i: number) =>
+        thief.post('/account/sign-out-everywhere', { password: 'wrong', _csrf }, { ip: `192.0.2.${i}` })
+      for (let i = 0; i < 50; i++) expect((await guess(i)).status).to.equal(422)
+      expect((await guess(50)).status).to.equal(429)
+    })
+
+    it('counts no forms of other sites, which know no CSRF token', async function () {
+      this.timeout('5m')
+      const victim = browser()
+      for (let i = 0; i < 25; i++) {
+        expect((await browser().post('/sign-in', { name: grace.name, password: 'x' })).status).to.equal(403)
+      }
+      expect((await victim.signIn(grace)).status).to.equal(303)
+    })
+
+    it('writes no session for a visitor who only looks', async () => {
+      const visitor = browser()
+      await visitor.get('/nowhere')
+      await visitor.get('/style.css')
+      expect(await store.length()).to.equal(0)
+    })
+
+    it('lasts 12 hours without "remember me"', async () => {
+      const device = await signedIn(grace)
+      expect(device.cookieExpiry()).to.be.closeTo(Date.now() + 12 * HOUR, SLACK)
+    })
+
+    it('"remember me" gives a cookie of 30 days that later requests keep (guarantee 6, true expiry)', async () => {
+      const device = browser()
+      await device.signIn(grace, { remember: 'yes' })
+      for (const path of ['/account', '/account/password', '/account']) {
+        expect(device.cookieExpiry()).to.be.closeTo(Date.now() + 30 * DAY, SLACK)
+        await device.get(path)
+      }
+      expect(device.cookieExpiry()).to.be.closeTo(Date.now() + 30 * DAY, SLACK)
+      const score = await client.zScore(indexKey(grace), device.sessionId())
+      expect(score).to.be.closeTo(Date.now() + 30 * DAY, SLACK)
+      expect(score).to.equal(await client.pExpireTime(`${prefixes.prefix}${device.sessionId()}`))
+    })
+  })
+
+  describe('signing out', () => {
+    it('ends the session in Redis, not only the cookie', async () => {
+      const device = await signedIn(grace)
+      const [copy, id] = [device.copy(), device.sessionId()]
+      await device.submit('/sign-out', {}, '/account')
+      expect(await client.exists(`${prefixes.prefix}${id}`)).to.equal(0)
+      expect(await areSignedIn(device, copy)).to.deep.equal([false, false])
+      expect(await client.exists(indexKey(grace))).to.equal(0)
+    })
+
+    it('from elsewhere leads the browser to the sign-in page, which says why', async () => {
+      const [desktop, phone] = await threeDevices()
+      await desktop.submit('/account/sign-out-others')
+      const answer = await phone.get('/account')
+      expect(answer.status).to.equal(303)
+      expect(answer.headers.location).to.equal('/sign-in')
+      expect((await phone.get('/sign-in')).text).to.include('You were signed out on this device.')
+    })
+
+    it('leads a form that was still open to the sign-in page as well', async () => {
+      const [desktop, phone] = await threeDevices()
+      const form = await phone.get('/account/sign-out-others')
+      await desktop.submit('/account/sign-out-others')
+      const answer = await phone.post('/account/sign-out-others', { _csrf: token(form) })
+      expect(answer.headers.location).to.equal('/sign-in')
+      expect(await isSignedIn(desktop)).to.equal(true)
+    })
+  })
+
+  describe('the admin page', () => {
+    it('changes a role in all sessions of the user at once, without signing in again', async () => {
+      const [desktop, phone] = await threeDevices()
+      const admin = await signedIn(ada)
+      expect((await desktop.get('/admin')).status).to.equal(403)
+
+      await admin.submit(`/admin/users/${grace.id}/role`, { role: 'admin' }, '/admin')
+      expect((await admin.get('/admin')).text).to.include(
+        'The role of grace is admin now, on 3 devices at once.',
+      )
+      expect((await desktop.get('/admin')).status).to.equal(200)
+      expect((await phone.get('/admin')).status).to.equal(200)
+
+      await admin.submit(`/admin/users/${grace.id}/role`, { role: 'member' }, '/admin')
+      expect((await desktop.get('/admin')).status).to.equal(403)
+      expect((await phone.get('/admin')).status).to.equal(403)
+    })
+
+    it('takes a role away even from a request that is under way (guarantee 5, nothing lost)', async () => {
+      const [desktop] = await threeDevices()
+      const admin = await signedIn(ada)
+      const get = store.get.bind(store)
+      let paused = false
+      // The role changes after the request loaded its session, and before it saves it with a new address.
+      store.get = (async (sid: string, callback?: (error: unknown, session?: unknown) => void) => {
+        const session = await get(sid)
+        if (sid === desktop.sessionId() && !paused) {
+          paused = true
+          await admin.submit(`/admin/users/${grace.id}/role`, { role: 'member' }, '/admin')
+        }
+        callback?.(null, session)
+        return session
+      }) as typeof store.get
+      await desktop.get('/account', { ip: '192.0.2.99' })
+      expect(paused).to.equal(true)
+      const session = await get(desktop.sessionId())
+      expect(session).to.include({ role: 'member', ip: '192.0.2.99' })
+    })
+
+    it('asks, then signs a user out everywhere, and nobody else', async () => {
+      const devices = await threeDevices()
+      const admin = await signedIn(ada)
+      await admin.submit(`/admin/users/${grace.id}/sign-out`)
+      expect((await admin.get('/admin')).text).to.include('grace is signed out on 3 devices.')
+      expect(await areSignedIn(admin, ...devices)).to.deep.equal([true, false, false, false])
+    })
+
+    it('signs out no admin himself: that takes a password', async () => {
+      const admin = await signedIn(ada)
+      const path = `/admin/users/${ada.id}/sign-out`
+      expect((await admin.get(path)).status).to.equal(400)
+      expect((await admin.submit(path, {}, '/admin')).status).to.equal(400)
+      expect(await isSignedIn(admin)).to.equal(true)
+    })
+
+    it('refuses unknown roles, unknown users and a change of one’s own role', async () => {
+      const admin = await signedIn(ada)
+      const statusOf = async (path: string, role: string) =>
+        (await admin.submit(path, { role }, '/admin')).status
+      expect(await statusOf(`/admin/users/${grace.id}/role`, 'emperor')).to.equal(400)
+      expect(await statusOf(`/admin/users/${ada.id}/role`, 'member')).to.equal(400)
+      expect(await statusOf('/admin/users/99/role', 'member')).to.equal(404)
+      const [session] = await store.userSessions(ada.id)
+      expect(session?.data.role).to.equal('admin')
+    })
+
+    it('is closed to everybody else', async () => {
+      const device = await signedIn(grace)
+      for (const path of [`/admin/users/${ada.id}/role`, `/admin/users/${ada.id}/sign-out`]) {
+        expect((await device.submit(path, { role: 'member' }, '/account')).status).to.equal(403)
+      }
+      expect((await browser().get('/admin')).headers.location).to.equal('/sign-in')
+    })
+  })
+
+  describe('safety', () => {
+    it('refuses every form without its CSRF token, and changes nothing', async () => {
+      const [victim, other] = [await signedIn(ada), await signedIn(ada)]
+      for (const path of [
+        '/sign-out',
+        '/account/sign-out-others',
+        '/account/sign-out-everywhere',
+        '/account/password',
+        `/account/sessions/${(await store.userSessions(ada.id))[0]?.handle}/sign-out`,
+        `/admin/users/${grace.id}/role`,
+        `/admin/users/${grace.id}/sign-out`,
+      ]) {
+        const fields = {
+          password: ada.password,
+          current: ada.password,
+          new: 'stolen it',
+          repeat: 'stolen it',
+        }
+        for (const forged of [fields, { ...fields, _csrf: 'x' }, { ...fields, _csrf: '' }]) {
+          expect((await victim.post(path, forged)).status, path).to.equal(403)
+        }
+      }
+      expect(await areSignedIn(victim, other)).to.deep.equal([true, true])
+      const stranger = browser()
+      await stranger.get('/sign-in')
+      expect((await stranger.post('/sign-in', { name: ada.name, password: ada.password })).status).to.equal(
+        403,
+      )
+    })
+
+    it('shows a session id on no page and in no address', async () => {
+      const devices = [...(await threeDevices()), await signedIn(ada), await signedIn(ada, IPHONE)]
+      const ids = devices.map((device) => device.sessionId())
+      const [desktop, admin] = [devices[0] as Browser, devices[3] as Browser]
+      const one = signOutPath(await desktop.get('/account'), 'Safari on iPhone')
+      const pages = [
+        ...(await desktop.getAll([
+          '/account',
+          one,
+          '/account/sign-out-others',
+          '/account/sign-out-everywhere',
+        ])),
+        ...(await desktop.getAll(['/account/password', '/nowhere', '/admin', '/sign-in'])),
+        ...(await admin.getAll(['/account', '/admin', `/admin/users/${grace.id}/sign-out`])),
+        await browser().get('/sign-in'),
+        await desktop.submit('/account/sign-out-everywhere', { password: 'wrong' }),
+        await desktop.submit('/account/password', { current: 'wrong' }),
+        await desktop.submit(one),
+      ]
+      for (const page of pages) {
+        for (const id of ids) {
+          expect(page.text + (page.headers.location ?? ''), page.request.url).not.to.include(id)
+        }
+      }
+    })
+
+    it('sends no page without a strict Content-Security-Policy and Cache-Control: no-store', async () => {
+      const device = await signedIn(grace)
+      for (const page of await device.getAll(['/account', '/account/password', '/nowhere', '/admin'])) {
+        expect(page.headers['content-security-policy']).to.match(/^default-src 'none';/)
+        expect(page.headers['content-security-policy']).to.include("script-src 'self';")
+        expect(page.headers['content-security-policy']).not.to.match(/unsafe|\*/)
+        expect(page.headers['cache-control']).to.equal('no-store')
+        expect(page.text.match(/<script[\s\S]*?<\/script>/gi)).to.deep.equal([
+          '<script type="module" src="/live.js"></script>',
+        ])
+        expect(page.text).not.to.match(/<style| style=| on[a-z]+=/i)
+      }
+    })
+
+    it('sends the cookie as HttpOnly and SameSite=Lax, and as Secure over https', async () => {
+      const plain = await browser().get('/sign-in')
+      expect(plain.headers['set-cookie']?.[0])
+        .to.match(/HttpOnly/)
+        .and.match(/SameSite=Lax/)
+      expect(plain.headers['set-cookie']?.[0]).not.to.match(/Secure/)
+      const behindProxy = await request(app).get('/sign-in').set('X-Forwarded-Proto', 'https')
+      expect(behindProxy.headers['set-cookie']?.[0]).to.match(/Secure/)
+    })
+
+    it('answers odd bodies with a page, not with a stack trace', async () => {
+      const device = browser()
+      const _csrf = token(await device.get('/sign-in'))
+      for (const body of ['name=a&name=b&password=c&password=d', 'name[x]=1', '%', '__proto__=1']) {
+        const page = await device.post('/sign-in', `${body}&_csrf=${_csrf}`)
+        expect(page.status).to.be.within(400, 499)
+        expect(page.text).not.to.match(/node_modules|at .*\.ts/)
+      }
+      const tooLong = await device.post('/sign-in', 'x'.repeat(20_000))
+      expect(tooLong.status).to.equal(413)
+      expect(tooLong.text)
+        .to.include('That did not work')
+        .and.not.to.match(/node_modules|at .*\.ts/)
+    })
+
+    it('turns a failing Redis into an error page that tells nothing', async () => {
+      const device = await signedIn(grace)
+      const own = await connect()
+      app = createApp({ store: new UserSessionStore({ client: own, ...prefixes }), secret: SECRET, users })
+      await own.close()
+      const logged: unknown[] = []
+      const { error } = console
+      console.error = (...args) => logged.push(...args)
+      try {
+        const page = await device.copy(app).get('/account')
+        expect(page.status).to.equal(500)
+        expect(page.text).to.include('Something went wrong')
+        expect(page.text).not.to.match(/closed|redis:|node_modules|at .*\.ts/i)
+      } finally {
+        console.error = error
+      }
+      expect(logged).to.have.length(1)
+    })
+  })
+})
+
+type Fields = Record<string, string>
+type Extra = { ip?: string }
+
+/** A cookie jar, a user agent, and forms that are fetched before they are posted. */
+class Browser {
+  readonly #app: Express
+  readonly #userAgent: string
+  #cookie = ''
+  #expires = ''
+
+  constructor(app: Express, userAgent: string) {
+    this.#app = app
+    this.#userAgent = userAgent
+  }
+
+  get(path: string, extra: Extra = {}): Promise<Response> {
+    return this.#send(request(this.#app).get(path), extra)
+  }
+
+  async getAll(paths: string[]): Promise<Response[]> {
+    const pages: Response[] = []
+    for (const path of paths) pages.push(await this.get(path))
+    return pages
+  }
+
+  post(path: string, body: Fields | string, extra: Extra = {}): Promise<Response> {
+    return this.#send(request(this.#app).post(path).type('form').send(body), extra)
+  }
+
+  /** Posts to `path` with the token of the page at `formPath`. */
+  async submit(path: string, fields: Fields = {}, formPath = path): Promise<Response> {
+    return this.post(path, { ...fields, _csrf: token(await this.get(formPath)) })
+  }
+
+  async signIn(user: { name: string; password: string }, { ip, ...fields }: Extra & Fields = {}) {
+    const _csrf = token(await this.get('/sign-in'))
+    return this.post('/sign-in', { name: user.name, password: user.password, ...fields, _csrf }, { ip })
+  }
+
+  /** A second browser with a copy of the cookie. */
+  copy(app = this.#app): Browser {
+    const copy = new Browser(app, this.#userAgent)
+    copy.#cookie = this.#cookie
+    return copy
+  }
+
+  /** The id in the signed cookie `sid=s:<id>.<signature>`. */
+  sessionId(): string {
+    return decodeURIComponent(this.#cookie)
+      .replace(/^sid=s:/, '')
+      .replace(/\.[^.]*$/, '')
+  }
+
+  /** As the last answer said; NaN if it said nothing. */
+  cookieExpiry(): number {
+    return Date.parse(this.#expires)
+  }
+
+  async #send(test: Test, { ip }: Extra): Promise<Response> {
+    test.set('User-Agent', this.#userAgent).redirects(0)
+    if (this.#cookie) test.set('Cookie', this.#cookie)
+    if (ip) test.set('X-Forwarded-For', ip)
+    const response = await test
+    this.receive(response.get('Set-Cookie'))
+    return response
+  }
+
+  receive(setCookie: string[] = []): void {
+    const cookie = setCookie.find((cookie) => cookie.startsWith('sid='))
+    if (cookie) this.#cookie = cookie.split(';')[0] as string
+    this.#expires = /Expires=([^;]+)/.exec(cookie ?? '')?.[1] ?? ''
+  }
+}
+
+/** Asks as the client of a proxy does, with the whole address in the first line; resolves to the cookies of the answer. */
+async function getAbsolute(app: Express, path: string): Promise<string[] | undefined> {
+  const server = createServer(app).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const [answer] = await once(get({ port, path, agent: false }), 'response')
+  answer.resume()
+  server.close()
+  return answer.headers['set-cookie']
+}
+
+function token(page: Response): string {
+  const found = /name="_csrf" value="([^"]+)"/.exec(page.text)
+  if (!found?.[1])
+    throw new Error(`${page.request.url} has no form: ${page.status} ${page.text.slice(0, 200)}`)
+  return found[1]
+}
+
+/** What the list calls its devices, in its order. */
+const deviceNames = (page: Response): string[] =>
+  [...page.text.matchAll(/<h2>([^<]*) /g)].map(([, name]) => name as string)
+
+function signOutPath(page: Response, device: string): string {
+  const links = page.text.matchAll(/href="(\/account\/sessions\/[^"]+)">Sign out<span[^>]*> ([^<]*)</g)
+  const link = [...links].find(([, , name]) => name === device)
+  if (!link?.[1]) throw new Error(`${device} is not in the list`)
+  return link[1]
+}
+
+const isSignedIn = async (device: Browser) => (await device.get('/account')).status === 200
+
+const areSignedIn = (...devices: Browser[]) => Promise.all(devices.map(isSignedIn))

@@ -1,0 +1,208 @@
+/** When a session ends, and that everything which says so says the same millisecond. */
+import { expect } from 'chai'
+import { getUserSessions, readSession, type UserSessionStore } from '../../src/index.ts'
+import { HOUR, inMs, MINUTE, SECOND, useDatabase } from '../support/database.ts'
+import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
+
+describe('Guarantee 6, true expiry', () => {
+  const db = useDatabase()
+
+  /** Fails unless all that tells the expiry of a session of eva's agrees; returns it. */
+  async function agreed(store: UserSessionStore, sessionId: string): Promise<number> {
+    const expiry = await db.expiry(sessionId)
+    const listed = (await store.userSessions('eva')).find((found) => found.sessionId === sessionId)
+    const ofFunctions = await getUserSessions({ ...db.options, userId: 'eva' })
+    const iso = new Date(expiry).toISOString()
+    expect((await db.index('eva'))[sessionId]).to.equal(expiry)
+    expect(listed?.expires.getTime()).to.equal(expiry)
+    expect(ofFunctions.find((found) => found.sessionId === sessionId)?.data.expires).to.equal(iso)
+    expect((await readSession({ ...db.options, sessionId }))?.expires).to.equal(iso)
+    const loaded = await store.get(sessionId)
+    if (loaded?.cookie.expires) expect(Date.parse(String(loaded.cookie.expires))).to.equal(expiry)
+    expect(await db.indexExpiry('eva')).to.equal(Math.max(...Object.values(await db.index('eva'))))
+    return expiry
+  }
+
+  describe('is the cookie’s, else the data’s, else now and ttl', () => {
+    it('the cookie’s, whatever the data and ttl say', async () => {
+      const store = db.store({ ttl: 10 })
+      const data = newSession({ userId: 'eva', expires: inMs(9 * HOUR) })
+      await store.set('s1', data)
+      expect(await db.expiry('s1')).to.equal((data.cookie.expires as Date).getTime())
+    })
+
+    it('the cookie’s also where its Date was moved in place', async () => {
+      const store = db.store()
+      const data = newSession({ userId: 'eva' })
+      const expires = data.cookie.expires as Date
+      for (let n = 0; n < 3; n++) {
+        expires.setTime(expires.getTime() + HOUR)
+        await store.set('s1', data)
+        expect(await db.expiry('s1')).to.equal(expires.getTime())
+      }
+    })
+
+    it('the data’s, where the cookie does not say', async () => {
+      const store = db.store({ ttl: 10 })
+      const expires = inMs(9 * HOUR)
+      await store.set('s1', newSession({ userId: 'eva', expires }, cookie(null)))
+      expect(await agreed(store, 's1')).to.equal(Date.parse(expires))
+      await store.touch('s1', fields(await store.get('s1')))
+      expect(await agreed(store, 's1')).to.equal(Date.parse(expires))
+    })
+
+    it('the data’s also where it is a Date, which is a timestamp in its record', async () => {
+      const store = db.store({ ttl: 10 })
+      const expires = new Date(Date.now() + 9 * HOUR)
+      await store.set('s1', newSession({ userId: 'eva', expires }, cookie(null)))
+      expect(await agreed(store, 's1')).to.equal(expires.getTime())
+      await store.touch('s1', fields(await store.get('s1')))
+      expect(await agreed(store, 's1')).to.equal(expires.getTime())
+    })
+
+    it('now and ttl, where the cookie says false, as express-session lets it', async () => {
+      const store = db.store({ ttl: 600 })
+      const before = Date.now()
+      const untilClosed = Object.assign(cookie(null), { expires: false })
+      await store.set('s1', newSession({ userId: 'eva' }, untilClosed))
+      expect((await db.record('s1')).cookie.expires).to.equal(false)
+      expect(await agreed(store, 's1')).to.be.within(before + 10 * MINUTE, Date.now() + 10 * MINUTE)
+    })
+
+    for (const expires of ['never', 12, null, {}, '2999', new Date(Number.NaN)]) {
+      it(`now and ttl, where data.expires is no timestamp: ${JSON.stringify(expires)}`, async () => {
+        const store = db.store({ ttl: 600 })
+        const before = Date.now()
+        await store.set('s1', newSession({ userId: 'eva', expires }, cookie(null)))
+        expect(await agreed(store, 's1')).to.be.within(before + 10 * MINUTE, Date.now() + 10 * MINUTE)
+      })
+    }
+
+    for (const ttl of [1.5, 0.25, 3600]) {
+      it(`now and a ttl of ${ttl} seconds, to the millisecond`, async () => {
+        const store = db.store({ ttl: 1000 + ttl })
+        const before = Date.now()
+        await store.set('s1', newSession({ userId: 'eva' }, cookie(null)))
+        const after = Date.now()
+        expect(await db.expiry('s1')).to.be.within(
+          before + (1000 + ttl) * SECOND,
+          after + (1000 + ttl) * SECOND,
+        )
+      })
+    }
+
+    it('now and what the ttl function says of the session', async () => {
+      const seen: unknown[] = []
+      const store = db.store({
+        ttl: (data) => {
+          seen.push(fields(data).userId)
+          return fields(data).trusted ? 6000 : 60
+        },
+      })
+      for (const [id, trusted, ms] of [
+        ['s1', true, 6000 * SECOND],
+        ['s2', false, 60 * SECOND],
+      ] as const) {
+        const before = Date.now()
+        await store.set(id, newSession({ userId: 'eva', trusted }, cookie(null)))
+        expect(await agreed(store, id)).to.be.within(before + ms, Date.now() + ms)
+      }
+      expect(seen).to.include('eva')
+    })
+
+    it('a ttl function that says 0 or less ends the session', async () => {
+      const store = db.store({ ttl: (data) => Number(fields(data).ttl) })
+      for (const ttl of [0, -1]) {
+        await store.set('s1', newSession({ userId: 'eva', ttl: 60 }, cookie(null)))
+        await store.set('s1', newSession({ userId: 'eva', ttl }, cookie(null)))
+        expect(await db.keys()).to.deep.equal([])
+      }
+    })
+
+    it('a ttl function is not asked where the cookie says', async () => {
+      const store = db.store({
+        ttl: () => {
+          throw new Error('asked')
+        },
+      })
+      await store.set('s1', newSession({ userId: 'eva' }))
+      await store.touch('s1', fields(await store.get('s1')))
+      await agreed(store, 's1')
+    })
+  })
+
+  it('agrees after set, change, touch, update, remember me and forget me', async () => {
+    const store = db.store()
+    await store.set('other', newSession({ userId: 'eva' }, usedCookie(20 * MINUTE)))
+    await store.set('s1', newSession({ userId: 'eva' }, usedCookie(30 * MINUTE)))
+    const first = await agreed(store, 's1')
+
+    const loaded = fields(await store.get('s1'))
+    await store.set('s1', Object.assign(loaded, { cart: ['tea'] }))
+    expect(await agreed(store, 's1')).to.equal(first)
+
+    loaded.cookie = usedCookie(10 * MINUTE)
+    await store.touch('s1', loaded)
+    const touched = await agreed(store, 's1')
+    expect(touched).to.equal((loaded.cookie.expires as Date).getTime())
+
+    await store.updateUser('eva', { role: 'user' } as never)
+    expect(await agreed(store, 's1')).to.equal(touched)
+
+    loaded.cookie = usedCookie(0, 100 * HOUR)
+    await store.touch('s1', loaded)
+    expect(await agreed(store, 's1')).to.equal((loaded.cookie.expires as Date).getTime())
+
+    loaded.cookie = usedCookie(0, MINUTE)
+    await store.touch('s1', loaded)
+    expect(await agreed(store, 's1')).to.equal((loaded.cookie.expires as Date).getTime())
+
+    const expires = inMs(5 * HOUR)
+    expect(await store.updateUser('eva', { expires } as never)).to.equal(2)
+    expect(await agreed(store, 's1')).to.equal(Date.parse(expires))
+    expect(await agreed(store, 'other')).to.equal(Date.parse(expires))
+  })
+
+  it('a touch of a session that was not loaded moves all, and changes no data', async () => {
+    const store = db.store()
+    await store.set('s1', newSession({ userId: 'eva', cart: ['tea'] }, usedCookie(30 * MINUTE)))
+    const moved = cookie()
+    await store.touch('s1', newSession({ userId: 'bob', cart: [] }, moved))
+    expect(await agreed(store, 's1')).to.equal((moved.expires as Date).getTime())
+    expect(await db.record('s1')).to.deep.include({ userId: 'eva', cart: ['tea'] })
+  })
+
+  it('a touch of a session that does not exist makes none', async () => {
+    const store = db.store()
+    await store.touch('none', newSession({ userId: 'eva' }))
+    expect(await db.keys()).to.deep.equal([])
+  })
+
+  it('Guarantee 4, bounded: the index key lives as long as its longest session, and a shorter one does not shorten it', async () => {
+    const store = db.store()
+    await store.set('long', newSession({ userId: 'eva' }, usedCookie(0, 100 * HOUR)))
+    await store.set('short', newSession({ userId: 'eva' }, usedCookie(0, HOUR)))
+    expect(await db.indexExpiry('eva')).to.equal(await db.expiry('long'))
+    await store.destroy('long')
+    expect(await db.indexExpiry('eva')).to.equal(await db.expiry('short'))
+    await store.destroy('short')
+    expect(await db.keys()).to.deep.equal([])
+  })
+
+  it('Guarantee 4, bounded: a write of the user forgets entries that have expired', async () => {
+    const store = db.store()
+    await db.client.zAdd(db.indexKey('eva'), { score: Date.now() - 1, value: 'expired' })
+    await store.set('s1', newSession({ userId: 'eva' }))
+    expect(Object.keys(await db.index('eva'))).to.deep.equal(['s1'])
+  })
+
+  it('a session of which Redis has no TTL is given one by the next save', async () => {
+    const store = db.store()
+    await store.set('s1', newSession({ userId: 'eva' }))
+    const expiry = await db.expiry('s1')
+    await db.client.persist(db.sessionKey('s1'))
+    const loaded = fields(await store.get('s1'))
+    await store.set('s1', Object.assign(loaded, { seen: true }))
+    expect(await agreed(store, 's1')).to.equal(expiry)
+  })
+})

@@ -1,0 +1,250 @@
+/** touchInterval: a busy page costs one write, and nothing but the time of the last use is lost by it. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect } from 'chai'
+import type { UserSessionStore } from '../../src/index.ts'
+import { RecentTouches } from '../../src/requests/recent-touches.ts'
+import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
+import { nextMillisecond } from '../support/clock.ts'
+import { HOUR, MINUTE, SECOND, useDatabase } from '../support/database.ts'
+import { watch } from '../support/paused-client.ts'
+import { load, newId, onEveryStage } from '../support/scene.ts'
+import { cookie, newSession, usedCookie } from '../support/sessions.ts'
+
+const INTERVAL = 60
+const MOMENT = 5 * SECOND
+
+describe('touchInterval', () => {
+  onEveryStage(
+    (scene) => {
+      /** A store that counts its writes; it has been a while since anybody touched the session. */
+      function counting() {
+        const { client, calls } = watch(scene.client)
+        const store = scene.store({ client, touchInterval: INTERVAL })
+        const writes = () => calls.filter(({ command }) => command !== 'get').length
+        return { store, writes }
+      }
+
+      async function usedSession(ago: number, maxAge = HOUR): Promise<string> {
+        const id = newId()
+        await scene.store().set(id, newSession({ userId: 'alice' }, usedCookie(ago, maxAge)))
+        return id
+      }
+
+      async function touch(store: UserSessionStore, id: string, change = {}): Promise<void> {
+        const session = await load(store, id)
+        Object.assign(session.cookie, change)
+        session.touch()
+        await store.touch(id, session)
+      }
+
+      it('a touch within the interval writes nothing, and one after it does', async () => {
+        const { store, writes } = counting()
+        const fresh = await usedSession((INTERVAL - 10) * SECOND)
+        const before = await scene.expiry(fresh)
+        for (let n = 0; n < 5; n++) await touch(store, fresh)
+        expect(writes()).to.equal(0)
+        expect(await scene.expectOneExpiry(fresh, 'alice')).to.equal(before)
+        const due = await usedSession((INTERVAL + 1) * SECOND)
+        await touch(store, due)
+        expect(writes()).to.be.above(0)
+        expect(await scene.expectOneExpiry(due, 'alice')).to.be.closeTo(Date.now() + HOUR, MOMENT)
+        const after = writes()
+        await touch(store, due)
+        expect(writes()).to.equal(after)
+      })
+
+      it('a save is never skipped, and moves the expiry as before', async () => {
+        const { store } = counting()
+        const id = await usedSession(10 * SECOND)
+        const session = await load(store, id)
+        session.cart = ['book']
+        session.touch()
+        await store.set(id, session)
+        expect(await scene.record(id)).to.have.deep.property('cart', ['book'])
+        expect(await scene.expectOneExpiry(id, 'alice')).to.be.closeTo(Date.now() + HOUR, MOMENT)
+      })
+
+      describe('a changed maxAge is never skipped', () => {
+        const changes: Record<string, [ago: number, from: number, to: number | null]> = {
+          'to remember me': [0, HOUR, 30 * 24 * HOUR],
+          'by less than the interval': [0, HOUR, HOUR + 5 * SECOND],
+          'to a little less': [0, HOUR, HOUR - 5 * SECOND],
+          'so that the expiry stays the same': [20 * MINUTE, 30 * MINUTE, 10 * MINUTE],
+          'so that the expiry hardly moves': [20 * MINUTE, 30 * MINUTE, 10 * MINUTE + 2 * SECOND],
+        }
+        for (const [name, [ago, from, to]] of Object.entries(changes)) {
+          it(name, async () => {
+            const { store } = counting()
+            const id = await usedSession(ago, from)
+            await touch(store, id)
+            const again = await usedSession(ago, from)
+            await touch(store, again, { maxAge: to })
+            expect((await scene.record(again)).cookie.originalMaxAge).to.be.closeTo(to as number, 50)
+            expect(await scene.expectOneExpiry(again, 'alice')).to.be.closeTo(
+              Date.now() + (to as number),
+              MOMENT,
+            )
+          })
+        }
+
+        it('to until the browser closes, and back', async () => {
+          const { store } = counting()
+          const id = await usedSession(2 * MINUTE)
+          await touch(store, id)
+          const forget = await load(store, id)
+          forget.cookie.maxAge = null as never
+          await store.touch(id, forget)
+          expect((await scene.record(id)).cookie).to.include({ originalMaxAge: null, expires: null })
+          await touch(store, id)
+          const remember = await load(store, id)
+          remember.cookie.maxAge = 2 * HOUR
+          await store.touch(id, remember)
+          expect(await scene.expectOneExpiry(id, 'alice')).to.be.closeTo(Date.now() + 2 * HOUR, MOMENT)
+        })
+      })
+
+      it('of a cookie without maxAge the process remembers when it was touched', async () => {
+        const { store, writes } = counting()
+        const id = newId()
+        await scene.store({ ttl: 3600 }).set(id, newSession({ userId: 'alice' }, cookie(null)))
+        await touch(store, id)
+        const first = writes()
+        expect(first).to.be.above(0)
+        for (let n = 0; n < 5; n++) await touch(store, id)
+        expect(writes()).to.equal(first)
+        const other = counting()
+        await touch(other.store, id)
+        expect(other.writes(), 'another process does not know').to.be.above(0)
+      })
+
+      it('longer than a session lives, it is half of that: who uses a session keeps it', async () => {
+        const { store, writes } = counting()
+        const [fresh, half] = [
+          await usedSession(2 * SECOND, 10 * SECOND),
+          await usedSession(6 * SECOND, 10 * SECOND),
+        ]
+        await touch(store, fresh)
+        expect(writes()).to.equal(0)
+        await touch(store, half)
+        expect(await scene.expectOneExpiry(half, 'alice')).to.be.above(Date.now() + 8 * SECOND)
+      })
+
+      it('what is skipped is not brought back: a revoked session stays gone', async () => {
+        const { store } = counting()
+        const id = await usedSession(0)
+        const late = await load(store, id)
+        await scene.store().destroyUser('alice')
+        late.touch()
+        await store.touch(id, late)
+        await scene.expectGone(id)
+      })
+
+      it('lastActive stays behind by no more than the interval', async () => {
+        const { store } = counting()
+        for (const ago of [0, INTERVAL - 5, INTERVAL + 5]) {
+          const id = await usedSession(ago * SECOND)
+          await touch(store, id)
+          const [listed] = await store.userSessions('alice')
+          expect(listed?.sessionId).to.equal(id)
+          expect(Date.now() - (listed?.lastActive?.getTime() ?? 0)).to.be.within(0, INTERVAL * SECOND)
+          await store.destroyUser('alice')
+        }
+      })
+    },
+    ['server', 'cluster'],
+  )
+
+  it('the memory of touches is bounded, and keeps the latest', () => {
+    const touches = new RecentTouches(3)
+    for (const [n, id] of ['a', 'b', 'c', 'a', 'd'].entries()) touches.remember(id, n)
+    expect(touches.within(100, 'b', 5)).to.equal(false)
+    for (const id of ['a', 'c', 'd']) expect(touches.within(100, id, 5), id).to.equal(true)
+    expect(touches.within(1, 'd', 5)).to.equal(false)
+    const many = new RecentTouches()
+    for (let n = 0; n < 20_000; n++) many.remember(`session ${n}`, n)
+    expect(many.within(20_000, 'session 9999', 20_000)).to.equal(false)
+    expect(many.within(20_000, 'session 10000', 20_000)).to.equal(true)
+  })
+
+  describe('over HTTP', () => {
+    const db = useDatabase()
+
+    const site = (store: UserSessionStore, maxAge: number | undefined = HOUR) =>
+      appWith(
+        store,
+        {
+          '/sign-in': (req, res) => {
+            sessionOf(req).userId = 'alice'
+            res.send('in')
+          },
+          '/image': (_req, res) => res.send('image'),
+        },
+        { cookie: { maxAge } },
+      )
+
+    for (const [name, maxAge] of [
+      ['with maxAge', HOUR],
+      ['without maxAge', undefined],
+    ] as const) {
+      it(`a page with twenty requests costs one write: cookie ${name}`, async () => {
+        const counts: number[] = []
+        for (const touchInterval of [0, INTERVAL]) {
+          const { client, calls } = watch(db.client)
+          const device = browser(site(db.store({ client, touchInterval }), maxAge))
+          const id = sessionIdIn(await device.get('/sign-in')) as string
+          await age(id, 2 * INTERVAL * SECOND)
+          calls.length = 0
+          for (let n = 0; n < 20; n++) {
+            await nextMillisecond()
+            await device.get('/image').expect('image')
+          }
+          expect(calls.filter(({ command }) => command === 'get')).to.have.lengthOf(20)
+          counts.push(calls.filter(({ command }) => command !== 'get').length)
+          await db.store().destroyUser('alice')
+        }
+        expect(counts).to.deep.equal([20, 1])
+      })
+    }
+
+    it('at the end that absoluteTtl sets, where the expiry stands still, as well', async () => {
+      const { client, calls } = watch(db.client)
+      const device = browser(site(db.store({ client, touchInterval: INTERVAL, absoluteTtl: 600 })))
+      const id = sessionIdIn(await device.get('/sign-in')) as string
+      const writes = async () => {
+        calls.length = 0
+        for (let n = 0; n < 10; n++) await device.get('/image').expect('image')
+        return calls.filter(({ command }) => command !== 'get').length
+      }
+      expect(await writes()).to.be.at.most(1)
+      const record = await db.record(id)
+      record.cookie.originalMaxAge = Number(record.cookie.originalMaxAge) + 2 * INTERVAL * SECOND
+      await db.client.set(db.sessionKey(id), JSON.stringify(record), { expiration: 'KEEPTTL' })
+      const lastActive = async () => (await db.store().userSessions('alice'))[0]?.lastActive?.getTime() ?? 0
+      expect(Date.now() - (await lastActive())).to.be.at.least(2 * INTERVAL * SECOND)
+      expect(await writes()).to.equal(1)
+      expect(Date.now() - (await lastActive())).to.be.at.most(MOMENT)
+    })
+
+    /** As if it had last been used so long ago. */
+    async function age(id: string, ago: number): Promise<void> {
+      const record = await db.record(id)
+      if (!record.cookie.expires) return
+      const expires = Date.parse(record.cookie.expires as string) - ago
+      record.cookie.expires = new Date(expires).toISOString()
+      await db.client.set(db.sessionKey(id), JSON.stringify(record), {
+        expiration: { type: 'PXAT', value: expires },
+      })
+    }
+
+    it('a session that is used lives on, in TTL and index', async () => {
+      const device = browser(site(db.store({ touchInterval: 0.3 }), 10 * SECOND))
+      const id = sessionIdIn(await device.get('/sign-in')) as string
+      const first = await db.expiry(id)
+      for (let moved = first; moved < first + 600; moved = await db.expiry(id)) {
+        await sleep(50)
+        await device.get('/image').expect('image')
+        expect((await db.index('alice'))[id], 'the index is never behind').to.equal(await db.expiry(id))
+      }
+    })
+  })
+})
