@@ -41,7 +41,16 @@ export function hasPrefix(error: unknown, prefix: string): error is Error {
 }
 
 function script(name: string, ...parts: string[]): Script {
-  const source = [`-- redis-user-sessions ${name}`, ...parts].join('\n')
+  return named(name, [`-- redis-user-sessions ${name}`, ...parts])
+}
+
+/** A script that may also write while Redis is full. */
+function scriptWhileFull(name: string, ...parts: string[]): Script {
+  return named(name, ['#!lua flags=allow-oom', `-- redis-user-sessions ${name}`, ...parts])
+}
+
+function named(name: string, lines: string[]): Script {
+  const source = lines.join('\n')
   return { name, source, sha1: createHash('sha1').update(source).digest('hex') }
 }
 
@@ -373,4 +382,7 @@ return isIndex and redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0`,
  * KEYS[1] a session that does not exist, and does not afterwards. WAIT waits for the last write of its own connection, which since
  * Redis 7.2 no other command counts as; after this one, that is everything so far, by whomever.
  */
-export const markScript = script('mark', `redis.call('SET', KEYS[1], '') return redis.call('DEL', KEYS[1])`)
+export const markScript = scriptWhileFull(
+  'mark',
+  `redis.call('SET', KEYS[1], '') return redis.call('DEL', KEYS[1])`,
+)
