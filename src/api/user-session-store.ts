@@ -62,11 +62,11 @@ export interface UserSessionStore {
 }
 
 /**
- * An express-session store on Redis that knows whose session is whose. Every method but `sessions` returns a promise, and
- * takes an optional Node callback as its last argument; the callback is called exactly once.
+ * An express-session store on Redis that knows whose session is whose. Every method but `sessions` and `onRevoked` returns a
+ * promise. It also takes a Node callback as its last argument, which is called exactly once.
  *
- * All methods reject with a `TypeError` for wrong arguments, before anything is written, and with the client's error where
- * Redis fails.
+ * Every method rejects with a `TypeError` if an argument is wrong, before anything is written. If Redis fails, it rejects with the
+ * client's error.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class UserSessionStore extends Store {
@@ -108,10 +108,10 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Loads a session's data; `null` where it does not exist. Saving that data, or the `Session` that express-session makes of
-   * it, updates exactly the record that was loaded.
+   * Loads a session's data. Resolves to `null` if it does not exist. To save that data, or the `Session` that express-session
+   * makes of it, updates exactly the record that was loaded. A proxy of it counts as that session. A copy of it counts as a new one.
    *
-   * @throws {CorruptSessionError} where what Redis holds is not session data; it names the key.
+   * @throws {CorruptSessionError} if what Redis holds is not session data. The error names the key.
    */
   override get(sessionId: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> {
     return this.#settle('get', callback, () => this.#get(sessionId))
@@ -124,9 +124,11 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Saves a session. One that was loaded, or saved before, is updated: what other requests have changed meanwhile is kept, and
-   * the save is dropped without an error where the session was destroyed or has expired. Any other object creates the session,
-   * and replaces what is there. One that is already expired is deleted.
+   * Saves a session. One that was loaded, or saved before, is updated: what other requests have changed meanwhile is kept. If
+   * the session was destroyed or has expired, the save is dropped without an error. Any other object creates the session, and
+   * replaces what is there. A session that is already expired is deleted.
+   *
+   * @throws {SessionLimitError} if the user has as many sessions as `maxUserSessions` with `onLimit: 'reject'` allows.
    */
   override set(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
     return this.#settle('set', callback, () => this.#set(sessionId, session))
@@ -137,8 +139,8 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Moves a session's expiry, with its cookie and index entry, and changes nothing else; does nothing where the session does not
-   * exist, or with `disableTouch`.
+   * Moves a session's expiry, and keeps a changed `cookie`. Nothing else changes. Nothing happens if the session does not exist,
+   * with `disableTouch`, or if this process has touched the session less than `touchInterval` ago.
    */
   override touch(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
     return this.#settle('touch', callback, () => this.#touch(sessionId, session))
@@ -149,7 +151,7 @@ export class UserSessionStore extends Store {
     if (!this.#disableTouch) await this.#touches.touch(sessionId, session)
   }
 
-  /** Deletes a session for good: no request that had loaded it can bring it back. */
+  /** Deletes a session. Once this has resolved, no request that had loaded it before can bring it back. */
   override destroy(sessionId: string, callback?: Callback): Promise<void> {
     return this.#settle('destroy', callback, () => this.#destroy(sessionId))
   }
@@ -161,7 +163,7 @@ export class UserSessionStore extends Store {
     await this.#revoking('logout', revoke, () => undefined)
   }
 
-  /** The data of all sessions that can be read, each with its `id`. See `sessions` for bounded memory. */
+  /** The data of all sessions that can be read, each with its `id`. Use `sessions` for bounded memory. */
   override all(callback?: Callback<SessionWithId[]>): Promise<SessionWithId[]> {
     return this.#settle('all', callback, () => this.#all())
   }
@@ -174,7 +176,7 @@ export class UserSessionStore extends Store {
 
   /**
    * Every session that can be read, as `all` has them, in bounded memory and without holding the server. A session may come
-   * twice while Redis resizes its table; one that is made or deleted meanwhile may come or not.
+   * twice while Redis resizes its table. One that is made or deleted meanwhile may come or not.
    */
   sessions(): AsyncGenerator<SessionWithId, void, void> {
     const sessions = this.#allSessions()
@@ -217,7 +219,7 @@ export class UserSessionStore extends Store {
     await clearSessions(await this.#revocations.because('revoked'))
   }
 
-  /** The live sessions of a user, most recently active first. Records that cannot be read are left out. */
+  /** Lists the live sessions of a user, most recently active first. Corrupt records are left out. */
   userSessions(userId: UserId, callback?: Callback<UserSession[]>): Promise<UserSession[]> {
     return this.#settle('userSessions', callback, () => this.#userSessions(userId))
   }
@@ -236,7 +238,7 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Signs a user out everywhere, or everywhere but in one session; resolves to how many sessions that were. Each session is
+   * Signs a user out everywhere, or everywhere but in session `except`. Resolves to how many sessions that were. Each session is
    * deleted for good. One that is created meanwhile may be signed out or not.
    */
   destroyUser(userId: UserId, callback?: Callback<number>): Promise<number>
@@ -260,7 +262,7 @@ export class UserSessionStore extends Store {
     return this.#revoking('revoked', revoke, (revoked) => revoked)
   }
 
-  /** Signs out one session of this user, by its handle or its id; resolves to `false` where it is not his. */
+  /** Signs out one session of this user, by its handle or its id. Resolves to `false` if it is not this user's. */
   destroyUserSession(userId: UserId, handle: string, callback?: Callback<boolean>): Promise<boolean> {
     return this.#settle('destroyUserSession', callback, () => this.#destroyUserSession(userId, handle))
   }
@@ -272,11 +274,11 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Merges `data` into all sessions of a user by top-level property, so that it holds in requests in flight too; resolves to how
-   * many sessions that were. A new `expires` (ISO 8601) or `cookie` moves the TTL. Each session is updated atomically, all of
-   * them together are not; it is safe to repeat.
+   * Merges `data` into all sessions of a user by top-level property. Requests in flight keep the change too. Resolves to how many
+   * sessions that were. A new `expires` (ISO 8601) or `cookie` moves the TTL. Each session is updated atomically, but not all of
+   * them together. It is safe to repeat.
    *
-   * @throws {SessionUserError} where `data` would change whose session it is; such a session is not changed.
+   * @throws {SessionUserError} if `data` would change whose session it is. Such a session is not changed.
    */
   updateUser(userId: UserId, data: Partial<SessionData>, callback?: Callback<number>): Promise<number> {
     return this.#settle('updateUser', callback, () => this.#updateUser(userId, data))
@@ -291,9 +293,9 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Indexes the sessions that another store, such as connect-redis, wrote under the same prefix; in batches, safe while the app
-   * runs, and safe to repeat. It never brings a session back and never shortens one. (A session without any TTL gets the one
-   * that its cookie, its data or `ttl` says.)
+   * Indexes the sessions that another store, such as connect-redis, wrote under the same prefix. It works in batches, is safe while
+   * the app runs, and is safe to repeat. It never brings a session back and never shortens one. A session without a TTL gets the
+   * one that its cookie, its data or `ttl` says.
    */
   reindex(callback?: Callback<ReindexResult>): Promise<ReindexResult>
   reindex(options?: ReindexOptions, callback?: Callback<ReindexResult>): Promise<ReindexResult>
@@ -308,10 +310,10 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Calls `listener` once, with `{ handle, userId, reason }`, when the session is destroyed by anybody: to close what is still open
-   * for it. Without the option `subscriber` the store hears only of what it does itself. Neither a natural expiry nor a revocation by
-   * the functions is announced, and a message can get lost: the record is the truth, so let what stays open for long call
-   * `checkRevoked` from time to time.
+   * Calls `listener` once, with `{ handle, userId, reason }`, when the session is destroyed. Use it to close what is still open for
+   * the session. Without the option `subscriber` the store hears only of what it does itself. Neither a natural expiry nor a
+   * revocation by the functions is announced, and a message can get lost. The record is the truth: call `checkRevoked` from time to
+   * time.
    *
    * @returns A function that takes the listener back.
    */
@@ -320,8 +322,9 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Looks at all sessions that have an `onRevoked` listener, in one round trip for 500 of them, and calls the listeners of those that
-   * are gone or have expired; resolves to how many. It is done by itself whenever the subscriber's connection has come back.
+   * Looks at all sessions that have an `onRevoked` listener, in one round trip for 500 of them. Calls the listeners of those that are
+   * gone or have expired, and resolves to how many those are. The store does so by itself when the subscriber's connection has come
+   * back.
    */
   checkRevoked(callback?: Callback<number>): Promise<number> {
     return this.#settle('checkRevoked', callback, () => this.#revocations.check())
@@ -335,7 +338,7 @@ export class UserSessionStore extends Store {
     return this.#settle('close', callback, () => this.#revocations.close())
   }
 
-  /** express-session makes its `Session` of loaded data; what the data is an update of, the session is an update of. */
+  /** express-session makes its `Session` of loaded data. To save that session updates the record that the data was loaded from. */
   override createSession(req: Request, data: SessionData): Session & SessionData {
     const session = super.createSession(req, withEnumerableCookie(data))
     this.#versions.handOver(data, session)
