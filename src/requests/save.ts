@@ -2,7 +2,7 @@
  * Saves session objects. One that was loaded, or saved before, updates exactly the record it was made from. Any other creates a
  * session. An update of a session that is gone is dropped. An update of one that another request has saved meanwhile is merged.
  */
-import { type Access, decode, readable, type StoredSession } from '../redis/access.ts'
+import { type Access, decode, hasEnded, readable, type StoredSession } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
 import type { Latest } from '../redis/turns.ts'
@@ -12,6 +12,7 @@ import { createdOf, earliest } from '../session/lifetime.ts'
 import { namedInRecord, namedUser } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { type Draft, dataOf, draftOf } from './draft.ts'
+import { loadedOf } from './load.ts'
 import { ancestorOf, mergeSessions } from './merge.ts'
 import type { RecentTouches } from './recent-touches.ts'
 import type { Loaded, Version, Versions } from './versions.ts'
@@ -152,6 +153,8 @@ export class Saves {
     mine: Draft,
     { latest, limit, isTouch }: UpdateOptions,
   ): Promise<Latest | undefined> {
+    // Nobody may load the session any more, though its key may still be there.
+    if (base.until !== null && base.until <= Date.now()) return undefined
     const merge = async (current: string | null) => {
       const saving = await this.#merged(loaded, base, mine, current)
       return saving && { ...saving, isTouch }
@@ -220,6 +223,8 @@ export class Saves {
     const { sessionId, attempt } = loaded
     if (current === null) return null
     const stored = await decode(this.access, sessionId, current)
+    // A late touch may have left the key of a session that has ended.
+    if (hasEnded(this.access, stored)) return null
     // Another user's session under the same id is not the one that was loaded.
     if (base.owner !== null && stored.owner !== null && stored.owner !== base.owner) return null
     const [before, after] = [await this.dataOf(sessionId, base), await this.dataOf(sessionId, mine.version)]
@@ -236,7 +241,13 @@ export class Saves {
     const owner =
       named === namedInRecord(this.access.userId, stored.data) ? stored.owner : ownerOf(named, mine)
     const created = earliest(mine.version.created, createdOf(stored.data))
-    return draftOf(this.access, data, null, { owner, named, until: stored.until, created })
+    const { version } = loadedOf(this.access, stored, null)
+    return draftOf(this.access, data, version.rolls ? null : version, {
+      owner,
+      named,
+      until: stored.until,
+      created,
+    })
   }
 
   async dataOf(sessionId: string, { raw }: Version): Promise<SessionRecord> {
@@ -257,12 +268,12 @@ function withMergedExpiry(
   base: Version,
 ): SessionRecord {
   const cookie = cookieOf(merged)
-  const isSet = !mine.isTouched && mine.version.cookieExpires !== base.cookieExpires
-  if (!cookie || isSet) return merged
+  const isMoved = mine.version.cookieExpires !== base.cookieExpires
+  if (!cookie || (isMoved && !mine.isTouched)) return merged
   const recorded = cookieExpiry(stored.data)
   const maxAge = maxAgeOf(merged)
-  const isOutright = !mine.isTouched && recorded === stored.until
-  if (maxAge !== null && recorded !== null && !isOutright) {
+  const isOutright = recorded !== null && recorded === stored.until
+  if (maxAge !== null && recorded !== null && (!isOutright || isMoved)) {
     return { ...merged, cookie: { ...cookie, expires: new Date(Date.now() + maxAge).toISOString() } }
   }
   return { ...merged, cookie: { ...cookie, expires: cookieOf(stored.data)?.expires ?? null } }

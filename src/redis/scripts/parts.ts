@@ -21,6 +21,7 @@ export const settleIndex = `
 local function ifThere(n, command, ...)
   local reply = redis.pcall(command, KEYS[n], ...)
   if type(reply) ~= 'table' or not reply.err then return reply end
+  if string.sub(reply.err, 1, 9) == 'WRONGTYPE' then reply.err = 'WRONGTYPE ' .. n end
   if not string.find(reply.err, 'non local key', 1, true) then error(reply) end
 end
 local function settleIndex(n)
