@@ -3,7 +3,15 @@
  * cannot bring back a session that is gone and conflicts with no save.
  */
 import { type Access, readLive } from '../redis/access.ts'
-import { cookieData, cookieExpiry, cookieOf, isSameCookie, maxAgeOf, plainCookie } from '../session/cookie.ts'
+import {
+  cookieData,
+  cookieExpiry,
+  cookieOf,
+  isSameCookie,
+  maxAgeOf,
+  plainCookie,
+  saysExpiry,
+} from '../session/cookie.ts'
 import { expiryOf } from '../session/expiry.ts'
 import { endOf } from '../session/lifetime.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -81,8 +89,7 @@ export class Touches {
   /** Data that has no cookie keeps none, unless the new one says something. */
   async #withCookie(sessionId: string, base: Version, cookie: SessionRecord | null): Promise<SessionRecord> {
     const data = await this.saves.dataOf(sessionId, base)
-    const says = cookie?.expires != null || cookie?.originalMaxAge != null
-    return cookie && (cookieOf(data) || says) ? { ...data, cookie } : data
+    return cookie && (cookieOf(data) || saysExpiry(cookie)) ? { ...data, cookie } : data
   }
 }
 
