@@ -60,8 +60,8 @@ export class Saves {
   /** Each save says what the object said when it was called, whenever its turn comes. */
   save(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.findOrAdd(session, sessionId)
-    const named = namedUser(this.access.userId, session)
     const data = dataOf(session, loaded.unheld)
+    const named = this.#named(session, data)
     const limit = this.#limitOf(loaded.version, named, session)
     const drafted = this.#draft(loaded, data, named)
     // A draft that fails is reported in its turn.
@@ -74,6 +74,14 @@ export class Saves {
         : this.update(loaded, loaded.version, draft, { latest, limit })
     }
     return loaded.version === null ? this.turns.make(sessionId, work) : this.turns.take(sessionId, work)
+  }
+
+  /** The user that a session names. What is written of it may leave the user out, but must not name another one. */
+  #named(session: SessionRecord, data: SessionRecord): string | null {
+    const named = namedUser(this.access.userId, session)
+    const written = namedInRecord(this.access.userId, data)
+    if (written === null || written === named) return named
+    throw badArgument('session.userId', 'the same in the serialized session', written)
   }
 
   /** A draft of what an object says that was made from its version. */

@@ -47,6 +47,7 @@ export class Touches {
     const { until } = loaded.version
     const interval = this.#intervalOf(session, expires)
     if (this.recent.within(interval, sessionId, expires, until)) return
+    if (!isListedAt(expires, loaded.version)) return this.#saveCookie(loaded, session)
     await this.access.records.touch(sessionId, expires)
     this.recent.remember(sessionId, expires, until)
   }
@@ -93,13 +94,17 @@ export class Touches {
   }
 }
 
-/** If a touch moves nothing but the expiry, and the index lists the session long enough for that. */
+/** If a touch moves nothing but the expiry, as the cookie says. */
 function movesExpiryAlone(session: SessionRecord, version: Version, expires: number): boolean {
   if (!isSameCookie(cookieData(session) ?? plainCookie, version.cookie)) return false
   const isSetOutright =
     cookieExpiry(session) !== version.cookieExpires && touchedAge(session, version) === null
-  if (isSetOutright || expires <= Date.now()) return false
-  return version.owner === null || (version.until !== null && expires <= version.until)
+  return !isSetOutright && expires > Date.now()
+}
+
+/** If the index lists the session long enough for this expiry, or never has to. */
+function isListedAt(expires: number, { owner, until }: Version): boolean {
+  return owner === null || (until !== null && expires <= until)
 }
 
 /** If the app has set the expiry outright, and the session has it already. */
