@@ -42,7 +42,8 @@ export class Touches {
     // Not even created: the save that did not come that far rejected for itself.
     if (loaded.version === null) return
     const expires = this.#expiryOf(session, loaded.version)
-    if (!movesExpiryAlone(session, loaded.version, expires)) return this.#saveCookie(loaded, session)
+    if (this.#lacksStart(loaded.version) || !movesExpiryAlone(session, loaded.version, expires))
+      return this.#saveCookie(loaded, session)
     if (isThere(expires, loaded.version)) return
     const { until } = loaded.version
     const interval = this.#intervalOf(session, expires)
@@ -61,6 +62,11 @@ export class Touches {
 
   #expiryOf(session: SessionRecord, { created }: Version): number {
     return Math.min(expiryOf(session, this.access.ttl), endOf(this.access, created))
+  }
+
+  /** If its record must say from now on when the session began. */
+  #lacksStart({ created }: Version): boolean {
+    return this.access.absoluteTtl !== null && created === null
   }
 
   #intervalOf(session: SessionRecord, expires: number): number {

@@ -5,9 +5,11 @@ import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import type { Response } from 'express'
 import { appWith, cookieFor, sessionOf } from '../support/app.ts'
+import { earlier } from '../support/clock.ts'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
-import { load, newId, onEveryStage } from '../support/scene.ts'
+import { expectListed } from '../support/listed.ts'
+import { type LoadedSession, load, newId, onEveryStage } from '../support/scene.ts'
 import { newSession, usedCookie } from '../support/sessions.ts'
 
 describe('A request that ends long after it began', () => {
@@ -22,16 +24,18 @@ describe('A request that ends long after it began', () => {
             const id = newId()
             await scene.store().set(id, newSession({ userId: 'alice' }, usedCookie(30 * MINUTE)))
             const store = scene.store()
-            const stream = await load(store, id)
+            const stream = await earlier(ago, async () => (await load(store, id)).touch() as LoadedSession)
             await scene.request(id, { cart: ['book'] })
             const session = await load(scene.store(), id)
             session.touch()
             await scene.store().set(id, session)
             const expires = await scene.expectOneExpiry(id, 'alice')
-            Object.assign(stream, { cookie: usedCookie(ago) })
             if (work === 'set') stream.streamed = true
             await store[work](id, stream)
-            expect(await scene.expectOneExpiry(id, 'alice')).to.equal(expires)
+            // A save is a use, and so is a touch by a cookie that has ended meanwhile.
+            const isUse = work === 'set' || ago > HOUR
+            const latest = isUse ? Date.now() + HOUR : expires
+            expect(await scene.expectOneExpiry(id, 'alice')).to.be.within(expires, latest)
             const record = await scene.record(id)
             expect(record).to.have.deep.property('cart', ['book'])
             if (work === 'set') expect(record).to.include({ streamed: true })
@@ -96,8 +100,9 @@ describe('A request that ends long after it began', () => {
       stream.resume()
       streams[0]?.end()
       await new Promise((resolve) => stream.once('end', resolve))
-      expect(await db.expiry(id)).to.equal(expires)
-      expect((await db.index('alice'))[id]).to.equal(expires)
+      // The save at its end, if express-session finds one due, is a use.
+      expect(await db.expiry(id)).to.be.within(expires, Date.now() + HOUR)
+      await expectListed(db, id, 'alice')
     })
   })
 })

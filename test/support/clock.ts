@@ -5,3 +5,14 @@ export async function nextMillisecond(): Promise<void> {
   const now = Date.now()
   while (Date.now() === now) await new Promise((resolve) => setImmediate(resolve))
 }
+
+/** Runs work with the clock of this process set back by `ms`, as if it had been done so long ago. Redis keeps its own time. */
+export async function earlier<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  const { now } = Date
+  Date.now = () => now() - ms
+  try {
+    return await work()
+  } finally {
+    Date.now = now
+  }
+}
