@@ -1,5 +1,5 @@
 /** The mutants of the Lua scripts: statements dropped, conditions forced and turned, constants and operators changed. */
-import * as exported from '../../src/redis/scripts.ts'
+import * as exported from '../../test/support/scripts.ts'
 
 export interface LuaMutant {
   id: number

@@ -11,11 +11,13 @@ import type { SessionClient } from './clients/client.ts'
 import type { Keys } from './keys.ts'
 import type { Announcement, Records, StoredRecord } from './records.ts'
 import { hasPrefix } from './scripts/script.ts'
+import type { Turns } from './turns.ts'
 
 export interface Access extends Lifetimes {
   client: SessionClient
   keys: Keys
   records: Records
+  turns: Turns
   serializer: Serializer
   userId: UserIdOption
   scanCount: number

@@ -5,6 +5,7 @@
 import { type Access, decode, readable, type StoredSession } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
+import type { Latest } from '../redis/turns.ts'
 import { cookieExpiry, cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { createdOf, earliest } from '../session/lifetime.ts'
@@ -13,7 +14,6 @@ import type { SessionRecord } from '../session/record.ts'
 import { type Draft, dataOf, draftOf } from './draft.ts'
 import { ancestorOf, mergeSessions } from './merge.ts'
 import type { RecentTouches } from './recent-touches.ts'
-import { type Latest, Turns } from './turns.ts'
 import type { Loaded, Version, Versions } from './versions.ts'
 
 /** What the store does about sign-ins. */
@@ -48,8 +48,6 @@ const maxLooks = 3
 type Saving = Write & { draft: Draft }
 
 export class Saves {
-  readonly turns = new Turns()
-
   constructor(
     readonly access: Access,
     readonly versions: Versions,
@@ -73,7 +71,9 @@ export class Saves {
         ? this.#create(loaded, draft, limit)
         : this.update(loaded, loaded.version, draft, { latest, limit })
     }
-    return loaded.version === null ? this.turns.make(sessionId, work) : this.turns.take(sessionId, work)
+    const { turns, keys } = this.access
+    const key = keys.session(sessionId)
+    return loaded.version === null ? turns.make(key, work) : turns.take(key, work)
   }
 
   /** The user that a session names. What is written of it may leave the user out, but must not name another one. */
@@ -112,7 +112,7 @@ export class Saves {
     return earliest(inherited, createdOf(session), Date.now())
   }
 
-  /** Whoever reads the record must find its owner in it, which a serializer may have left out. */
+  /** A reader of the record must find its owner in it. A serializer may have left that out. */
   async #checkOwner({ sessionId, version }: Loaded, { version: { raw, owner } }: Draft): Promise<void> {
     if (this.access.serializer === JSON || owner === version?.owner) return
     const session = await readable(this.access, sessionId, raw)
@@ -257,7 +257,7 @@ function ownerOf(named: string | null, { version }: Draft): string | null {
   return named === version.named ? version.owner : named
 }
 
-/** Whoever has set the expiry outright is heard. Else the session lives as long from now as the merged cookie says. */
+/** An expiry that was set outright stays. Else the session lives as long from now as the merged cookie says. */
 function withMergedExpiry(
   merged: SessionRecord,
   mine: Draft,

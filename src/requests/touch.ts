@@ -38,7 +38,7 @@ export class Touches {
   async touch(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.find(session, sessionId) ?? (await this.#load(sessionId))
     if (loaded === null) return
-    if (loaded.version === null) await this.saves.turns.made(sessionId)
+    if (loaded.version === null) await this.access.turns.made(this.access.keys.session(sessionId))
     // Not even created: the save that did not come that far rejected for itself.
     if (loaded.version === null) return
     const expires = this.#expiryOf(session, loaded.version)
@@ -85,7 +85,7 @@ export class Touches {
   #saveCookie(loaded: Loaded, session: SessionRecord): Promise<void> {
     const { sessionId } = loaded
     const cookie = JSON.parse(JSON.stringify(cookieData(session) ?? null))
-    return this.saves.turns.take(sessionId, async (latest) => {
+    return this.access.turns.take(this.access.keys.session(sessionId), async (latest) => {
       const base = loaded.version as Version
       const data = await this.#withCookie(sessionId, base, cookie)
       const draft = await draftOf(this.access, data, base, base)
