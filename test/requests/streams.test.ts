@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import type { Response } from 'express'
 import { appWith, cookieFor, sessionOf } from '../support/app.ts'
-import { earlier } from '../support/clock.ts'
+import { atClock } from '../support/clock.ts'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { expectListed } from '../support/listed.ts'
@@ -24,7 +24,7 @@ describe('A request that ends long after it began', () => {
             const id = newId()
             await scene.store().set(id, newSession({ userId: 'alice' }, usedCookie(30 * MINUTE)))
             const store = scene.store()
-            const stream = await earlier(ago, async () => (await load(store, id)).touch() as LoadedSession)
+            const stream = await atClock(-ago, async () => (await load(store, id)).touch() as LoadedSession)
             await scene.request(id, { cart: ['book'] })
             const session = await load(scene.store(), id)
             session.touch()
