@@ -15,6 +15,14 @@ import { newSession, usedCookie } from '../support/sessions.ts'
 describe('A request that ends long after it began', () => {
   onEveryStage(
     (scene) => {
+      /** On Cluster a save that meets another one leaves the entry where it has raised it: an eighth beyond an end from now. */
+      async function expiryOf(id: string): Promise<number> {
+        if (scene.topology.name !== 'cluster') return scene.expectOneExpiry(id, 'alice')
+        const [expires, index] = [await scene.expiry(id), await scene.index('alice')]
+        expect(index[id]).to.be.within(expires, Date.now() + (HOUR * 9) / 8)
+        return expires
+      }
+
       for (const [name, ago] of [
         ['within the life of a session', 20 * MINUTE],
         ['after more than the life of a session', 2 * HOUR],
@@ -32,10 +40,8 @@ describe('A request that ends long after it began', () => {
             const expires = await scene.expectOneExpiry(id, 'alice')
             if (work === 'set') stream.streamed = true
             await store[work](id, stream)
-            // A save is a use, and so is a touch by a cookie that has ended meanwhile.
-            const isUse = work === 'set' || ago > HOUR
-            const latest = isUse ? Date.now() + HOUR : expires
-            expect(await scene.expectOneExpiry(id, 'alice')).to.be.within(expires, latest)
+            // A save is a use, of the cookie alone too, which the index did not cover.
+            expect(await expiryOf(id)).to.be.within(expires, Date.now() + HOUR)
             const record = await scene.record(id)
             expect(record).to.have.deep.property('cart', ['book'])
             if (work === 'set') expect(record).to.include({ streamed: true })
