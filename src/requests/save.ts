@@ -59,8 +59,8 @@ export class Saves {
   /** Each save says what the object said when it was called, whenever its turn comes. */
   save(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.findOrAdd(session, sessionId)
-    const named = namedUser(this.access.userId, session)
     const data = dataOf(session, loaded.unheld)
+    const named = this.#named(session, data)
     const limit = this.#limitOf(loaded.version, named, session)
     const drafted = this.#draft(loaded, data, named)
     // A draft that fails is reported in its turn.
@@ -75,6 +75,14 @@ export class Saves {
     const { turns, keys } = this.access
     const key = keys.session(sessionId)
     return loaded.version === null ? turns.make(key, work) : turns.take(key, work)
+  }
+
+  /** The user that a session names. What is written of it may leave the user out, but must not name another one. */
+  #named(session: SessionRecord, data: SessionRecord): string | null {
+    const named = namedUser(this.access.userId, session)
+    const written = namedInRecord(this.access.userId, data)
+    if (written === null || written === named) return named
+    throw badArgument('session.userId', 'the same in the serialized session', written)
   }
 
   /** A draft of what an object says that was made from its version. */

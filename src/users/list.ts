@@ -1,5 +1,6 @@
 /** The sessions that a user's index lists. */
 import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
+import { isCondemned, isFresh, isReserved } from '../redis/entry-marks.ts'
 import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
 import { settleAll } from '../session/settle-all.ts'
 
@@ -39,7 +40,7 @@ export async function listUser(access: Access, userId: string): Promise<ListedSe
 }
 
 type Entry = IndexPage['entries'][number]
-type Look = Seen & UserRecord & { score: number; exists: boolean }
+type Look = Seen & UserRecord & { score: number }
 
 async function readPage(access: Access, userId: string, { entries }: IndexPage): Promise<UserRecord[]> {
   if (entries.length === 0) return []
@@ -67,16 +68,15 @@ async function look(
     score,
     raw,
     session,
-    exists,
     wanted: isOwned ? (session?.until ?? expires ?? Math.floor(score)) : null,
     expires: trueExpiry({ until: session?.until ?? null }, expires) ?? score,
-    evicting: score % 1 === 0.25,
+    evicting: isCondemned(score),
   }
 }
 
-/** A fraction of a millisecond says that the session is being made, which may be written at any moment, or evicted. */
-function isWrong({ score, wanted, exists }: Look): boolean {
-  if (score % 1 === 0.5) return exists
+/** A reserved entry stays, because its session may be written at any moment. */
+function isWrong({ score, wanted }: Look): boolean {
+  if (isReserved(score)) return wanted !== null && (isFresh(score) || score < wanted)
   return wanted === null || Math.floor(score) !== wanted
 }
 
