@@ -55,7 +55,7 @@ describe('Commands per operation', () => {
 
     it('absoluteTtl and a subscriber ask for no more', async () => {
       const subscriber = await scene.topology.connect()
-      const options = { absoluteTtl: 3600, touchInterval: 0 }
+      const options = { absoluteTtl: 86_400, touchInterval: 0 }
       const listening = scene.topology.name === 'pool' ? {} : { subscriber: subscriber as never }
       const counts = await count({ ...options, ...listening })
       for (const [name, number] of Object.entries(counts)) expect(number, name).to.equal(expected(name))

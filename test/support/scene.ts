@@ -25,7 +25,11 @@ export type LoadedSession = Session & SessionData & Fields
  * The steps at which a race is decided. They exist on every topology and every server, whatever commands they are there. A step is one
  * call: what a server refuses because it does not know it (`IFEQ`) is none.
  */
-export const theWrite = anyOf(runsOne(writeScript, touchScript, replaceScript), setsIf('NX'), setsIf('IFEQ'))
+export const theWrite = anyOf(
+  runsOne(writeScript, touchScript, replaceScript),
+  creates,
+  (call) => knowsIfeq && replacesIfEqual(call),
+)
 /** Of a touch: one that moves the TTL alone, or one that saves the cookie. */
 export const theTouch = anyOf(runsOne(touchScript), ({ command }) => command === 'pExpireAt')
 export const theRemoval = anyOf(runsOne(removeScript), ({ command }) => command === 'del')
@@ -46,22 +50,29 @@ function runsOne(...scripts: Parameters<typeof runs>[0][]): Step {
   return (call) => call.command === 'evalSha' && scripts.some((script) => runs(script)(call))
 }
 
-/** A plain SET with this condition. */
-function setsIf(condition: 'NX' | 'IFEQ'): Step {
-  return ({ command, args }) => {
-    if (command === 'set') return (args[2] as { condition?: unknown }).condition === condition
-    const raw = args.find((arg) => Array.isArray(arg)) as unknown[] | undefined
-    return command === 'sendCommand' && raw?.[0] === 'SET' && raw[3] === condition && knowsIfeq
-  }
+/** A plain SET that makes a session. */
+function creates({ command, args }: Call): boolean {
+  return command === 'set' && (args[2] as { condition?: unknown }).condition === 'NX'
 }
 
-/** If the servers of this run know `SET … IFEQ`. */
+/** A plain SET that replaces a record, also one that a server does not know. */
+export function replacesIfEqual({ command, args }: Call): boolean {
+  const raw = args.find((arg) => Array.isArray(arg)) as unknown[] | undefined
+  return command === 'sendCommand' && raw?.[0] === 'SET' && raw[3] === 'IFEQ'
+}
+
 let knowsIfeq = false
 
-async function askForIfeq({ nodes }: Topology): Promise<void> {
-  const set = ['SET', 'asked-for-ifeq', 'new', 'IFEQ', 'old']
-  const reply = await nodes[0]?.admin.sendCommand(set).catch((error: Error) => error.message)
-  knowsIfeq = !String(reply).startsWith('ERR syntax error')
+/** If the servers of this run know `SET … IFEQ`. */
+export function serverKnowsIfeq(): boolean {
+  return knowsIfeq
+}
+
+async function askForIfeq(topology: Topology): Promise<void> {
+  const key = 'asked-for-ifeq'
+  const { admin } = await topology.masterOf(key)
+  const reply = await admin.sendCommand(['SET', key, 'new', 'IFEQ', 'old']).catch((error: Error) => error)
+  knowsIfeq = reply === null
 }
 
 /** The n-th call that `choice` takes, from 1. */
