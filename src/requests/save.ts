@@ -62,7 +62,7 @@ export class Saves {
     const data = dataOf(session, loaded.unheld)
     const named = this.#named(session, data)
     const limit = this.#limitOf(loaded.version, named, session)
-    const drafted = this.#draft(loaded, data, named)
+    const drafted = this.#draft(loaded, session, data, named)
     // A draft that fails is reported in its turn.
     if (drafted instanceof Promise) drafted.catch(() => {})
     const work = async (latest: Latest | undefined) => {
@@ -86,7 +86,12 @@ export class Saves {
   }
 
   /** A draft of what an object says that was made from its version. */
-  #draft(loaded: Loaded, data: SessionRecord, named: string | null): Draft | Promise<Draft> {
+  #draft(
+    loaded: Loaded,
+    session: SessionRecord,
+    data: SessionRecord,
+    named: string | null,
+  ): Draft | Promise<Draft> {
     const { version: base } = loaded
     const owner = base && named === base.named ? base.owner : named
     const until = base?.until ?? null
@@ -94,7 +99,7 @@ export class Saves {
       owner,
       named,
       until,
-      created: this.createdAt(loaded, data, owner),
+      created: this.createdAt(loaded, session, owner),
     })
   }
 
@@ -209,7 +214,7 @@ export class Saves {
     const { expires, version } = write.draft
     const isNew = loaded.version === null && !loaded.attempt
     // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
-    loaded.version = { ...mine.version, until: version.until }
+    loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempt = undefined
     if (expires <= Date.now()) return undefined
     this.touches.remember(loaded.sessionId, expires, version.until)

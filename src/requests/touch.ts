@@ -14,6 +14,7 @@ import {
 } from '../session/cookie.ts'
 import { expiryOf } from '../session/expiry.ts'
 import { endOf } from '../session/lifetime.ts'
+import { namedInRecord } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { draftOf, touchedAge } from './draft.ts'
 import { loadedOf } from './load.ts'
@@ -56,7 +57,7 @@ export class Touches {
   /** When a session object ends at the latest, in ms since 1970. */
   endOf(sessionId: string, session: SessionRecord): number {
     const loaded = this.versions.find(session, sessionId)
-    const owner = loaded?.version?.owner ?? null
+    const owner = namedInRecord(this.access.userId, session)
     return endOf(this.access, this.saves.createdAt(loaded, session, owner))
   }
 

@@ -18,7 +18,8 @@ export interface UserRecord {
 export type ListedSession = UserRecord & { raw: string; session: StoredSession }
 
 /**
- * The sessions of a user in pages, as the user's index lists them; a session may come twice. Entries that are wrong (their
+ * The sessions of a user in pages, as the user's index lists them; a session may come twice. One that nobody may load any more is
+ * among them as long as Redis has it, so that a revocation deletes it. Entries that are wrong (their
  * session is gone, or another user's, or has another `until`) are put right on the way.
  */
 export async function* userRecords(access: Access, userId: string): AsyncGenerator<UserRecord[]> {
@@ -30,11 +31,13 @@ export async function* userRecords(access: Access, userId: string): AsyncGenerat
   } while (cursor !== '0')
 }
 
-/** The readable sessions of a user, each once. */
+/** The readable sessions of a user that may be loaded, each once. */
 export async function listUser(access: Access, userId: string): Promise<ListedSession[]> {
   const sessions = new Map<string, ListedSession>()
   for await (const page of userRecords(access, userId)) {
-    for (const session of page.filter(isReadable)) sessions.set(session.sessionId, session)
+    for (const session of page.filter(isReadable)) {
+      if (!hasEnded(access, session.session)) sessions.set(session.sessionId, session)
+    }
   }
   return [...sessions.values()]
 }
@@ -50,7 +53,7 @@ async function readPage(access: Access, userId: string, { entries }: IndexPage):
   )
   const wrong = looks.filter(isWrong)
   if (wrong.length > 0) await access.records.reconcile(userId, wrong)
-  return looks.filter(({ wanted, session }) => wanted !== null && !(session && hasEnded(access, session)))
+  return looks.filter(({ wanted }) => wanted !== null)
 }
 
 async function look(
@@ -69,7 +72,7 @@ async function look(
     raw,
     session,
     wanted: isOwned ? (session?.until ?? expires ?? Math.floor(score)) : null,
-    expires: trueExpiry({ until: session?.until ?? null }, expires) ?? score,
+    expires: (session ? trueExpiry(access, session, expires) : expires) ?? score,
     evicting: isCondemned(score),
   }
 }
