@@ -29,7 +29,7 @@ export function sessionMethods(unseen: (method: string, error: unknown) => void)
       try {
         callback(...outcome)
       } catch (thrown) {
-        if (!isMissing(thrown)) throw thrown
+        if (!isOfMiddleware(thrown)) throw thrown
         if (error) unseen('reload', error)
       }
     })
@@ -42,11 +42,12 @@ function hidden(value: unknown): PropertyDescriptor {
   return { value, enumerable: false, configurable: true, writable: true }
 }
 
-/** The middleware wraps `reload`, and calls a callback even if there is none: before any code of the app has run. */
-function isMissing(thrown: unknown): boolean {
+/**
+ * The middleware wraps `reload`. What it calls then may not be there: the callback, or the request's session, which the app may have
+ * deleted meanwhile. It throws before any code of the app has run.
+ */
+function isOfMiddleware(thrown: unknown): boolean {
   if (!(thrown instanceof TypeError)) return false
   const [, thrower = ''] = thrown.stack?.split('\n') ?? []
-  return (
-    /\(reading 'apply'\)$|\.apply is not a function$/.test(thrown.message) && /express-session/.test(thrower)
-  )
+  return /\bexpress-session\b/.test(thrower)
 }
