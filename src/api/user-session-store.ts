@@ -32,7 +32,6 @@ import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
 import { patchWith, updateUserRecords } from '../users/update.ts'
 import { type Callback, settle } from './callback.ts'
 import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
-import { sessionMethods } from './session-methods.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
 
 export interface DestroyUserOptions {
@@ -70,7 +69,6 @@ export class UserSessionStore extends Store {
   readonly #maxUserSessions: CheckedOptions['maxUserSessions']
   readonly #revocations: Revocations
   readonly #reports = new Reports(this)
-  readonly #sessionMethods = sessionMethods((method, error) => this.#reports.failed(method, error))
   #generate: (req: Request) => void = () => {}
 
   /** @throws {TypeError} for a wrong option. */
@@ -329,7 +327,6 @@ export class UserSessionStore extends Store {
     const session = super.createSession(req, withEnumerableCookie(data))
     this.#sessions.handOver(data, session)
     this.#capTouch(session)
-    Object.defineProperties(session, this.#sessionMethods)
     return session
   }
 
@@ -375,7 +372,6 @@ export class UserSessionStore extends Store {
     this.#generate = (req) => {
       generate(req)
       this.#capTouch(req.session)
-      Object.defineProperties(req.session, this.#sessionMethods)
     }
   }
 
