@@ -10,6 +10,8 @@ export type Callback<T = void> = (error: unknown, result?: T) => void
  * - With a callback, it is called exactly once, and a rejection that nobody else looks at counts as handled. What the callback
  *   throws is thrown on a tick of its own: it reaches the process as in any Node callback, and cannot call it a second time.
  * - Without one, `unseen` is called with the error of a promise that nobody looks at. express-session drops promises.
+ * - So it is if express-session has no callback of the app: then `save` of a session hands in an empty function, and `reload` calls
+ *   what is not there.
  */
 export function settle<T>(
   work: () => Promise<T>,
@@ -19,8 +21,8 @@ export function settle<T>(
   if (typeof callback === 'function') {
     const promise = work()
     promise.then(
-      (result) => call(callback, null, result),
-      (error) => call(callback, error),
+      (result) => call(callback, unseen, null, result),
+      (error) => call(callback, unseen, error),
     )
     return promise
   }
@@ -31,14 +33,36 @@ async function refused(callback: unknown): Promise<never> {
   throw badArgument('callback', 'a function', callback)
 }
 
-function call<T>(callback: Callback<T>, ...outcome: Parameters<Callback<T>>): void {
+function call<T>(
+  callback: Callback<T>,
+  unseen: (error: unknown) => void,
+  ...outcome: Parameters<Callback<T>>
+): void {
+  const [error, result] = outcome
   try {
     callback(...outcome)
+    if (error && isEmpty(callback)) unseen(error)
   } catch (thrown) {
-    process.nextTick(() => {
-      throw thrown
-    })
+    if (!isOfExpressSession(thrown)) throwLater(thrown)
+    else if (error || result === null) unseen(error ?? new Error('failed to load session'))
   }
+}
+
+function isEmpty(callback: Callback<never>): boolean {
+  return /^function\s*\(\)\s*\{\s*\}$/.test(String(callback))
+}
+
+/** Thrown before any code of the app has run: there is no callback, or the app has deleted the session of the request meanwhile. */
+function isOfExpressSession(thrown: unknown): boolean {
+  if (!(thrown instanceof TypeError)) return false
+  const [, thrower = ''] = thrown.stack?.split('\n') ?? []
+  return /\bexpress-session\b/.test(thrower)
+}
+
+function throwLater(thrown: unknown): void {
+  process.nextTick(() => {
+    throw thrown
+  })
 }
 
 /** A promise that knows if anybody looks at it: `await`, `catch`, `finally`, `Promise.all` and the like all call `then`. */

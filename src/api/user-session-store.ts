@@ -40,7 +40,6 @@ import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
 import { updateUserRecords } from '../users/update.ts'
 import { type Callback, settle } from './callback.ts'
 import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
-import { sessionMethods } from './session-methods.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
 
 export interface DestroyUserOptions {
@@ -79,7 +78,6 @@ export class UserSessionStore extends Store {
   readonly #maxUserSessions: CheckedOptions['maxUserSessions']
   readonly #revocations: Revocations
   readonly #reports = new Reports(this)
-  readonly #sessionMethods = sessionMethods((method, error) => this.#reports.failed(method, error))
   #generate: (req: Request) => void = () => {}
 
   /** @throws {TypeError} for a wrong option. */
@@ -343,7 +341,6 @@ export class UserSessionStore extends Store {
     const session = super.createSession(req, withEnumerableCookie(data))
     this.#versions.handOver(data, session)
     this.#capTouch(session)
-    Object.defineProperties(session, this.#sessionMethods)
     return session
   }
 
@@ -389,7 +386,6 @@ export class UserSessionStore extends Store {
     this.#generate = (req) => {
       generate(req)
       this.#capTouch(req.session)
-      Object.defineProperties(req.session, this.#sessionMethods)
     }
   }
 

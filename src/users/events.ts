@@ -24,7 +24,7 @@ export interface DestroyedEvent {
 }
 
 export interface FailedEvent {
-  /** The method of the store, or `'reload'` of a session. */
+  /** The method of the store. Those of a session call `set` (`save`), `get` (`reload`), `destroy` and `regenerate`. */
   method: string
   error: unknown
 }
