@@ -5,8 +5,9 @@
 import { type Access, decode, hasEnded, readable, type StoredSession } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
+import type { Latest } from '../redis/turns.ts'
 import { cookieExpiry, cookieOf, maxAgeOf } from '../session/cookie.ts'
-import { badArgument } from '../session/errors.ts'
+import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { createdOf, earliest } from '../session/lifetime.ts'
 import { namedInRecord, namedUser } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -14,7 +15,6 @@ import { type Draft, dataOf, draftOf } from './draft.ts'
 import { loadedOf } from './load.ts'
 import { ancestorOf, mergeSessions } from './merge.ts'
 import type { RecentTouches } from './recent-touches.ts'
-import { type Latest, Turns } from './turns.ts'
 import type { Loaded, Version, Versions } from './versions.ts'
 
 /** What the store does about sign-ins. */
@@ -22,7 +22,7 @@ export interface SignInRules {
   /** How many sessions the user may have who signs in with this one; throws a `TypeError` if that is no number of sessions. */
   limitOf(session: object): number | undefined
   /** Refuses a sign-in, if the user has that many sessions. */
-  refuse(signIn: SignIn): Promise<void>
+  refuse(signIn: Omit<SignIn, 'isNew'>): Promise<void>
   /** Called, and waited for, after a session was created or has come to belong to another user. */
   signedIn(signIn: SignIn): Promise<void>
   /** If a sign-in beyond the limit is refused, and does not sign out another session. */
@@ -36,12 +36,19 @@ export interface SignIn {
   isNew: boolean
 }
 
+interface UpdateOptions {
+  latest?: Latest | undefined
+  limit?: number | undefined
+  isTouch?: boolean
+}
+
+/** How often a sign-in beyond the limit looks if the sessions are still there. */
+const maxLooks = 3
+
 /** A write, and the draft that it was made of. */
 type Saving = Write & { draft: Draft }
 
 export class Saves {
-  readonly turns = new Turns()
-
   constructor(
     readonly access: Access,
     readonly versions: Versions,
@@ -52,23 +59,39 @@ export class Saves {
   /** Each save says what the object said when it was called, whenever its turn comes. */
   save(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.findOrAdd(session, sessionId)
-    const named = namedUser(this.access.userId, session)
     const data = dataOf(session, loaded.unheld)
+    const named = this.#named(session, data)
     const limit = this.#limitOf(loaded.version, named, session)
-    const drafted = this.#draft(loaded, data, named)
+    const drafted = this.#draft(loaded, session, data, named)
     // A draft that fails is reported in its turn.
     if (drafted instanceof Promise) drafted.catch(() => {})
-    return this.turns.take(sessionId, loaded.version === null, async (latest) => {
+    const work = async (latest: Latest | undefined) => {
       const draft = await drafted
       await this.#checkOwner(loaded, draft)
       return loaded.version === null
         ? this.#create(loaded, draft, limit)
-        : this.update(loaded, loaded.version, draft, latest, limit)
-    })
+        : this.update(loaded, loaded.version, draft, { latest, limit })
+    }
+    const { turns, keys } = this.access
+    const key = keys.session(sessionId)
+    return loaded.version === null ? turns.make(key, work) : turns.take(key, work)
+  }
+
+  /** The user that a session names. What is written of it may leave the user out, but must not name another one. */
+  #named(session: SessionRecord, data: SessionRecord): string | null {
+    const named = namedUser(this.access.userId, session)
+    const written = namedInRecord(this.access.userId, data)
+    if (written === null || written === named) return named
+    throw badArgument('session.userId', 'the same in the serialized session', written)
   }
 
   /** A draft of what an object says that was made from its version. */
-  #draft(loaded: Loaded, data: SessionRecord, named: string | null): Draft | Promise<Draft> {
+  #draft(
+    loaded: Loaded,
+    session: SessionRecord,
+    data: SessionRecord,
+    named: string | null,
+  ): Draft | Promise<Draft> {
     const { version: base } = loaded
     const owner = base && named === base.named ? base.owner : named
     const until = base?.until ?? null
@@ -76,7 +99,7 @@ export class Saves {
       owner,
       named,
       until,
-      created: this.createdAt(loaded, data, owner),
+      created: this.createdAt(loaded, session, owner),
     })
   }
 
@@ -95,7 +118,7 @@ export class Saves {
     return earliest(inherited, createdOf(session), Date.now())
   }
 
-  /** Whoever reads the record must find its owner in it, which a serializer may have left out. */
+  /** A reader of the record must find its owner in it. A serializer may have left that out. */
   async #checkOwner({ sessionId, version }: Loaded, { version: { raw, owner } }: Draft): Promise<void> {
     if (this.access.serializer === JSON || owner === version?.owner) return
     const session = await readable(this.access, sessionId, raw)
@@ -109,15 +132,16 @@ export class Saves {
     if (attempt) {
       const current = await this.#current(sessionId)
       if (current && current.raw !== attempt.expected) {
-        return this.update(loaded, attempt.version, first, undefined, limit)
+        return this.update(loaded, attempt.version, first, { limit })
       }
     }
-    const write = await this.#write(loaded, first, null, limit, async (current) => {
+    const direct = savingOf(sessionId, first, null, null)
+    const write = await this.#write(loaded, direct, limit, async (current) => {
       const previous = current === null ? null : await readable(this.access, sessionId, current)
       const draft = previous ? await this.#asOldAs(previous, first) : first
       return savingOf(sessionId, draft, current, previous && entryOf(previous))
     })
-    return this.#saved(loaded, first, write as Saving, { limit, isNew: true })
+    return write ? this.#saved(loaded, first, write, limit) : undefined
   }
 
   async #current(sessionId: string): Promise<StoredSession | null> {
@@ -135,47 +159,46 @@ export class Saves {
     return draftOf(this.access, data, null, { owner, named, until, created: before })
   }
 
-  /** Saves a draft that was made from `base`. `latest` is what this process has written since, if it knows. */
+  /** Saves a draft that was made from `base`. If this process has written the session since, it begins with that. */
   async update(
     loaded: Loaded,
     base: Version,
     mine: Draft,
-    latest: Latest | undefined,
-    limit?: number,
-    isTouch = false,
+    { latest, limit, isTouch }: UpdateOptions,
   ): Promise<Latest | undefined> {
-    const { sessionId } = loaded
-    if (latest?.raw === null || (base.until !== null && base.until <= Date.now())) return { raw: null }
-    const merge = (current: string | null) => this.#merged(loaded, base, mine, current)
-    const direct = savingOf(sessionId, mine, base.raw, entryOf(base))
-    const first = latest && latest.raw !== base.raw ? await merge(latest.raw) : direct
-    const write = await this.#write(loaded, mine, first && { ...first, isTouch }, limit, merge)
-    return write ? this.#saved(loaded, mine, write, { limit, isNew: false }) : { raw: null }
+    // Nobody may load the session any more, though its key may still be there.
+    if (base.until !== null && base.until <= Date.now()) return undefined
+    const merge = async (current: string | null) => {
+      const saving = await this.#merged(loaded, base, mine, current)
+      return saving && { ...saving, isTouch }
+    }
+    const direct = { ...savingOf(loaded.sessionId, mine, base.raw, entryOf(base)), isTouch }
+    const merged = latest && latest.raw !== base.raw ? await merge(latest.raw) : null
+    const write = await this.#write(loaded, merged ?? direct, limit, merge)
+    return write ? this.#saved(loaded, mine, write, limit) : undefined
   }
 
   /** Resolves to the write that took place. If the answer was lost, the next save of the object must know of the attempt. */
   async #write(
     loaded: Loaded,
-    mine: Draft,
-    first: Saving | null,
+    first: Saving,
     limit: number | undefined,
     again: (current: string | null) => Promise<Saving | null>,
   ): Promise<Saving | null> {
-    const limited = (saving: Saving | null) =>
-      saving && this.rules.rejects && limit !== undefined ? { ...saving, limit } : saving
-    let last = first ?? savingOf(loaded.sessionId, mine, null, null)
+    const limited = (saving: Saving) => (this.rules.rejects ? { ...saving, limit } : saving)
+    let last = limited(first)
     const next = async (current: string | null) => {
-      const saving = limited(await again(current))
-      if (saving) last = saving
-      return saving
+      const saving = await again(current)
+      if (saving) last = limited(saving)
+      return saving && last
     }
-    const start = limited(first ?? (loaded.version === null ? last : null))
     try {
-      for (;;) {
-        const write = await compareAndSet(this.access, start, next)
+      for (let looks = 0; looks < maxLooks; looks++) {
+        const write = await compareAndSet(this.access, last, next)
         if (write !== 'full') return write
-        await this.rules.refuse(signInOf(last, limit, loaded.version === null))
+        await this.rules.refuse(signInOf(last, limit))
       }
+      throw new SessionLimitError(last.entry?.owner as string, limit as number)
     } catch (error) {
       loaded.attempt = { version: last.draft.version, expected: last.expected }
       throw error
@@ -186,24 +209,25 @@ export class Saves {
     loaded: Loaded,
     mine: Draft,
     write: Saving,
-    { limit, isNew }: { limit: number | undefined; isNew: boolean },
-  ): Promise<Latest> {
-    const { sessionId } = loaded
-    // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
-    loaded.version = mine.version
-    loaded.attempt = undefined
+    limit: number | undefined,
+  ): Promise<Latest | undefined> {
     const { expires, version } = write.draft
-    if (expires <= Date.now()) return { raw: null }
-    this.touches.remember(sessionId, expires, version.until)
+    const isNew = loaded.version === null && !loaded.attempt
+    // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
+    loaded.version = { ...mine.version, until: version.until, created: version.created }
+    loaded.attempt = undefined
+    if (expires <= Date.now()) return undefined
+    this.touches.remember(loaded.sessionId, expires, version.until)
     if (isNew || write.entry?.owner !== write.previous?.owner) {
-      await this.rules.signedIn(signInOf(write, limit ?? (await this.#limitOfMerged(write, isNew)), isNew))
+      const counted = limit ?? (isNew ? undefined : await this.#limitOfMerged(write))
+      await this.rules.signedIn({ ...signInOf(write, counted), isNew })
     }
     return { raw: write.record }
   }
 
   /** A merge may undo a sign-out, of which this object knew nothing. */
-  async #limitOfMerged({ sessionId, record, entry }: Saving, isNew: boolean): Promise<number | undefined> {
-    if (isNew || entry === null) return undefined
+  async #limitOfMerged({ sessionId, record, entry }: Saving): Promise<number | undefined> {
+    if (entry === null) return undefined
     const { data } = await decode(this.access, sessionId, record)
     return this.rules.limitOf(data)
   }
@@ -249,7 +273,7 @@ function ownerOf(named: string | null, { version }: Draft): string | null {
   return named === version.named ? version.owner : named
 }
 
-/** A touch lets the session live as long from now as the merged cookie says. Else the expiry is that of whoever has set it. */
+/** An expiry that was set outright stays. Else the session lives as long from now as the merged cookie says. */
 function withMergedExpiry(
   merged: SessionRecord,
   mine: Draft,
@@ -257,20 +281,15 @@ function withMergedExpiry(
   base: Version,
 ): SessionRecord {
   const cookie = cookieOf(merged)
-  if (!cookie) return merged
-  const maxAge = maxAgeOf(merged)
   const isMoved = mine.version.cookieExpires !== base.cookieExpires
-  if (mine.isTouched && maxAge !== null && (isMoved || !isSetOutright(stored))) {
+  if (!cookie || (isMoved && !mine.isTouched)) return merged
+  const recorded = cookieExpiry(stored.data)
+  const maxAge = maxAgeOf(merged)
+  const isOutright = recorded !== null && recorded === stored.until
+  if (maxAge !== null && recorded !== null && (!isOutright || isMoved)) {
     return { ...merged, cookie: { ...cookie, expires: new Date(Date.now() + maxAge).toISOString() } }
   }
-  return isMoved
-    ? merged
-    : { ...merged, cookie: { ...cookie, expires: cookieOf(stored.data)?.expires ?? null } }
-}
-
-/** If an update has set the expiry of a session whose cookie moves it otherwise. */
-function isSetOutright({ data, until }: StoredSession): boolean {
-  return until !== null && cookieExpiry(data) === until
+  return { ...merged, cookie: { ...cookie, expires: cookieOf(stored.data)?.expires ?? null } }
 }
 
 function savingOf(
@@ -295,6 +314,6 @@ function entryOf({ owner, until }: Pick<StoredSession, 'owner' | 'until'>): Inde
   return owner === null ? null : { owner, until }
 }
 
-function signInOf({ sessionId, entry }: Write, limit: number | undefined, isNew: boolean): SignIn {
-  return { sessionId, owner: entry?.owner ?? null, limit, isNew }
+function signInOf({ sessionId, entry }: Write, limit: number | undefined): Omit<SignIn, 'isNew'> {
+  return { sessionId, owner: entry?.owner ?? null, limit }
 }

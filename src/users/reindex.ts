@@ -11,7 +11,7 @@ import { sessionIds } from './enumerate.ts'
 export interface ReindexResult {
   /** Sessions looked at. */
   scanned: number
-  /** Those among them that have a user, and are in his index now. */
+  /** How many of them have a user, and are in that user's index now. */
   indexed: number
 }
 

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { eventually } from '../support/eventually.ts'
 import { redisUrl } from '../support/hooks.ts'
 import { freePortCandidate } from '../support/spawn-server.ts'
 
@@ -34,14 +35,17 @@ function start(env: NodeJS.ProcessEnv) {
   return { child, ended }
 }
 
-async function answerOf(url: string): Promise<Response> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await fetch(url)
-    } catch (error) {
-      if (attempt === 500) throw error
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
+/** The example on a port that nobody else has, with its answer to a first request. */
+async function serving() {
+  for (;;) {
+    const port = freePortCandidate()
+    const { child, ended } = start({ PORT: String(port) })
+    const answered = eventually('an answer', () => fetch(`http://localhost:${port}/sign-in`))
+    const taken = ended().then(({ complained }) => complained.startsWith(`Cannot listen on port ${port}`))
+    const page = await Promise.race([answered, taken])
+    if (page instanceof Response) return { port, child, ended, page }
+    answered.catch(() => {})
+    if (!page) throw new Error(`npm start ended: ${(await ended()).complained}`)
   }
 }
 
@@ -53,9 +57,7 @@ describe('npm start', function () {
   })
 
   it('serves the example where PORT says, on the Redis that REDIS_URL names, and ends at SIGTERM', async () => {
-    const port = freePortCandidate()
-    const { child, ended } = start({ PORT: String(port) })
-    const page = await answerOf(`http://localhost:${port}/sign-in`)
+    const { port, child, ended, page } = await serving()
     expect(page.status).to.equal(200)
     expect(await page.text()).to.include('analytical engine')
     child.kill('SIGTERM')

@@ -7,12 +7,12 @@ import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.
 import { freshPrefixes, type Prefixes } from './hooks.ts'
 import { type Call, type Choice, pauseAfter, pauseBefore, runs } from './paused-client.ts'
 import {
-  lowerScript,
   raiseScript,
   reconcileScript,
   removeScript,
   replaceScript,
   reserveScript,
+  settleScript,
   touchScript,
   writeScript,
 } from './scripts.ts'
@@ -33,7 +33,7 @@ export const theWrite = anyOf(
 /** Of a touch: one that moves the TTL alone, or one that saves the cookie. */
 export const theTouch = anyOf(runsOne(touchScript), ({ command }) => command === 'pExpireAt')
 export const theRemoval = anyOf(runsOne(removeScript), ({ command }) => command === 'del')
-export const thePruning = runsOne(reconcileScript, lowerScript)
+export const thePruning = runsOne(reconcileScript, settleScript)
 export const theRighting = runsOne(reconcileScript, raiseScript)
 /** Of a sign-in on Cluster alone: the index lists a session that is not written yet. */
 export const theReservation = runsOne(reserveScript)

@@ -55,6 +55,9 @@ export async function goodArguments(client: SessionClient): Promise<void> {
   await getUserSessions({ client, ...both, userId: 'eva' })
   await updateUserSessions({ client, ...both, userId: 'eva', data: { role: 'admin' } })
   await deleteUserSessions({ client, ...both, userId: 'eva' })
+  await getUserSessions({ client, userId: { toJSON: () => '65f0c0ffee' } })
+  await readSession({ client, sessionId: 's1', userId: (session: { account: string }) => session.account })
+  await readSession({ client, prefix: undefined, userPrefix: undefined, userId: undefined, sessionId: 's1' })
 }
 
 export async function badArguments(client: SessionClient): Promise<void> {

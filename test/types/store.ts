@@ -111,6 +111,17 @@ export function goodOptions(client: SessionClient): void {
   new UserSessionStore({ client, serializer: JSON, ttl: ({ cookie }) => cookie.originalMaxAge ?? 60 })
   for (const id of ['eva', 42, null, undefined]) new UserSessionStore({ client, userId: () => id })
   new UserSessionStore({ client, userId: ({ typeTestColour }) => typeTestColour })
+  const id = { toJSON: () => '65f0c0ffee' }
+  new UserSessionStore({ client, userId: () => id })
+  new UserSessionStore({ client, userId: () => false })
+  new UserSessionStore({ client, maxUserSessions: { limit: () => 3, onLimit: 'reject' } })
+  new UserSessionStore({ client, maxUserSessions: { limit: 3 }, touchInterval: 0 })
+  // biome-ignore lint/complexity/noStaticOnlyClass: a serializer may be one
+  class Codec {
+    static parse = JSON.parse
+    static stringify = (data: unknown) => JSON.stringify(data)
+  }
+  new UserSessionStore({ client, serializer: Codec })
   const options: UserSessionStoreOptions = { client }
   const destroy: DestroyUserOptions = {}
   void new UserSessionStore(options).destroyUser('eva', destroy)
@@ -133,6 +144,10 @@ export function badOptions(client: SessionClient): void {
   new UserSessionStore({ client, disableTouch: 'yes' })
   // @ts-expect-error a number
   new UserSessionStore({ client, scanCount: '100' })
+  // @ts-expect-error evict or reject
+  new UserSessionStore({ client, maxUserSessions: { limit: 3, onLimit: 'refuse' } })
+  // @ts-expect-error no such option
+  new UserSessionStore({ client, maxUserSessions: { limit: 3, onlimit: 'reject' } })
 }
 
 export async function badArguments(store: UserSessionStore): Promise<void> {
