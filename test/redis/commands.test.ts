@@ -79,7 +79,7 @@ describe('Commands per operation', () => {
       const [second, third, fourth] = [await signIn(), await signIn(), await signIn()]
       expect(fourth).to.equal(third)
       const reads = isCluster() ? 1 : 0
-      expect(third - second).to.equal(reads + (isCluster() ? 4 : 1))
+      expect(third - second).to.equal(reads + (isCluster() ? 3 : 1))
     })
 
     it('maxUserSessions that refuses asks for no more, unless it refuses', async () => {
