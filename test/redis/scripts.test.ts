@@ -5,7 +5,6 @@ import { HOUR, MINUTE, rejection, SECOND, useDatabase } from '../support/databas
 import {
   condemnScript,
   evictScript,
-  lowerScript,
   markScript,
   pageScript,
   raiseScript,
@@ -16,6 +15,7 @@ import {
   reserveScript,
   run,
   type Script,
+  settleScript,
   touchScript,
   writeScript,
 } from '../support/scripts.ts'
@@ -457,38 +457,47 @@ describe('The script', () => {
   })
 
   describe('condemn', () => {
-    const condemn = (id: string, limit: number) => call(condemnScript, [eva()], id, limit)
-    const marked = 0.25
+    const condemn = (id: string, limit: number | '' = '', isSeen: '1' | '' = '') =>
+      call(condemnScript, [eva()], id, limit, isSeen)
 
-    it('marks entries while there are more than the limit that are not marked', async () => {
+    it('stamps an entry, each time with another stamp, and keeps its end', async () => {
+      await listed(eva(), { s1: soon, s2: later }, later)
+      expect(await condemn('s1')).to.equal(text(marked(soon, 0, 5)))
+      await expectIndex(eva(), { s1: marked(soon, 0, 5), s2: later }, later)
+      expect(await condemn('s1')).to.equal(text(marked(soon, 0, 6)))
+      await expectIndex(eva(), { s1: marked(soon, 0, 6), s2: later }, later)
+    })
+
+    it('stamps while there are more than the limit that are not being removed', async () => {
       await listed(eva(), { s1: soon, s2: later, s3: latest, past: MINUTE })
-      expect(await condemn('s1', 3)).to.equal(-1)
+      expect(await condemn('s1', 3)).to.equal('enough')
       await expectIndex(eva(), { s1: soon, s2: later, s3: latest }, latest)
-      expect(await condemn('s3', 2)).to.equal(1)
-      await expectIndex(eva(), { s1: soon, s2: later, s3: latest + marked }, latest + 1)
-      expect(await condemn('s1', 2)).to.equal(-1)
-      expect(await condemn('s1', 10)).to.equal(-1)
-      expect(await condemn('s2', 1)).to.equal(1)
-      expect(await condemn('s1', 0)).to.equal(1)
-      const all = { s1: soon + marked, s2: later + marked, s3: latest + marked }
+      expect(await condemn('s3', 2)).to.equal(text(marked(latest, 0, 5)))
+      expect(await condemn('s1', 2)).to.equal('enough')
+      expect(await condemn('s2', 1)).to.equal(text(marked(later, 0, 5)))
+      expect(await condemn('s1', 0)).to.equal(text(marked(soon, 0, 5)))
+      const all = { s1: marked(soon, 0, 5), s2: marked(later, 0, 5), s3: marked(latest, 0, 5) }
       await expectIndex(eva(), all, latest + 1)
     })
 
-    it('says so of one that is marked already, at any limit', async () => {
-      await listed(eva(), { s1: soon + marked, s2: later }, later)
-      await expectUnchanged(async () => expect(await condemn('s1', 10)).to.equal(1))
+    it('stamps one that is being removed already, at any limit', async () => {
+      await listed(eva(), { s1: marked(soon, 0, 5), s2: later }, later)
+      expect(await condemn('s1', 10)).to.equal(text(marked(soon, 0, 6)))
     })
 
-    it('marks one that nobody has confirmed yet, and counts it before', async () => {
-      await listed(eva(), { s1: soon + 0.5, s2: later }, later)
-      expect(await condemn('s2', 1)).to.equal(1)
-      expect(await condemn('s1', 0)).to.equal(1)
-      await expectIndex(eva(), { s1: soon + marked, s2: later + marked }, later + 1)
+    it('leaves a reserved entry, unless its one maker has been seen to have written the session', async () => {
+      await listed(eva(), { s1: marked(soon, 1, 0), s2: marked(soon, 2, 1), s3: later })
+      await db.client.pExpireAt(eva(), later)
+      await expectUnchanged(async () => {
+        expect(await condemn('s1')).to.equal('')
+        expect(await condemn('s2', '', '1')).to.equal('')
+      })
+      expect(await condemn('s1', '', '1')).to.equal(text(marked(soon, 0, 5)))
     })
 
-    it('says 0 where there is no such entry, or it has expired, and makes none', async () => {
-      await listed(eva(), { s2: later, s1: MINUTE, s3: MINUTE + marked }, later)
-      for (const id of ['s1', 's3', 'never']) expect(await condemn(id, 0)).to.equal(0)
+    it('makes no entry where there is none, or it has expired', async () => {
+      await listed(eva(), { s2: later, s1: MINUTE, s3: marked(MINUTE, 0, 5) }, later)
+      for (const id of ['s1', 's3', 'never']) expect(await condemn(id, 0)).to.equal('')
       await expectIndex(eva(), { s2: later }, later)
     })
 
@@ -591,36 +600,39 @@ describe('The script', () => {
     const reserve = (until: number, limit: number | '' = '') =>
       call(reserveScript, [eva()], 's1', until, limit)
 
-    it('lists what is about to be written, as what nobody has confirmed', async () => {
-      expect(await reserve(soon)).to.equal(`${soon}.5`)
-      await expectIndex(eva(), { s1: soon + 0.5 }, soon + 1)
+    it('lists what is about to be written, for one maker', async () => {
+      expect(await reserve(soon)).to.deep.equal(['', text(marked(soon, 1, 0))])
+      await expectIndex(eva(), { s1: marked(soon, 1, 0) }, soon + 1)
     })
 
-    it('lists what is listed already for as long as it was, or longer', async () => {
-      for (const before of [later, later + 0.25, later + 0.5]) {
-        await listed(eva(), { s1: before }, latest)
-        expect(await reserve(soon)).to.equal(`${later}.5`)
-        await expectIndex(eva(), { s1: later + 0.5 }, later + 1)
-      }
-      expect(await reserve(latest)).to.equal(`${latest}.5`)
-      await expectIndex(eva(), { s1: latest + 0.5 }, latest + 1)
+    it('lists what is listed already for as long as it was, or longer, and tells the score before', async () => {
+      await listed(eva(), { s1: later }, later)
+      expect(await reserve(soon)).to.deep.equal([String(later), text(marked(later, 1, 1))])
+      expect(((await reserve(latest)) as string[])[1]).to.equal(text(marked(latest, 2, 2)))
+      await expectIndex(eva(), { s1: marked(latest, 2, 2) }, latest + 1)
+    })
+
+    it('counts makers up to three, who stand for more', async () => {
+      for (let makers = 0; makers < 5; makers++) await reserve(soon)
+      expect(Math.floor(((await scores(eva())).s1 as number) * 4) % 4).to.equal(3)
     })
 
     it('refuses one beyond the limit, and changes nothing; entries that have expired do not count', async () => {
-      await listed(eva(), { s2: soon, s3: later + 0.5 }, later)
+      await listed(eva(), { s2: soon, s3: marked(later, 1, 0) }, later)
       await db.client.pExpireAt(eva(), later + 1)
       await expectUnchanged(async () => {
         expect(await reserve(soon, 2)).to.equal('full')
         expect(await reserve(soon, 1)).to.equal('full')
       })
       await listed(eva(), { s4: MINUTE })
-      expect(await reserve(soon, 3)).to.equal(`${soon}.5`)
-      await expectIndex(eva(), { s1: soon + 0.5, s2: soon, s3: later + 0.5 }, later + 1)
+      expect(await reserve(soon, 3)).to.deep.equal(['', text(marked(soon, 1, 0))])
+      const entries = { s1: marked(soon, 1, 0), s2: soon, s3: marked(later, 1, 0) }
+      await expectIndex(eva(), entries, later + 1)
     })
 
     it('counts no session that the index lists already', async () => {
       await listed(eva(), { s1: soon, s2: soon }, soon)
-      expect(await reserve(soon, 1)).to.equal(`${soon}.5`)
+      expect(await reserve(soon, 1)).to.deep.equal([String(soon), text(marked(soon, 1, 1))])
     })
 
     it('names the index that is of another type', async () => {
@@ -630,41 +642,34 @@ describe('The script', () => {
   })
 
   describe('raise', () => {
-    const raise = (score: number, replaces: number | '' = '') =>
-      call(raiseScript, [eva()], 's1', score, replaces)
+    const raise = (until: number, stamps: '1' | '' = '') => call(raiseScript, [eva()], 's1', until, stamps)
 
-    it('lists, and lists for longer, but not for shorter; and tells the score before', async () => {
-      expect(await raise(later)).to.equal('')
+    it('lists, and lists for longer, but not for shorter; and tells the scores before and after', async () => {
+      expect(await raise(later)).to.deep.equal(['', String(later)])
       await expectIndex(eva(), { s1: later }, later)
-      expect(Number(await raise(latest))).to.equal(later)
+      expect(await raise(latest)).to.deep.equal([String(later), String(latest)])
       await expectIndex(eva(), { s1: latest }, latest)
-      expect(Number(await raise(soon))).to.equal(latest)
+      expect(await raise(soon)).to.deep.equal([String(latest), String(latest)])
       await expectIndex(eva(), { s1: latest }, latest)
     })
 
-    it('replaces the one score that it may replace', async () => {
-      await listed(eva(), { s1: latest + 0.5 }, latest)
-      expect(Number(await raise(soon, latest))).to.equal(latest + 0.5)
-      await expectIndex(eva(), { s1: latest + 0.5 }, latest + 1)
-      expect(Number(await raise(soon, latest + 0.5))).to.equal(latest + 0.5)
-      await expectIndex(eva(), { s1: soon }, soon)
-      expect(Number(await raise(later, latest + 0.5))).to.equal(soon)
+    it('stamps the entry for a caller who settles it afterwards, each time with another stamp', async () => {
+      await listed(eva(), { s1: later }, later)
+      expect(await raise(soon, '1')).to.deep.equal([String(later), text(marked(later, 0, 1))])
+      expect(((await raise(latest, '1')) as string[])[1]).to.equal(text(marked(latest, 0, 2)))
+      await expectIndex(eva(), { s1: marked(latest, 0, 2) }, latest + 1)
+    })
+
+    it('takes the stamp of whoever is removing the entry, if it raises it', async () => {
+      await listed(eva(), { s1: marked(soon, 0, 5) })
+      await raise(later)
       await expectIndex(eva(), { s1: later }, later)
     })
 
-    it('lists anew what is not listed, whatever it may replace', async () => {
-      expect(await raise(soon, later)).to.equal('')
-      await expectIndex(eva(), { s1: soon }, soon)
-    })
-
-    it('keeps the mark of an entry that is reserved or being evicted, unless it raises it', async () => {
-      for (const mark of [0.25, 0.5]) {
-        await listed(eva(), { s1: later + mark, s2: later + 0.5 }, later)
-        expect(Number(await raise(later))).to.equal(later + mark)
-        await expectIndex(eva(), { s1: later + mark, s2: later + 0.5 }, later + 1)
-        await raise(latest)
-        await expectIndex(eva(), { s1: latest, s2: later + 0.5 }, latest)
-      }
+    it('keeps the makers of a reserved entry, and changes its stamp', async () => {
+      await listed(eva(), { s1: marked(soon, 2, 1) })
+      expect(((await raise(later)) as string[])[1]).to.equal(text(marked(later, 2, 2)))
+      await expectIndex(eva(), { s1: marked(later, 2, 2) }, later + 1)
     })
 
     it('names the index that is of another type', async () => {
@@ -673,62 +678,52 @@ describe('The script', () => {
     })
   })
 
-  describe('lower', () => {
-    const lower = (expected: number | '', score: number | '', id = 's1') =>
-      call(lowerScript, [eva()], id, expected, score)
+  describe('settle', () => {
+    const settle = (from: number, to: number | '', isReserved: '1' | '' = '', id = 's1') =>
+      call(settleScript, [eva()], id, text(from), to, isReserved)
+    const begun = () => marked(latest, 0, 1)
 
-    beforeEach(() => listed(eva(), { s1: latest, s2: soon }, latest))
-
-    it('lowers or removes the entry with the expected score, or any', async () => {
-      expect(await lower(latest, later)).to.equal(1)
-      await expectIndex(eva(), { s1: later, s2: soon }, later)
-      await lower('', latest)
-      await expectIndex(eva(), { s1: latest, s2: soon }, latest)
-      await lower(latest, '')
-      await expectIndex(eva(), { s2: soon }, soon)
-      await lower('', '', 's2')
-      expect(await db.keys()).to.deep.equal([])
-    })
-
-    it('leaves one of another score, and makes none', async () => {
-      await expectUnchanged(async () => {
-        await lower(later, soon)
-        await lower(later, '')
-        await lower('', soon, 's3')
-        await lower(latest, soon, 's3')
-      })
-    })
-
-    it('leaves one that nobody has confirmed, unless it is exactly the expected one', async () => {
-      await listed(eva(), { s1: latest + 0.5 })
+    beforeEach(async () => {
+      await listed(eva(), { s1: begun(), s2: soon })
       await db.client.pExpireAt(eva(), latest + 1)
-      await expectUnchanged(async () => {
-        await lower('', '')
-        await lower('', soon)
-        await lower(latest, '')
-        await lower(latest, soon)
-      })
-      await lower(latest + 0.5, '')
-      await expectIndex(eva(), { s2: soon }, soon)
     })
 
-    it('removes one that is being evicted', async () => {
-      await listed(eva(), { s1: latest + 0.25 })
-      await lower('', '')
-      await expectIndex(eva(), { s2: soon }, soon)
-    })
-
-    it('lowers one that was confirmed meanwhile, but removes it only as it was seen', async () => {
-      await lower(latest + 0.5, later)
+    it('gives the entry another score, or removes it, if nobody has worked on it since', async () => {
+      expect(await settle(begun(), later)).to.equal(1)
       await expectIndex(eva(), { s1: later, s2: soon }, later)
-      await expectUnchanged(() => lower(later + 0.5, ''))
-      await expectUnchanged(() => lower(latest + 0.5, soon))
+      expect(await settle(later, '')).to.equal(1)
+      await expectIndex(eva(), { s2: soon }, soon)
     })
 
-    it('keeps the index as long as its longest entry lives', async () => {
-      await listed(eva(), { s3: later + 0.25 })
-      await lower(latest, '')
-      await expectIndex(eva(), { s2: soon, s3: later + 0.25 }, later + 1)
+    it('leaves one that somebody else has worked on, and makes none', async () => {
+      await expectUnchanged(async () => {
+        expect(await settle(marked(latest, 0, 2), soon)).to.equal(-1)
+        expect(await settle(latest, '')).to.equal(-1)
+        expect(await settle(begun(), soon, '', 's3')).to.equal(0)
+      })
+    })
+
+    it('ends the one reservation of its caller, if somebody else has worked on the entry', async () => {
+      await listed(eva(), { s1: marked(latest, 1, 2) })
+      expect(await settle(marked(latest, 1, 0), soon, '1')).to.equal(-1)
+      await expectIndex(eva(), { s1: latest, s2: soon }, latest)
+      await listed(eva(), { s1: marked(latest, 2, 2) })
+      expect(await settle(marked(latest, 1, 0), soon, '1')).to.equal(-1)
+      await expectIndex(eva(), { s1: marked(latest, 1, 2), s2: soon }, latest + 1)
+    })
+
+    it('names the index that is of another type', async () => {
+      await db.client.set(eva(), 'text')
+      expect(await rejection(settle(soon, ''))).to.have.property('key', eva())
     })
   })
 })
+
+/** The score of an entry with marks: see `entryMarks` in src/redis/scripts/parts.ts. */
+function marked(ends: number, makers: number, stamp: number): number {
+  return ends + (8 * makers + stamp) / 32
+}
+
+function text(score: number): string {
+  return score.toFixed(5)
+}
