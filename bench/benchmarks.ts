@@ -12,5 +12,4 @@ export const benchmarks: Record<string, () => Promise<{ benchmark: Benchmark }>>
   all: () => import('./all.ts'),
   memory: () => import('./memory.ts'),
   'server-cost': () => import('./server-cost.ts'),
-  'script-floor': () => import('./script-floor.ts'),
 }

@@ -50,9 +50,9 @@ export async function baseline(client: Client, { against }: Builds, prefix: stri
   return { name: 'other build', store: store as unknown as BenchStore }
 }
 
-/** Both, each with keys of its own. */
+/** Both, each with keys of its own. Ours writes every touch, as connect-redis does. */
 export async function contenders(client: Client, builds: Builds): Promise<[Contender, Contender]> {
-  const ours = await ourStore(client, builds)
+  const ours = await ourStore(client, builds, { touchInterval: 0 })
   return [
     await baseline(client, builds, 'sess:'),
     { name: 'redis-user-sessions', store: ours as unknown as BenchStore },

@@ -1,5 +1,5 @@
 /** The mutants of the Lua scripts: statements dropped, conditions forced and turned, constants and operators changed. */
-import * as exported from '../../src/redis/scripts.ts'
+import * as exported from '../../test/support/scripts.ts'
 
 export interface LuaMutant {
   id: number
@@ -52,9 +52,12 @@ const replacements: Replacement[] = [
   [/''/, "'x'"],
   [/'0'/, "'1'"],
   [/'1'/, "'0'"],
-  [/'(keep|zset|string)'/, "'x'"],
+  [/'(full|zset|string)'/, "'x'"],
   [/'GT', /, ['', "'LT', "]],
-  [/'\+inf'/, '0'],
+  [/'-inf'/, '0'],
+  // Fractions of a score.
+  [/(?<![\w'#])0\.25(?![\w'])/, ['0', '0.5']],
+  [/(?<![\w'#])0\.5(?![\w'])/, ['0', '0.25']],
 ]
 
 export function luaMutants(): LuaMutant[] {
@@ -91,12 +94,13 @@ export function luaMutants(): LuaMutant[] {
 /** The helper function that a line is in; for a line of a script's own, the script. */
 function partOf(source: string, line: string, occurrence: number): string {
   const lines = source.split('\n')
-  let part = lines[0] as string
+  const own = lines.find((each) => each.startsWith('-- redis-user-sessions ')) as string
+  let part = own
   let seen = 0
   for (const each of lines) {
     if (each.startsWith('local function ')) part = each
     if (each === line && seen++ === occurrence) return part
-    if (each === 'end') part = lines[0] as string
+    if (each === 'end') part = own
   }
   return part
 }

@@ -8,7 +8,7 @@ import { luaMutants } from './lua-mutants.ts'
 
 /** As Mocha loads the tests, and all that they import: `import` would load it a second time. */
 const require = createRequire(import.meta.url)
-const exported: typeof import('../../src/redis/scripts.ts') = require('../../src/redis/scripts.ts')
+const exported: typeof import('../../test/support/scripts.ts') = require('../../test/support/scripts.ts')
 const { mochaHooks }: typeof import('../../test/support/hooks.ts') = require('../../test/support/hooks.ts')
 
 const TEST_TIMEOUT_MS = 5_000

@@ -1,5 +1,5 @@
 /**
- * Mutation testing of the Lua in `src/scripts.ts`, which is text to other tools:
+ * Mutation testing of the Lua in `src/redis/scripts/`, which is text to other tools:
  *
  *     npm run mutation:lua                 all scripts
  *     npm run mutation:lua -- write page   the scripts of these names, or mutants of these numbers

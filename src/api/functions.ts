@@ -4,6 +4,7 @@ import { compareAndSet } from '../redis/compare-and-set.ts'
 import { defaultPrefix, defaultUserPrefix, Keys } from '../redis/keys.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
+import { turnsOf } from '../redis/turns.ts'
 import { checkNames, checkSessionId, checkUserId, plainData, type UserId } from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
@@ -48,20 +49,20 @@ export interface RevokingOptions extends FunctionOptions {
 
 /** Session data as the functions take it: `userId`, `expires`, and whatever else JSON can hold. */
 export interface UserSessionData {
-  /** Whose session it is; not empty. It never changes. */
+  /** The user whose session it is: a non-empty string. It never changes. */
   userId: string
-  /** When the session ends: an ISO 8601 timestamp. */
+  /** When the session ends: an ISO 8601 timestamp. If it has a time, it also has an offset or `Z`. */
   expires: string
 }
 
 /**
- * Creates a session, or replaces one of the same user, and lists it in the user's index. A session that is already expired
- * leaves nothing behind, and that is no error.
+ * Creates a session and lists it in its user's index. A session of the same user under the same id is replaced. A session that
+ * is already expired leaves nothing behind. That is not an error.
  *
  * @param options.sessionId Default: 24 random bytes, base64url.
  * @returns The session id.
- * @throws {TypeError} for a wrong argument, before anything is written.
- * @throws {SessionUserError} where the id is that of another user's session; nothing is changed.
+ * @throws {TypeError} if an argument is wrong. Nothing is written.
+ * @throws {SessionUserError} if the id is that of another user's session. Nothing is written.
  */
 export async function createSession<T extends UserSessionData>(
   options: OneSessionOptions & { sessionId?: string | undefined; data: T },
@@ -90,9 +91,10 @@ export async function createSession<T extends UserSessionData>(
 }
 
 /**
- * Reads a session; `null` where it does not exist. `expires` is when Redis will delete it.
+ * Reads a session. Resolves to `null` if it does not exist. `expires` in the data is when the session ends.
  *
- * @throws {CorruptSessionError} where what Redis holds is not session data.
+ * @throws {TypeError} if an argument is wrong.
+ * @throws {CorruptSessionError} if what Redis holds is not session data.
  */
 export async function readSession<T extends object = Record<string, unknown>>(
   options: OneSessionOptions & { sessionId: string },
@@ -104,12 +106,12 @@ export async function readSession<T extends object = Record<string, unknown>>(
 }
 
 /**
- * Merges `data` into a session by top-level property; what requests in flight change is kept. The TTL stays, unless `data`
- * has a new `expires`.
+ * Merges `data` into a session by top-level property. What requests in flight change is kept. A new `expires` moves the TTL.
+ * Without one the TTL stays.
  *
- * @throws {TypeError} for a wrong argument, before anything is written.
- * @throws {SessionNotFoundError} where the session does not exist.
- * @throws {SessionUserError} where `data.userId` names another user; nothing is changed.
+ * @throws {TypeError} if an argument is wrong. Nothing is written.
+ * @throws {SessionNotFoundError} if the session does not exist.
+ * @throws {SessionUserError} if `data.userId` names another user. Nothing is written.
  */
 export async function updateSession<T extends object>(
   options: OneSessionOptions & { sessionId: string; data: T & Partial<UserSessionData> },
@@ -121,8 +123,11 @@ export async function updateSession<T extends object>(
 }
 
 /**
- * Deletes a session; nothing happens where it does not exist. Once this has resolved, no request or update that had
- * loaded the session can bring it back.
+ * Deletes a session. Nothing happens if it does not exist. Once this has resolved, no request or update that had loaded the
+ * session before can bring it back.
+ *
+ * @throws {TypeError} if an argument is wrong.
+ * @throws {NotReplicatedError} with `waitForReplicas`, if too few replicas have it in time. The session is deleted.
  */
 export async function deleteSession(
   options: RevokingOptions & OneSessionOptions & { sessionId: string },
@@ -133,7 +138,11 @@ export async function deleteSession(
   await replicated(access, checkWaitForReplicas(options.waitForReplicas), revoke, () => undefined)
 }
 
-/** The live sessions of a user, soonest to expire first. Records that cannot be read are left out. */
+/**
+ * Lists the live sessions of a user, soonest to expire first. Corrupt records are left out.
+ *
+ * @throws {TypeError} if an argument is wrong.
+ */
 export async function getUserSessions<T extends object = Record<string, unknown>>(
   options: FunctionOptions & { userId: UserId },
 ): Promise<{ sessionId: string; data: UserSessionData & T }[]> {
@@ -149,11 +158,11 @@ export async function getUserSessions<T extends object = Record<string, unknown>
 }
 
 /**
- * Merges `data` into every session of a user, as `updateSession` does. Each session is updated atomically, all of them
- * together are not; it is safe to repeat.
+ * Merges `data` into every session of a user, as `updateSession` does. A user without sessions is not an error. Each session
+ * is updated atomically, but not all of them together. It is safe to repeat.
  *
- * @throws {TypeError} for a wrong argument, before anything is written.
- * @throws {SessionUserError} where `data.userId` names another user; nothing is changed.
+ * @throws {TypeError} if an argument is wrong. Nothing is written.
+ * @throws {SessionUserError} if `data.userId` names another user. Nothing is written.
  */
 export async function updateUserSessions<T extends object>(
   options: FunctionOptions & { userId: UserId; data: T & Partial<UserSessionData> },
@@ -165,7 +174,13 @@ export async function updateUserSessions<T extends object>(
   await updateUserRecords(access, userId, patch)
 }
 
-/** Deletes every session of a user, as `deleteSession` does. */
+/**
+ * Deletes every session of a user, as `deleteSession` does. A user without sessions is not an error. A session that is created
+ * meanwhile may be deleted or not.
+ *
+ * @throws {TypeError} if an argument is wrong.
+ * @throws {NotReplicatedError} with `waitForReplicas`, if too few replicas have it in time. The sessions are deleted.
+ */
 export async function deleteUserSessions(options: RevokingOptions & { userId: UserId }): Promise<void> {
   const access = accessOf(options, ['userId', 'waitForReplicas'])
   const userId = checkUserId(options.userId)
@@ -173,7 +188,7 @@ export async function deleteUserSessions(options: RevokingOptions & { userId: Us
   await replicated(access, checkWaitForReplicas(options.waitForReplicas), revoke, () => undefined)
 }
 
-/** Where the function works. Its options may have these names and those that every function takes. */
+/** What a function works on. Its options may have these names, and those that every function takes. */
 function accessOf(options: FunctionOptions, names: string[]): Access {
   checkNames(options, ['client', 'prefix', 'userPrefix', ...names], 'options')
   const client = sessionClient(options.client)
@@ -187,6 +202,7 @@ function accessOf(options: FunctionOptions, names: string[]): Access {
     keys: new Keys(prefix, userPrefix),
     serializer: JSON,
     userId: userIdOption(options),
+    turns: turnsOf(client),
     ttl: defaultTtl,
     scanCount: defaultScanCount,
     absoluteTtl: null,
@@ -228,7 +244,7 @@ function checkDataUserId(value: unknown): string {
   return checkUserId(value, 'data.userId')
 }
 
-/** The properties to merge; `userId` and `expires` are checked where they are given. */
+/** The properties to merge. `userId` and `expires` are checked if they are given. */
 async function checkPatch(access: Access, data: unknown): Promise<SessionRecord> {
   const { userId, expires, ...rest } = plainData(data, 'data')
   const patch: SessionRecord = { ...rest }

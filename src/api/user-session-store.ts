@@ -2,6 +2,7 @@ import { type Session, type SessionData, Store } from 'express-session'
 import type { Access } from '../redis/access.ts'
 import { Keys } from '../redis/keys.ts'
 import { recordsOn } from '../redis/records-on.ts'
+import { turnsOf } from '../redis/turns.ts'
 import { capTouch } from '../requests/cap-touch.ts'
 import {
   type LoadedSession,
@@ -28,7 +29,7 @@ import { checkTimestamp } from '../session/expiry.ts'
 import { handleOf } from '../session/handle.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { clearSessions, readableSessions, sessionIds } from '../users/enumerate.ts'
-import { type DestroyReason, emitLater, type StoreEvents } from '../users/events.ts'
+import { type DestroyReason, emitLater, Reports, type StoreEvents } from '../users/events.ts'
 import { enforceLimit, refuseBeyond } from '../users/limit.ts'
 import { listUser } from '../users/list.ts'
 import { type ReindexOptions, type ReindexResult, reindexSessions } from '../users/reindex.ts'
@@ -62,11 +63,11 @@ export interface UserSessionStore {
 }
 
 /**
- * An express-session store on Redis that knows whose session is whose. Every method but `sessions` returns a promise, and
- * takes an optional Node callback as its last argument; the callback is called exactly once.
+ * An express-session store on Redis that knows whose session is whose. Every method but `sessions` and `onRevoked` returns a
+ * promise. It also takes a Node callback as its last argument, which is called exactly once.
  *
- * All methods reject with a `TypeError` for wrong arguments, before anything is written, and with the client's error where
- * Redis fails.
+ * Every method rejects with a `TypeError` if an argument is wrong, before anything is written. If Redis fails, it rejects with the
+ * client's error.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class UserSessionStore extends Store {
@@ -78,6 +79,7 @@ export class UserSessionStore extends Store {
   readonly #waitForReplicas: WaitForReplicas | undefined
   readonly #maxUserSessions: CheckedOptions['maxUserSessions']
   readonly #revocations: Revocations
+  readonly #reports = new Reports(this)
   #generate: (req: Request) => void = () => {}
 
   /** @throws {TypeError} for a wrong option. */
@@ -87,7 +89,8 @@ export class UserSessionStore extends Store {
     const { client, userId, ttl, serializer, scanCount, disableTouch } = checked
     const keys = new Keys(checked.prefix, checked.userPrefix)
     const absoluteTtl = checked.absoluteTtl === undefined ? null : Math.round(checked.absoluteTtl * 1000)
-    const access = { client, keys, serializer, userId, ttl, scanCount, absoluteTtl, disableTouch }
+    const lifetimes = { ttl, absoluteTtl, disableTouch }
+    const access = { client, keys, serializer, userId, scanCount, turns: turnsOf(client), ...lifetimes }
     this.#access = { ...access, records: recordsOn(access) }
     const recent = new RecentTouches()
     this.#saves = new Saves(this.#access, this.#versions, recent, {
@@ -98,20 +101,20 @@ export class UserSessionStore extends Store {
     })
     const interval = checked.touchInterval === undefined ? undefined : checked.touchInterval * 1000
     this.#touches = new Touches(this.#access, this.#versions, recent, this.#saves, interval)
-    this.#revocations = new Revocations(this.#access, this, checked.subscriber)
+    this.#revocations = new Revocations(this.#access, this, this.#reports, checked.subscriber)
     this.#maxUserSessions = checked.maxUserSessions
     this.#disableTouch = checked.disableTouch
     this.#waitForReplicas = checked.waitForReplicas
   }
 
   /**
-   * Loads a session's data; `null` where it does not exist. Saving that data, or the `Session` that express-session makes of
-   * it, updates exactly the record that was loaded.
+   * Loads a session's data. Resolves to `null` if it does not exist. To save that data, or the `Session` that express-session
+   * makes of it, updates exactly the record that was loaded. A proxy of it counts as that session. A copy of it counts as a new one.
    *
-   * @throws {CorruptSessionError} where what Redis holds is not session data; it names the key.
+   * @throws {CorruptSessionError} if what Redis holds is not session data. The error names the key.
    */
   override get(sessionId: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> {
-    return settle(this.#get(sessionId), callback)
+    return this.#settle('get', callback, () => this.#get(sessionId))
   }
 
   async #get(id: string): Promise<SessionData | null> {
@@ -121,12 +124,14 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Saves a session. One that was loaded, or saved before, is updated: what other requests have changed meanwhile is kept, and
-   * the save is dropped without an error where the session was destroyed or has expired. Any other object creates the session,
-   * and replaces what is there. One that is already expired is deleted.
+   * Saves a session. One that was loaded, or saved before, is updated: what other requests have changed meanwhile is kept. If
+   * the session was destroyed or has expired, the save is dropped without an error. Any other object creates the session, and
+   * replaces what is there. A session that is already expired is deleted.
+   *
+   * @throws {SessionLimitError} if the user has as many sessions as `maxUserSessions` with `onLimit: 'reject'` allows.
    */
   override set(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
-    return settle(this.#set(sessionId, session), callback)
+    return this.#settle('set', callback, () => this.#set(sessionId, session))
   }
 
   async #set(sessionId: string, session: SessionData): Promise<void> {
@@ -134,11 +139,11 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Moves a session's expiry, with its cookie and index entry, and changes nothing else; does nothing where the session does not
-   * exist, or with `disableTouch`.
+   * Moves a session's expiry, and keeps a changed `cookie`. Nothing else changes. Nothing happens if the session does not exist,
+   * with `disableTouch`, or if this process has touched the session less than `touchInterval` ago.
    */
   override touch(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
-    return settle(this.#touch(sessionId, session), callback)
+    return this.#settle('touch', callback, () => this.#touch(sessionId, session))
   }
 
   async #touch(id: string, data: SessionData): Promise<void> {
@@ -146,21 +151,21 @@ export class UserSessionStore extends Store {
     if (!this.#disableTouch) await this.#touches.touch(sessionId, session)
   }
 
-  /** Deletes a session for good: no request that had loaded it can bring it back. */
+  /** Deletes a session. Once this has resolved, no request that had loaded it before can bring it back. */
   override destroy(sessionId: string, callback?: Callback): Promise<void> {
-    return settle(this.#destroy(sessionId), callback)
+    return this.#settle('destroy', callback, () => this.#destroy(sessionId))
   }
 
   async #destroy(sessionId: string): Promise<void> {
     const id = this.#checkId(sessionId)
-    await this.#saves.turns.made(id)
+    await this.#access.turns.made(this.#access.keys.session(id))
     const revoke = (access: Access) => revokeSession(access, id)
     await this.#revoking('logout', revoke, () => undefined)
   }
 
-  /** The data of all sessions that can be read, each with its `id`. See `sessions` for bounded memory. */
+  /** The data of all sessions that can be read, each with its `id`. Use `sessions` for bounded memory. */
   override all(callback?: Callback<SessionWithId[]>): Promise<SessionWithId[]> {
-    return settle(this.#all(), callback)
+    return this.#settle('all', callback, () => this.#all())
   }
 
   async #all(): Promise<SessionWithId[]> {
@@ -171,9 +176,15 @@ export class UserSessionStore extends Store {
 
   /**
    * Every session that can be read, as `all` has them, in bounded memory and without holding the server. A session may come
-   * twice while Redis resizes its table; one that is made or deleted meanwhile may come or not.
+   * twice while Redis resizes its table. One that is made or deleted meanwhile may come or not.
    */
-  async *sessions(): AsyncGenerator<SessionWithId, void, void> {
+  sessions(): AsyncGenerator<SessionWithId, void, void> {
+    const sessions = this.#allSessions()
+    const next = sessions.next.bind(sessions)
+    return Object.assign(sessions, { next: () => this.#settle('sessions', undefined, next) })
+  }
+
+  async *#allSessions(): AsyncGenerator<SessionWithId, void, void> {
     for await (const batch of readableSessions(this.#access)) {
       for (const session of batch) {
         const { sessionId, expires } = session
@@ -185,7 +196,7 @@ export class UserSessionStore extends Store {
 
   /** The ids of all sessions. */
   ids(callback?: Callback<string[]>): Promise<string[]> {
-    return settle(this.#ids(), callback)
+    return this.#settle('ids', callback, () => this.#ids())
   }
 
   async #ids(): Promise<string[]> {
@@ -196,20 +207,21 @@ export class UserSessionStore extends Store {
 
   /** How many sessions there are. */
   override length(callback?: Callback<number>): Promise<number> {
-    return settle(
-      this.#ids().then((ids) => ids.length),
-      callback,
-    )
+    return this.#settle('length', callback, async () => (await this.#ids()).length)
   }
 
   /** Deletes all sessions. */
   override clear(callback?: Callback): Promise<void> {
-    return settle(clearSessions(this.#revocations.because('revoked')), callback)
+    return this.#settle('clear', callback, () => this.#clear())
   }
 
-  /** The live sessions of a user, most recently active first. Records that cannot be read are left out. */
+  async #clear(): Promise<void> {
+    await clearSessions(await this.#revocations.because('revoked'))
+  }
+
+  /** Lists the live sessions of a user, most recently active first. Corrupt records are left out. */
   userSessions(userId: UserId, callback?: Callback<UserSession[]>): Promise<UserSession[]> {
-    return settle(this.#userSessions(userId), callback)
+    return this.#settle('userSessions', callback, () => this.#userSessions(userId))
   }
 
   async #userSessions(userId: UserId): Promise<UserSession[]> {
@@ -226,7 +238,7 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Signs a user out everywhere, or everywhere but in one session; resolves to how many sessions that were. Each session is
+   * Signs a user out everywhere, or everywhere but in session `except`. Resolves to how many sessions that were. Each session is
    * deleted for good. One that is created meanwhile may be signed out or not.
    */
   destroyUser(userId: UserId, callback?: Callback<number>): Promise<number>
@@ -236,8 +248,10 @@ export class UserSessionStore extends Store {
     options?: DestroyUserOptions | Callback<number>,
     callback?: Callback<number>,
   ): Promise<number> {
-    if (typeof options === 'function') return this.destroyUser(userId, {}, options)
-    return settle(this.#destroyUser(userId, options), callback)
+    if (isLastArgument(options, callback)) return this.destroyUser(userId, {}, options)
+    return this.#settle('destroyUser', callback, () =>
+      this.#destroyUser(userId, options as DestroyUserOptions),
+    )
   }
 
   async #destroyUser(id: UserId, options: DestroyUserOptions = {}): Promise<number> {
@@ -248,9 +262,9 @@ export class UserSessionStore extends Store {
     return this.#revoking('revoked', revoke, (revoked) => revoked)
   }
 
-  /** Signs out one session of this user, by its handle or its id; resolves to `false` where it is not his. */
+  /** Signs out one session of this user, by its handle or its id. Resolves to `false` if it is not this user's. */
   destroyUserSession(userId: UserId, handle: string, callback?: Callback<boolean>): Promise<boolean> {
-    return settle(this.#destroyUserSession(userId, handle), callback)
+    return this.#settle('destroyUserSession', callback, () => this.#destroyUserSession(userId, handle))
   }
 
   async #destroyUserSession(userId: UserId, handle: string): Promise<boolean> {
@@ -260,14 +274,14 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Merges `data` into all sessions of a user by top-level property, so that it holds in requests in flight too; resolves to how
-   * many sessions that were. A new `expires` (ISO 8601) or `cookie` moves the TTL. Each session is updated atomically, all of
-   * them together are not; it is safe to repeat.
+   * Merges `data` into all sessions of a user by top-level property. Requests in flight keep the change too. Resolves to how many
+   * sessions that were. A new `expires` (ISO 8601) or `cookie` moves the TTL. Each session is updated atomically, but not all of
+   * them together. It is safe to repeat.
    *
-   * @throws {SessionUserError} where `data` would change whose session it is; such a session is not changed.
+   * @throws {SessionUserError} if `data` would change whose session it is. Such a session is not changed.
    */
   updateUser(userId: UserId, data: Partial<SessionData>, callback?: Callback<number>): Promise<number> {
-    return settle(this.#updateUser(userId, data), callback)
+    return this.#settle('updateUser', callback, () => this.#updateUser(userId, data))
   }
 
   async #updateUser(id: UserId, data: object): Promise<number> {
@@ -279,9 +293,9 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Indexes the sessions that another store, such as connect-redis, wrote under the same prefix; in batches, safe while the app
-   * runs, and safe to repeat. It never brings a session back and never shortens one. (A session without any TTL gets the one
-   * that its cookie, its data or `ttl` says.)
+   * Indexes the sessions that another store, such as connect-redis, wrote under the same prefix. It works in batches, is safe while
+   * the app runs, and is safe to repeat. It never brings a session back and never shortens one. A session without a TTL gets the
+   * one that its cookie, its data or `ttl` says.
    */
   reindex(callback?: Callback<ReindexResult>): Promise<ReindexResult>
   reindex(options?: ReindexOptions, callback?: Callback<ReindexResult>): Promise<ReindexResult>
@@ -289,15 +303,17 @@ export class UserSessionStore extends Store {
     options?: ReindexOptions | Callback<ReindexResult>,
     callback?: Callback<ReindexResult>,
   ): Promise<ReindexResult> {
-    if (typeof options === 'function') return this.reindex({}, options)
-    return settle(reindexSessions(this.#access, options ?? {}), callback)
+    if (isLastArgument(options, callback)) return this.reindex({}, options)
+    return this.#settle('reindex', callback, () =>
+      reindexSessions(this.#access, (options ?? {}) as ReindexOptions),
+    )
   }
 
   /**
-   * Calls `listener` once, with `{ handle, userId, reason }`, when the session is destroyed by anybody: to close what is still open
-   * for it. Without the option `subscriber` the store hears only of what it does itself. Neither a natural expiry nor a revocation by
-   * the functions is announced, and a message can get lost: the record is the truth, so let what stays open for long call
-   * `checkRevoked` from time to time.
+   * Calls `listener` once, with `{ handle, userId, reason }`, when the session is destroyed. Use it to close what is still open for
+   * the session. Without the option `subscriber` the store hears only of what it does itself. Neither a natural expiry nor a
+   * revocation by the functions is announced, and a message can get lost. The record is the truth: call `checkRevoked` from time to
+   * time.
    *
    * @returns A function that takes the listener back.
    */
@@ -306,14 +322,23 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Looks at all sessions that have an `onRevoked` listener, in one round trip for 500 of them, and calls the listeners of those that
-   * are gone or have expired; resolves to how many. It is done by itself whenever the subscriber's connection has come back.
+   * Looks at all sessions that have an `onRevoked` listener, in one round trip for 500 of them. Calls the listeners of those that are
+   * gone or have expired, and resolves to how many those are. The store does so by itself when the subscriber's connection has come
+   * back.
    */
   checkRevoked(callback?: Callback<number>): Promise<number> {
-    return settle(this.#revocations.check(), callback)
+    return this.#settle('checkRevoked', callback, () => this.#revocations.check())
   }
 
-  /** express-session makes its `Session` of loaded data; what the data is an update of, the session is an update of. */
+  /**
+   * Takes the store's listeners off its `subscriber`: from then on it hears of no other process. The clients stay open, and the
+   * store goes on to work with them. May be called again. If the subscriber's connection is down, it waits for it for a second.
+   */
+  close(callback?: Callback): Promise<void> {
+    return this.#settle('close', callback, () => this.#revocations.close())
+  }
+
+  /** express-session makes its `Session` of loaded data. To save that session updates the record that the data was loaded from. */
   override createSession(req: Request, data: SessionData): Session & SessionData {
     const session = super.createSession(req, withEnumerableCookie(data))
     this.#versions.handOver(data, session)
@@ -321,13 +346,37 @@ export class UserSessionStore extends Store {
     return session
   }
 
-  /** Destroys the session and makes a new one; with `absoluteTtl` one of the same user is as old as the one it comes from. */
-  override regenerate(req: Request, callback: (error?: unknown) => unknown): void {
+  /**
+   * Destroys the session and makes a new one, which `req.session` is then, even if this rejects because Redis failed. With
+   * `absoluteTtl` a session of the same user is as old as the one it comes from.
+   */
+  override regenerate(req: Request, callback?: Callback): Promise<void> {
+    return this.#settle('regenerate', callback, () => this.#regenerate(req))
+  }
+
+  async #regenerate(req: Request): Promise<void> {
     const from = req.session
-    super.regenerate(req, (error: unknown) => {
+    try {
+      await this.destroy(req.sessionID)
+    } finally {
+      this.generate(req)
       this.#versions.regenerated(req.session, from)
-      callback(error)
-    })
+    }
+  }
+
+  /** A `Session` without a request, by its id; `undefined` if it does not exist. */
+  override load(
+    sessionId: string,
+    callback?: Callback<(Session & SessionData) | undefined>,
+  ): Promise<(Session & SessionData) | undefined> {
+    return this.#settle('load', callback, () => this.#load(sessionId))
+  }
+
+  async #load(sessionID: string): Promise<(Session & SessionData) | undefined> {
+    const data = await this.get(sessionID)
+    return data
+      ? this.createSession({ sessionID, sessionStore: this } as unknown as Request, data)
+      : undefined
   }
 
   /** express-session gives the store this method, which makes the session of a new browser. */
@@ -353,18 +402,22 @@ export class UserSessionStore extends Store {
     return id
   }
 
-  #revoking<T>(
+  #settle<T>(method: string, callback: Callback<T> | undefined, work: () => Promise<T>): Promise<T> {
+    return settle(work, callback, (error) => this.#reports.failed(method, error))
+  }
+
+  async #revoking<T>(
     reason: DestroyReason,
     revoke: (access: Access) => Promise<number | boolean>,
     resultOf: (revoked: number) => T,
   ): Promise<T> {
-    return replicated(this.#revocations.because(reason), this.#waitForReplicas, revoke, resultOf)
+    return replicated(await this.#revocations.because(reason), this.#waitForReplicas, revoke, resultOf)
   }
 
   async #signedIn({ sessionId, owner, limit, isNew }: SignIn): Promise<void> {
     if (isNew) emitLater(this, 'created', { sessionId, handle: handleOf(sessionId), userId: owner })
     if (owner === null || limit === undefined || this.#maxUserSessions?.onLimit === 'reject') return
-    await enforceLimit(this.#revocations.because('limit'), owner, sessionId, limit)
+    await enforceLimit(await this.#revocations.because('limit'), owner, sessionId, limit)
   }
 
   async #refuse({ sessionId, owner, limit }: Omit<SignIn, 'isNew'>): Promise<void> {
@@ -383,4 +436,9 @@ export class UserSessionStore extends Store {
     this.#versions.remember(data, sessionId, version)
     return withCookie(data)
   }
+}
+
+/** If the callback stands where options may stand. */
+function isLastArgument<T>(options: unknown, callback: unknown): options is Callback<T> {
+  return typeof options === 'function' && (callback === undefined || callback === null)
 }

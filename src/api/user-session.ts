@@ -12,9 +12,9 @@ export interface UserSession {
   data: SessionData
   /** When the session ends unless it is used before. */
   expires: Date
-  /** When it was last touched: its expiry less the cookie's `originalMaxAge`; undefined where there is none. */
+  /** When it was last touched: its expiry less the cookie's `originalMaxAge`, never in the future. Undefined if there is none. */
   lastActive?: Date
-  /** When it was created; undefined where its record does not say, because it was written without `absoluteTtl`. */
+  /** When it was created. Undefined if its record does not say, because it was written without `absoluteTtl`. */
   created?: Date
 }
 

@@ -4,18 +4,20 @@ import { cookieExpiry } from '../session/cookie.ts'
 import { CorruptSessionError } from '../session/errors.ts'
 import { ownExpiry } from '../session/expiry.ts'
 import { takeNote, withNote } from '../session/index-note.ts'
-import { createdOf, isOver, type Lifetimes } from '../session/lifetime.ts'
+import { createdOf, endOf, isOver, type Lifetimes } from '../session/lifetime.ts'
 import { storedOwner, type UserIdOption } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { SessionClient } from './clients/client.ts'
 import type { Keys } from './keys.ts'
 import type { Announcement, Records, StoredRecord } from './records.ts'
 import { hasPrefix } from './scripts/script.ts'
+import type { Turns } from './turns.ts'
 
 export interface Access extends Lifetimes {
   client: SessionClient
   keys: Keys
   records: Records
+  turns: Turns
   serializer: Serializer
   userId: UserIdOption
   scanCount: number
@@ -114,12 +116,18 @@ export async function readLive(
   if (foreign) throw wrongType(access.keys.session(sessionId))
   if (raw === null) return null
   const session = await decode(access, sessionId, raw)
-  return hasEnded(access, session) ? null : { ...session, expires: trueExpiry(session, expires) }
+  return hasEnded(access, session) ? null : { ...session, expires: trueExpiry(access, session, expires) }
 }
 
-/** When a session ends: Redis deletes its key then, or nobody may load it any more. */
-export function trueExpiry({ until }: Pick<StoredSession, 'until'>, expires: number | null): number | null {
-  return until === null || expires === null ? (expires ?? until) : Math.min(expires, until)
+/** When a session ends, in ms since 1970: Redis deletes its key then, or nobody may load it any more. `null` if it never does. */
+export function trueExpiry(
+  access: Access,
+  { data, until }: Pick<StoredSession, 'data' | 'until'>,
+  expires: number | null,
+): number | null {
+  const forever = Number.POSITIVE_INFINITY
+  const end = Math.min(expires ?? forever, until ?? forever, endOf(access, createdOf(data)))
+  return end === forever ? null : end
 }
 
 export function wrongType(key: string, cause?: unknown): CorruptSessionError {

@@ -9,7 +9,7 @@ export function defaultUserPrefix(prefix: string): string {
   return prefix === defaultPrefix ? 'user:' : `user:${prefix}`
 }
 
-/** Where things are in Redis: session keys, user index keys, and the SCAN patterns that find them. */
+/** The names of keys in Redis: sessions, user indexes, and the SCAN patterns that find them. */
 export class Keys {
   readonly #mayCollide: boolean
 
@@ -31,7 +31,7 @@ export class Keys {
     return this.userPrefix + userId + indexSuffix
   }
 
-  /** True where a key under the session prefix is a user's index: only where one prefix begins with the other. */
+  /** If a key under the session prefix is a user's index. That can only be if one prefix begins with the other. */
   isIndex(key: string): boolean {
     return (
       this.#mayCollide &&

@@ -1,6 +1,7 @@
 import { CorruptSessionError } from '../session/errors.ts'
 import { settleAll } from '../session/settle-all.ts'
 import type { SessionClient } from './clients/client.ts'
+import { freshScore, isFresh } from './entry-marks.ts'
 import type { Keys } from './keys.ts'
 import { runWrite, writeOneKey } from './one-key.ts'
 import {
@@ -16,16 +17,26 @@ import {
 } from './records.ts'
 import { batchSize, indexPage, outcome, storedRecords } from './replies.ts'
 import { condemnScript } from './scripts/condemn.ts'
-import { lowerScript } from './scripts/lower.ts'
 import { pageScript } from './scripts/page.ts'
 import { raiseScript } from './scripts/raise.ts'
 import { readScript } from './scripts/read.ts'
 import { removeScript } from './scripts/remove.ts'
 import { reserveScript } from './scripts/reserve.ts'
-import { run } from './scripts/script.ts'
+import { run, type Script } from './scripts/script.ts'
+import { settleScript } from './scripts/settle.ts'
 
-/** Whose a stored record is, and until when its owner's index lists it; `null` if it is nobody's, or corrupt. */
-export type ReadEntry = (sessionId: string, stored: StoredRecord) => Promise<IndexEntry | null>
+/** Until when `owner`'s index should list a stored session (`null`: no one knows); `false` if it is not this user's. */
+export type ListedUntil = (
+  sessionId: string,
+  stored: StoredRecord,
+  owner: string,
+) => Promise<number | null | false>
+
+/** A reserved index entry: its score, and the score before ('' if there was none). */
+interface Reservation {
+  score: string
+  before: string
+}
 
 /**
  * Redis Cluster: a session and the index that lists it live in different slots. So each step is one command on one key, and the
@@ -33,16 +44,16 @@ export type ReadEntry = (sessionId: string, stored: StoredRecord) => Promise<Ind
  *
  * - An index lists a session before it lives, and no shorter than its record says. A crash leaves at most an entry that is too
  *   much or too long, never a session that is not listed.
- * - Whoever removes an entry looks at the session afterwards, and lists it again if there is one.
- * - Whoever makes a session reserves its entry, and confirms it afterwards. Nobody else removes an entry that is only reserved:
- *   the session may be written at any moment, and its answer may be lost. So a crash before that leaves an entry without a
- *   session until its own end.
+ * - Whoever lowers or removes an entry stamps it first, then writes, deletes or reads the session, and then finishes only if the
+ *   entry still has that stamp. Everybody who lists the session meanwhile changes it.
+ * - Whoever makes a session reserves its entry, and settles it afterwards. Nobody removes an entry that is reserved: the session
+ *   may be written at any moment. So a crash before that leaves an entry without a session until its own end.
  */
 export class ClusterRecords implements Records {
   constructor(
     readonly client: SessionClient,
     readonly keys: Keys,
-    readonly readEntry: ReadEntry,
+    readonly listedUntil: ListedUntil,
   ) {}
 
   read(sessionIds: readonly string[]): Promise<StoredRecord[]> {
@@ -60,60 +71,77 @@ export class ClusterRecords implements Records {
           : await this.#writeMoved(write, entry)
     // A crash here leaves an entry in the index of the previous user, which that user's next listing removes.
     if (result.done && previous !== null && previous.owner !== entry?.owner) {
-      await this.#unlist(previous.owner, write.sessionId, '')
+      await this.#unlist(previous.owner, write.sessionId)
     }
     return result
   }
 
   /** A session that its owner's index does not list yet. */
-  async #writeNew(write: Write, entry: IndexEntry): Promise<Outcome> {
-    const { sessionId } = write
-    const reserved = await this.#reserve(sessionId, entry, write.limit)
+  async #writeNew(write: Write, { owner, until }: IndexEntry): Promise<Outcome> {
+    const { sessionId, record } = write
+    const reserved = await this.#reserve(sessionId, owner, until, write.limit)
     if (reserved === 'full') return { done: false, current: null, full: true }
-    // A crash here leaves an entry that is only reserved, without a session.
-    const result = await this.#writeReserved(write, entry, reserved)
-    // A crash here leaves a session that is listed by an entry that nobody has confirmed.
-    if (result.done) await this.#confirm(sessionId, entry, write.record, reserved)
-    else await this.#unlist(entry.owner, sessionId, reserved)
+    // A crash here leaves an entry that is reserved, without a session.
+    const result = await this.#writeReserved(write, owner, reserved)
+    if (!result.done) {
+      await this.#withdraw(sessionId, owner, reserved, result.current === null)
+      return result
+    }
+    // A crash here leaves a session that is listed by an entry that is reserved.
+    const settled = await this.#settle(owner, sessionId, reserved.score, until, true)
+    // Somebody may have begun to remove the entry before the session was there: they must see that it is listed again.
+    if (settled !== 'settled') await this.#raise(owner, sessionId, until, true)
+    // Whoever has revoked the session before that has left the entry alone.
+    const after = await this.#readOne(sessionId)
+    if (after.raw !== record && (await this.listedUntil(sessionId, after, owner)) === false) {
+      await this.#unlist(owner, sessionId)
+    }
     return result
   }
 
-  async #writeReserved(write: Write, { owner }: IndexEntry, reserved: string): Promise<Outcome> {
+  async #writeReserved(write: Write, owner: string, reserved: Reservation): Promise<Outcome> {
     try {
       return await runWrite(this.client, this.keys, write)
     } catch (error) {
-      await this.#settleReserved(write.sessionId, owner, reserved, isReply(error)).catch(() => {})
+      await (isReply(error)
+        ? this.#withdraw(write.sessionId, owner, reserved, true)
+        : this.#settleUnanswered(write, owner, reserved)
+      ).catch(() => {})
       throw error
     }
   }
 
-  /** The write failed. If its answer was lost, the session may be there, or may still be written. */
-  async #settleReserved(
+  /** Nothing was written: the entry is again as it was. If somebody else has worked on it, or the session is gone, it is looked at. */
+  async #withdraw(
     sessionId: string,
     owner: string,
-    reserved: string,
-    isRefused: boolean,
+    { score, before }: Reservation,
+    isGone: boolean,
   ): Promise<void> {
+    const settled = await this.#settle(owner, sessionId, score, before, true)
+    if (settled === 'changed' || (isGone && before !== '')) await this.#unlist(owner, sessionId)
+  }
+
+  /** The answer was lost. If there is no session of this user, it may still be written, and the entry stays reserved. */
+  async #settleUnanswered(write: Write, owner: string, { score }: Reservation): Promise<void> {
+    const { sessionId, record, entry } = write
     const stored = await this.#readOne(sessionId)
-    const entry = await this.readEntry(sessionId, stored)
-    if (entry?.owner === owner) await this.#confirm(sessionId, entry, stored.raw as string, reserved)
-    else if (isRefused) await this.#unlist(owner, sessionId, reserved)
+    const until = await this.listedUntil(sessionId, stored, owner)
+    if (until === false) return
+    const ends =
+      stored.raw === record ? Number(entry?.until) : Math.floor(Math.max(Number(score), until ?? 0))
+    const settled = await this.#settle(owner, sessionId, score, ends, true)
+    if (settled !== 'settled') await this.#raise(owner, sessionId, ends, true)
   }
 
   /** A session that is listed, and from now on until another time. */
-  async #writeMoved(write: Write, entry: IndexEntry): Promise<Outcome> {
+  async #writeMoved(write: Write, { owner, until }: IndexEntry): Promise<Outcome> {
     const { sessionId } = write
-    const before = await this.#raise(entry.owner, sessionId, entry.until)
+    const lowerable = await this.#raise(owner, sessionId, until, true)
     // A crash here leaves an entry that is too long, until the session is next saved.
     const result = await runWrite(this.client, this.keys, write)
-    if (!result.done) {
-      if (result.current === null) await this.#unlist(entry.owner, sessionId, '')
-      return result
-    }
-    // If the entry was not raised, somebody may have lowered it since, for a record that this write has replaced.
-    const isRaised = before !== '' && Number(before) < Number(entry.until)
-    if (Number(before) > Number(entry.until)) await this.#lower(entry.owner, sessionId, before, entry.until)
-    if (!isRaised) await this.#confirm(sessionId, entry, write.record, '')
+    if (result.done && lowerable !== '') await this.#settle(owner, sessionId, lowerable, until)
+    if (!result.done && result.current === null) await this.#unlist(owner, sessionId)
     return result
   }
 
@@ -122,27 +150,47 @@ export class ClusterRecords implements Records {
   }
 
   remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {
-    return settleAll(removals.map((removal) => this.#removeOne(owner, removal)))
+    return settleAll(
+      removals.map(async (removal) => {
+        const stamped = owner === null ? '' : await this.#condemnIfPossible(owner, removal)
+        return this.#removeCondemned(owner, removal, stamped)
+      }),
+    )
   }
 
-  async #removeOne(owner: string | null, { sessionId, expected, announcement }: Removal): Promise<Outcome> {
+  /** An index that cannot be written keeps no session from being revoked: `null`. */
+  async #condemnIfPossible(owner: string, { sessionId, expected }: Removal): Promise<string | null> {
+    try {
+      return await this.#condemn(owner, sessionId, { isSeen: expected !== null })
+    } catch {
+      return null
+    }
+  }
+
+  async #removeCondemned(
+    owner: string | null,
+    { sessionId, expected, announcement }: Removal,
+    stamped: string | null,
+  ): Promise<Outcome> {
     const args = ['0', announcement?.channel ?? '', sessionId, expected ?? '', announcement?.message ?? '']
     const [reply] = (await run(this.client, removeScript, [this.keys.session(sessionId)], args)) as unknown[]
     const result = outcome(reply)
     // A crash here leaves an entry without a session, which the user's next listing removes.
-    if (owner !== null && (result.done || result.current === null)) await this.#unlist(owner, sessionId, '')
+    if (owner === null || stamped === '' || (!result.done && result.current !== null)) return result
+    const isUnlisted = stamped !== null && (await this.#settle(owner, sessionId, stamped, '')) !== 'changed'
+    if (!isUnlisted) await this.#unlist(owner, sessionId)
     return result
   }
 
   /**
-   * The user's index decides who is evicted: it counts what is not being evicted already. A crash after its decision leaves a
+   * The user's index decides who is evicted: it counts what is not being removed already. A crash after its decision leaves a
    * session that is listed and does not count. The user's next sign-in beyond the limit ends that.
    */
   async evict(owner: string, removal: Removal, limit: number): Promise<Outcome | null> {
-    const args = [removal.sessionId, String(limit)]
-    const condemned = Number(await run(this.client, condemnScript, [this.keys.index(owner)], args))
-    if (condemned === -1) return null
-    return condemned === 1 ? this.#removeOne(owner, removal) : { done: false, current: null }
+    const isSeen = removal.expected !== null
+    const stamped = await this.#condemn(owner, removal.sessionId, { limit, isSeen })
+    if (stamped === 'enough') return null
+    return stamped === '' ? { done: false, current: null } : this.#removeCondemned(owner, removal, stamped)
   }
 
   async page(owner: string, cursor: string): Promise<IndexPage> {
@@ -161,43 +209,33 @@ export class ClusterRecords implements Records {
    * what the session is about to get.
    */
   async #reconcileOne(owner: string, { sessionId, score, wanted, raw }: Seen): Promise<boolean> {
-    if (wanted === null) return this.#unlist(owner, sessionId, String(score ?? ''))
-    const stored = await this.#readOne(sessionId)
-    if (stored.raw !== raw) return true
-    await this.#raise(owner, sessionId, wanted, isReserved(score) ? String(score) : '')
+    if (wanted === null) {
+      const found = await this.#unlist(owner, sessionId)
+      return found !== null && exists(found) && found.raw !== raw
+    }
+    if (score !== null && isFresh(score)) {
+      await this.#settle(owner, sessionId, String(score), Math.max(Math.floor(score), wanted))
+      return false
+    }
+    if (score !== null && Math.floor(score) >= wanted) return false
+    await this.#raise(owner, sessionId, wanted)
+    // A crash here leaves an entry without a session, if somebody has revoked it since.
     const after = await this.#readOne(sessionId)
     if (after.raw === raw && exists(after)) return false
-    await this.#agree(owner, sessionId, after)
+    if ((await this.listedUntil(sessionId, after, owner)) === false) await this.#unlist(owner, sessionId)
     return exists(after)
   }
 
-  /** Lists a session that was written with this record. Somebody may have removed its entry, or it may be gone by now. */
-  async #confirm(sessionId: string, entry: IndexEntry, record: string, reserved: string): Promise<void> {
-    await this.#raise(entry.owner, sessionId, entry.until, reserved)
-    // A crash here, after a revocation that came between, leaves an entry without a session; the next listing removes it.
-    const after = await this.#readOne(sessionId)
-    if (after.raw !== record) await this.#agree(entry.owner, sessionId, after)
-  }
-
-  /**
-   * Removes the entry of a session that was seen to be gone, or another user's; resolves to whether there is a session after
-   * all, which is then listed again. `from` is the score that the entry must have; '' for any.
-   */
-  async #unlist(owner: string, sessionId: string, from: string): Promise<boolean> {
-    await this.#lower(owner, sessionId, from, null)
-    // A crash here, while a session of this user was being made, leaves it to its maker to confirm the entry.
-    const after = await this.#readOne(sessionId)
-    if (exists(after)) await this.#agree(owner, sessionId, after)
-    return exists(after)
-  }
-
-  /** Makes the entry agree with what was found of the session, until nothing has changed since the last look. */
-  async #agree(owner: string, sessionId: string, found: StoredRecord): Promise<void> {
-    const entry = await this.readEntry(sessionId, found)
-    if (entry?.owner === owner) await this.#raise(owner, sessionId, entry.until)
-    else await this.#lower(owner, sessionId, '', null)
-    const after = await this.#readOne(sessionId)
-    if (after.raw !== found.raw) await this.#agree(owner, sessionId, after)
+  /** Removes the entry of a session that is gone, or another user's; resolves to what it found of the session, if it looked. */
+  async #unlist(owner: string, sessionId: string): Promise<StoredRecord | null> {
+    const stamped = await this.#condemn(owner, sessionId, {})
+    if (stamped === '') return null
+    const found = await this.#readOne(sessionId)
+    const until = await this.listedUntil(sessionId, found, owner)
+    // The entry stays as long as it was: somebody may have raised it for what the session is about to get.
+    const ends = until === false ? '' : Math.max(Math.floor(Number(stamped)), until ?? 0)
+    await this.#settle(owner, sessionId, stamped, ends)
+    return found
   }
 
   async #readOne(sessionId: string): Promise<StoredRecord> {
@@ -205,32 +243,54 @@ export class ClusterRecords implements Records {
     return stored as StoredRecord
   }
 
-  /** Resolves to the score of the reserved entry; 'full' if the user has as many sessions as allowed. */
-  async #reserve(sessionId: string, { owner, until }: IndexEntry, limit?: number): Promise<string> {
-    const args = [sessionId, String(until), String(limit ?? '')]
+  /** 'full' if the user has as many sessions as allowed. */
+  async #reserve(
+    sessionId: string,
+    owner: string,
+    until: number | null,
+    limit?: number,
+  ): Promise<Reservation | 'full'> {
     try {
-      return String(await run(this.client, reserveScript, [this.keys.index(owner)], args))
+      const reply = await this.#onIndex(reserveScript, owner, [sessionId, until, limit ?? ''])
+      if (!Array.isArray(reply)) return 'full'
+      return { before: String(reply[0]), score: String(reply[1]) }
     } catch (error) {
       // The answer may be lost. Nothing is written after it, so the entry can go.
-      await this.#lower(owner, sessionId, String(Number(until) + 0.5), null).catch(() => {})
+      await this.#settle(owner, sessionId, freshScore(Number(until)), '').catch(() => {})
       throw error
     }
   }
 
-  /** Resolves to the score before; '' if there was none. */
-  async #raise(owner: string, sessionId: string, until: number | null, replaces = ''): Promise<string> {
-    const args = [sessionId, String(until), replaces]
-    return String(await run(this.client, raiseScript, [this.keys.index(owner)], args))
+  /** Lists a session at least until then. With `stamps`, resolves to the score that can be lowered afterwards; '' for none. */
+  async #raise(owner: string, sessionId: string, until: number | null, stamps = false): Promise<string> {
+    return String(await this.#onIndex(raiseScript, owner, [sessionId, until, stamps ? '1' : '']))
   }
 
-  async #lower(owner: string, sessionId: string, from: string, to: number | null): Promise<void> {
-    await run(this.client, lowerScript, [this.keys.index(owner)], [sessionId, from, String(to ?? '')])
+  /** Stamps an entry that is about to be removed; '' if there is none, or a reserved one. */
+  async #condemn(
+    owner: string,
+    sessionId: string,
+    { limit, isSeen }: { limit?: number; isSeen?: boolean },
+  ): Promise<string> {
+    return String(await this.#onIndex(condemnScript, owner, [sessionId, limit ?? '', isSeen ? '1' : '']))
   }
-}
 
-/** If nobody has confirmed yet that the session of an entry was written. */
-function isReserved(score: number | null): boolean {
-  return score !== null && score % 1 === 0.5
+  /** Ends the work that began with `score`. An entry that somebody else has worked on since is left to them: 'changed'. */
+  async #settle(
+    owner: string,
+    sessionId: string,
+    score: string,
+    to: number | string | null,
+    isReserved = false,
+  ): Promise<'settled' | 'gone' | 'changed'> {
+    const args = [sessionId, score, to ?? '', isReserved ? '1' : '']
+    const reply = Number(await this.#onIndex(settleScript, owner, args))
+    return reply === 1 ? 'settled' : reply === 0 ? 'gone' : 'changed'
+  }
+
+  #onIndex(script: Script, owner: string, args: (string | number | null)[]): Promise<unknown> {
+    return run(this.client, script, [this.keys.index(owner)], args.map(String))
+  }
 }
 
 /** If Redis answered with an error, so that nothing was written; else the answer may be lost. */

@@ -1,6 +1,6 @@
-import { type Access, decode } from './access.ts'
+import { type Access, readable } from './access.ts'
 import { isCluster } from './clients/client.ts'
-import type { IndexEntry, Records, StoredRecord } from './records.ts'
+import type { Records } from './records.ts'
 import { AtomicRecords } from './records-atomic.ts'
 import { ClusterRecords } from './records-cluster.ts'
 
@@ -8,9 +8,10 @@ import { ClusterRecords } from './records-cluster.ts'
 export function recordsOn(access: Omit<Access, 'records'>): Records {
   const { client, keys } = access
   if (!isCluster(client)) return new AtomicRecords(client, keys)
-  return new ClusterRecords(client, keys, async (sessionId, { raw, expires }: StoredRecord) => {
-    if (raw === null) return null
-    const { owner, until } = await decode(access, sessionId, raw)
-    return owner === null ? null : ({ owner, until: until ?? expires } satisfies IndexEntry)
+  return new ClusterRecords(client, keys, async (sessionId, { raw, foreign, expires }, owner) => {
+    if (raw === null) return foreign && expires
+    const session = await readable(access, sessionId, raw)
+    // A record that cannot be read stays listed, so that its user can revoke it.
+    return session === null || session.owner === owner ? (session?.until ?? expires) : false
   })
 }

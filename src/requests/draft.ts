@@ -8,6 +8,7 @@ import {
   isSameAge,
   maxAgeDrift,
   maxAgeOf,
+  saysExpiry,
   withCookieExpiry,
 } from '../session/cookie.ts'
 import { endOf, isFixed, listedUntil, sealed } from '../session/lifetime.ts'
@@ -30,9 +31,16 @@ export type Basis = Pick<Version, 'owner' | 'named' | 'created'> & { until: numb
 /** A copy of a session's data, with a plain cookie and with what the session object could not hold. */
 export function dataOf(session: SessionRecord, unheld: SessionRecord | undefined): SessionRecord {
   const plain = plainData(session, 'session')
-  const cookie = cookieData(plain)
+  const cookie = cookieData(plain) ?? hiddenCookie(session)
   if (cookie) delete cookie.index
   return cookie ? { ...unheld, ...plain, cookie } : { ...unheld, ...plain }
+}
+
+/** The cookie that `get` gave data without one. It is part of the data as soon as it says when it expires. */
+function hiddenCookie(session: SessionRecord): SessionRecord | undefined {
+  const isHidden = Object.getOwnPropertyDescriptor(session, 'cookie')?.enumerable === false
+  const cookie = isHidden ? cookieData(session) : undefined
+  return saysExpiry(cookie) ? cookie : undefined
 }
 
 /**

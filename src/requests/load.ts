@@ -3,7 +3,7 @@ import type { SessionData } from 'express-session'
 import { type Access, decode, fetchRaw, hasEnded, type StoredSession } from '../redis/access.ts'
 import { cookieData, cookieExpiry, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { notMissing } from '../session/errors.ts'
-import { createdOf, endOf, isFixed } from '../session/lifetime.ts'
+import { endOf, isFixed, startOf } from '../session/lifetime.ts'
 import { namedInRecord } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Version } from './versions.ts'
@@ -34,7 +34,7 @@ async function load(access: Access, sessionId: string): Promise<LoadedSession | 
 /** `expires` is when the session ends, in ms since 1970; `null` if that was not read. */
 export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
   const { raw, data, owner, until } = session
-  const created = createdOf(data)
+  const created = startOf(data)
   const recorded = cookieExpiry(data)
   const rolls = !access.disableTouch && !isFixed(data) && !(recorded !== null && recorded === until)
   const maxAge = maxAgeOf(data)

@@ -2,18 +2,19 @@
  * Saves session objects. One that was loaded, or saved before, updates exactly the record it was made from. Any other creates a
  * session. An update of a session that is gone is dropped. An update of one that another request has saved meanwhile is merged.
  */
-import { type Access, decode, readable, type StoredSession } from '../redis/access.ts'
+import { type Access, decode, hasEnded, readable, type StoredSession } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
+import type { Latest } from '../redis/turns.ts'
 import { cookieExpiry, cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { createdOf, earliest } from '../session/lifetime.ts'
 import { namedInRecord, namedUser } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { type Draft, dataOf, draftOf } from './draft.ts'
+import { loadedOf } from './load.ts'
 import { ancestorOf, mergeSessions } from './merge.ts'
 import type { RecentTouches } from './recent-touches.ts'
-import { type Latest, Turns } from './turns.ts'
 import type { Loaded, Version, Versions } from './versions.ts'
 
 /** What the store does about sign-ins. */
@@ -48,8 +49,6 @@ const maxLooks = 3
 type Saving = Write & { draft: Draft }
 
 export class Saves {
-  readonly turns = new Turns()
-
   constructor(
     readonly access: Access,
     readonly versions: Versions,
@@ -60,10 +59,10 @@ export class Saves {
   /** Each save says what the object said when it was called, whenever its turn comes. */
   save(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.findOrAdd(session, sessionId)
-    const named = namedUser(this.access.userId, session)
     const data = dataOf(session, loaded.unheld)
+    const named = this.#named(session, data)
     const limit = this.#limitOf(loaded.version, named, session)
-    const drafted = this.#draft(loaded, data, named)
+    const drafted = this.#draft(loaded, session, data, named)
     // A draft that fails is reported in its turn.
     if (drafted instanceof Promise) drafted.catch(() => {})
     const work = async (latest: Latest | undefined) => {
@@ -73,11 +72,26 @@ export class Saves {
         ? this.#create(loaded, draft, limit)
         : this.update(loaded, loaded.version, draft, { latest, limit })
     }
-    return loaded.version === null ? this.turns.make(sessionId, work) : this.turns.take(sessionId, work)
+    const { turns, keys } = this.access
+    const key = keys.session(sessionId)
+    return loaded.version === null ? turns.make(key, work) : turns.take(key, work)
+  }
+
+  /** The user that a session names. What is written of it may leave the user out, but must not name another one. */
+  #named(session: SessionRecord, data: SessionRecord): string | null {
+    const named = namedUser(this.access.userId, session)
+    const written = namedInRecord(this.access.userId, data)
+    if (written === null || written === named) return named
+    throw badArgument('session.userId', 'the same in the serialized session', written)
   }
 
   /** A draft of what an object says that was made from its version. */
-  #draft(loaded: Loaded, data: SessionRecord, named: string | null): Draft | Promise<Draft> {
+  #draft(
+    loaded: Loaded,
+    session: SessionRecord,
+    data: SessionRecord,
+    named: string | null,
+  ): Draft | Promise<Draft> {
     const { version: base } = loaded
     const owner = base && named === base.named ? base.owner : named
     const until = base?.until ?? null
@@ -85,7 +99,7 @@ export class Saves {
       owner,
       named,
       until,
-      created: this.createdAt(loaded, data, owner),
+      created: this.createdAt(loaded, session, owner),
     })
   }
 
@@ -104,7 +118,7 @@ export class Saves {
     return earliest(inherited, createdOf(session), Date.now())
   }
 
-  /** Whoever reads the record must find its owner in it, which a serializer may have left out. */
+  /** A reader of the record must find its owner in it. A serializer may have left that out. */
   async #checkOwner({ sessionId, version }: Loaded, { version: { raw, owner } }: Draft): Promise<void> {
     if (this.access.serializer === JSON || owner === version?.owner) return
     const session = await readable(this.access, sessionId, raw)
@@ -152,6 +166,8 @@ export class Saves {
     mine: Draft,
     { latest, limit, isTouch }: UpdateOptions,
   ): Promise<Latest | undefined> {
+    // Nobody may load the session any more, though its key may still be there.
+    if (base.until !== null && base.until <= Date.now()) return undefined
     const merge = async (current: string | null) => {
       const saving = await this.#merged(loaded, base, mine, current)
       return saving && { ...saving, isTouch }
@@ -198,7 +214,7 @@ export class Saves {
     const { expires, version } = write.draft
     const isNew = loaded.version === null && !loaded.attempt
     // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
-    loaded.version = { ...mine.version, until: version.until }
+    loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempt = undefined
     if (expires <= Date.now()) return undefined
     this.touches.remember(loaded.sessionId, expires, version.until)
@@ -220,6 +236,8 @@ export class Saves {
     const { sessionId, attempt } = loaded
     if (current === null) return null
     const stored = await decode(this.access, sessionId, current)
+    // A late touch may have left the key of a session that has ended.
+    if (hasEnded(this.access, stored)) return null
     // Another user's session under the same id is not the one that was loaded.
     if (base.owner !== null && stored.owner !== null && stored.owner !== base.owner) return null
     const [before, after] = [await this.dataOf(sessionId, base), await this.dataOf(sessionId, mine.version)]
@@ -236,7 +254,13 @@ export class Saves {
     const owner =
       named === namedInRecord(this.access.userId, stored.data) ? stored.owner : ownerOf(named, mine)
     const created = earliest(mine.version.created, createdOf(stored.data))
-    return draftOf(this.access, data, null, { owner, named, until: stored.until, created })
+    const { version } = loadedOf(this.access, stored, null)
+    return draftOf(this.access, data, version.rolls ? null : version, {
+      owner,
+      named,
+      until: stored.until,
+      created,
+    })
   }
 
   async dataOf(sessionId: string, { raw }: Version): Promise<SessionRecord> {
@@ -249,7 +273,7 @@ function ownerOf(named: string | null, { version }: Draft): string | null {
   return named === version.named ? version.owner : named
 }
 
-/** Whoever has set the expiry outright is heard. Else the session lives as long from now as the merged cookie says. */
+/** An expiry that was set outright stays. Else the session lives as long from now as the merged cookie says. */
 function withMergedExpiry(
   merged: SessionRecord,
   mine: Draft,
@@ -257,12 +281,12 @@ function withMergedExpiry(
   base: Version,
 ): SessionRecord {
   const cookie = cookieOf(merged)
-  const isSet = !mine.isTouched && mine.version.cookieExpires !== base.cookieExpires
-  if (!cookie || isSet) return merged
+  const isMoved = mine.version.cookieExpires !== base.cookieExpires
+  if (!cookie || (isMoved && !mine.isTouched)) return merged
   const recorded = cookieExpiry(stored.data)
   const maxAge = maxAgeOf(merged)
-  const isOutright = !mine.isTouched && recorded === stored.until
-  if (maxAge !== null && recorded !== null && !isOutright) {
+  const isOutright = recorded !== null && recorded === stored.until
+  if (maxAge !== null && recorded !== null && (!isOutright || isMoved)) {
     return { ...merged, cookie: { ...cookie, expires: new Date(Date.now() + maxAge).toISOString() } }
   }
   return { ...merged, cookie: { ...cookie, expires: cookieOf(stored.data)?.expires ?? null } }

@@ -3,9 +3,18 @@
  * cannot bring back a session that is gone and conflicts with no save.
  */
 import { type Access, readLive } from '../redis/access.ts'
-import { cookieData, cookieExpiry, cookieOf, isSameCookie, maxAgeOf, plainCookie } from '../session/cookie.ts'
+import {
+  cookieData,
+  cookieExpiry,
+  cookieOf,
+  isSameCookie,
+  maxAgeOf,
+  plainCookie,
+  saysExpiry,
+} from '../session/cookie.ts'
 import { expiryOf } from '../session/expiry.ts'
 import { endOf } from '../session/lifetime.ts'
+import { namedInRecord } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { draftOf, touchedAge } from './draft.ts'
 import { loadedOf } from './load.ts'
@@ -30,15 +39,17 @@ export class Touches {
   async touch(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.find(session, sessionId) ?? (await this.#load(sessionId))
     if (loaded === null) return
-    if (loaded.version === null) await this.saves.turns.made(sessionId)
+    if (loaded.version === null) await this.access.turns.made(this.access.keys.session(sessionId))
     // Not even created: the save that did not come that far rejected for itself.
     if (loaded.version === null) return
     const expires = this.#expiryOf(session, loaded.version)
-    if (!movesExpiryAlone(session, loaded.version, expires)) return this.#saveCookie(loaded, session)
+    if (this.#lacksStart(loaded.version) || !movesExpiryAlone(session, loaded.version, expires))
+      return this.#saveCookie(loaded, session)
     if (isThere(expires, loaded.version)) return
     const { until } = loaded.version
     const interval = this.#intervalOf(session, expires)
     if (this.recent.within(interval, sessionId, expires, until)) return
+    if (!isListedAt(expires, loaded.version)) return this.#saveCookie(loaded, session)
     await this.access.records.touch(sessionId, expires)
     this.recent.remember(sessionId, expires, until)
   }
@@ -46,12 +57,17 @@ export class Touches {
   /** When a session object ends at the latest, in ms since 1970. */
   endOf(sessionId: string, session: SessionRecord): number {
     const loaded = this.versions.find(session, sessionId)
-    const owner = loaded?.version?.owner ?? null
+    const owner = namedInRecord(this.access.userId, session)
     return endOf(this.access, this.saves.createdAt(loaded, session, owner))
   }
 
   #expiryOf(session: SessionRecord, { created }: Version): number {
     return Math.min(expiryOf(session, this.access.ttl), endOf(this.access, created))
+  }
+
+  /** If its record must say from now on when the session began. */
+  #lacksStart({ created }: Version): boolean {
+    return this.access.absoluteTtl !== null && created === null
   }
 
   #intervalOf(session: SessionRecord, expires: number): number {
@@ -70,7 +86,7 @@ export class Touches {
   #saveCookie(loaded: Loaded, session: SessionRecord): Promise<void> {
     const { sessionId } = loaded
     const cookie = JSON.parse(JSON.stringify(cookieData(session) ?? null))
-    return this.saves.turns.take(sessionId, async (latest) => {
+    return this.access.turns.take(this.access.keys.session(sessionId), async (latest) => {
       const base = loaded.version as Version
       const data = await this.#withCookie(sessionId, base, cookie)
       const draft = await draftOf(this.access, data, base, base)
@@ -81,18 +97,21 @@ export class Touches {
   /** Data that has no cookie keeps none, unless the new one says something. */
   async #withCookie(sessionId: string, base: Version, cookie: SessionRecord | null): Promise<SessionRecord> {
     const data = await this.saves.dataOf(sessionId, base)
-    const says = cookie?.expires != null || cookie?.originalMaxAge != null
-    return cookie && (cookieOf(data) || says) ? { ...data, cookie } : data
+    return cookie && (cookieOf(data) || saysExpiry(cookie)) ? { ...data, cookie } : data
   }
 }
 
-/** If a touch moves nothing but the expiry, and the index lists the session long enough for that. */
+/** If a touch moves nothing but the expiry, as the cookie says. */
 function movesExpiryAlone(session: SessionRecord, version: Version, expires: number): boolean {
   if (!isSameCookie(cookieData(session) ?? plainCookie, version.cookie)) return false
   const isSetOutright =
     cookieExpiry(session) !== version.cookieExpires && touchedAge(session, version) === null
-  if (isSetOutright || expires <= Date.now()) return false
-  return version.owner === null || (version.until !== null && expires <= version.until)
+  return !isSetOutright && expires > Date.now()
+}
+
+/** If the index lists the session long enough for this expiry, or never has to. */
+function isListedAt(expires: number, { owner, until }: Version): boolean {
+  return owner === null || (until !== null && expires <= until)
 }
 
 /** If the app has set the expiry outright, and the session has it already. */

@@ -39,7 +39,7 @@ function blamesRecord(error: unknown): boolean {
   return name === 'SyntaxError' || name === 'OperationError' || code === 'SESSION_CORRUPT'
 }
 
-/** Also one of another library or realm, such as Node's own where a test runner gives the tests globals of their own. */
+/** A promise may come from another library or realm: test runners give tests globals of their own. */
 function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
@@ -56,7 +56,7 @@ function checkedRecord(data: unknown, key: string): SessionRecord {
   return data as SessionRecord
 }
 
-/** express-session throws on a senseless cookie only when the response ends, where nothing but the process can catch it. */
+/** express-session throws on a senseless cookie when the response ends. Only the process could catch that. */
 function checkCookie(data: SessionRecord, key: string): void {
   if (!isMaxAge(cookieOf(data)?.originalMaxAge)) {
     throw new CorruptSessionError(key, 'has a cookie without a sensible originalMaxAge')
@@ -72,7 +72,7 @@ function isMaxAge(value: unknown): boolean {
   return !value || typeof value === 'number'
 }
 
-/** The raw record of session data, a promise of it where the serializer gives one; what cannot be serialized is a `TypeError`. */
+/** The raw record of session data, a promise of it if the serializer gives one. What cannot be serialized is a `TypeError`. */
 export function stringifyRecord(serializer: Serializer, data: object): string | Promise<string> {
   const maxAge = cookieOf(data as SessionRecord)?.originalMaxAge
   if (!isMaxAge(maxAge)) throw badArgument('session.cookie.originalMaxAge', 'a number of ms or null', maxAge)

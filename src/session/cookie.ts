@@ -32,6 +32,11 @@ export function maxAgeOf(session: SessionRecord): number | null {
   return typeof maxAge === 'number' ? maxAge : null
 }
 
+/** If the cookie of data says when it expires, or how long it lives. */
+export function saysExpiry(cookie: SessionRecord | null | undefined): boolean {
+  return cookie?.expires != null || cookie?.originalMaxAge != null
+}
+
 /** In ms: what express-session's touch may take off `originalMaxAge`, which it computes anew from the clock. */
 export const maxAgeDrift = 100
 

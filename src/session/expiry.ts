@@ -5,7 +5,7 @@ import type { SessionRecord } from './record.ts'
 const isoTimestamp =
   /^([+-]\d{6}|\d{4})-(\d\d)(-(\d\d)(T\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?))?)?$/
 
-/** How long a session lives where neither its cookie nor its data says: seconds, or a function of the session. */
+/** How long a session lives if neither its cookie nor its data says: seconds, or a function of the session. */
 export type Ttl = number | ((session: never) => number)
 
 /** The end of the year 9999: Redis takes no number that it would write with an exponent. */

@@ -29,6 +29,12 @@ export function createdOf(data: object): number | null {
   return Math.floor(Math.min(Math.max(created, 0), Date.now()))
 }
 
+/** As `createdOf`; `null` also if the record says a time in the future, which its next write puts right. */
+export function startOf(data: object): number | null {
+  const isFuture = ((data as SessionRecord)[createdProperty] as number) > Date.now()
+  return isFuture ? null : createdOf(data)
+}
+
 /** The earliest of what is known. */
 export function earliest(...times: (number | null | undefined)[]): number | null {
   const known = times.filter((time) => typeof time === 'number')

@@ -25,7 +25,7 @@ export async function* readableSessions(access: Access): AsyncGenerator<FoundSes
     const sessions = await settleAll(ids.map((id, n) => readable(access, id, stored[n]?.raw ?? null)))
     yield sessions.flatMap((session, n) => {
       if (session === null || hasEnded(access, session)) return []
-      return [{ ...session, expires: trueExpiry(session, stored[n]?.expires ?? null) }]
+      return [{ ...session, expires: trueExpiry(access, session, stored[n]?.expires ?? null) }]
     })
   }
 }

@@ -1,5 +1,6 @@
 /** The sessions that a user's index lists. */
 import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
+import { isCondemned, isFresh, isReserved } from '../redis/entry-marks.ts'
 import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
 import { settleAll } from '../session/settle-all.ts'
 
@@ -17,7 +18,8 @@ export interface UserRecord {
 export type ListedSession = UserRecord & { raw: string; session: StoredSession }
 
 /**
- * The sessions of a user in pages, as the user's index lists them; a session may come twice. Entries that are wrong (their
+ * The sessions of a user in pages, as the user's index lists them; a session may come twice. One that nobody may load any more is
+ * among them as long as Redis has it, so that a revocation deletes it. Entries that are wrong (their
  * session is gone, or another user's, or has another `until`) are put right on the way.
  */
 export async function* userRecords(access: Access, userId: string): AsyncGenerator<UserRecord[]> {
@@ -29,17 +31,19 @@ export async function* userRecords(access: Access, userId: string): AsyncGenerat
   } while (cursor !== '0')
 }
 
-/** The readable sessions of a user, each once. */
+/** The readable sessions of a user that may be loaded, each once. */
 export async function listUser(access: Access, userId: string): Promise<ListedSession[]> {
   const sessions = new Map<string, ListedSession>()
   for await (const page of userRecords(access, userId)) {
-    for (const session of page.filter(isReadable)) sessions.set(session.sessionId, session)
+    for (const session of page.filter(isReadable)) {
+      if (!hasEnded(access, session.session)) sessions.set(session.sessionId, session)
+    }
   }
   return [...sessions.values()]
 }
 
 type Entry = IndexPage['entries'][number]
-type Look = Seen & UserRecord & { score: number; exists: boolean }
+type Look = Seen & UserRecord & { score: number }
 
 async function readPage(access: Access, userId: string, { entries }: IndexPage): Promise<UserRecord[]> {
   if (entries.length === 0) return []
@@ -49,7 +53,7 @@ async function readPage(access: Access, userId: string, { entries }: IndexPage):
   )
   const wrong = looks.filter(isWrong)
   if (wrong.length > 0) await access.records.reconcile(userId, wrong)
-  return looks.filter(({ wanted, session }) => wanted !== null && !(session && hasEnded(access, session)))
+  return looks.filter(({ wanted }) => wanted !== null)
 }
 
 async function look(
@@ -67,16 +71,15 @@ async function look(
     score,
     raw,
     session,
-    exists,
     wanted: isOwned ? (session?.until ?? expires ?? Math.floor(score)) : null,
-    expires: trueExpiry({ until: session?.until ?? null }, expires) ?? score,
-    evicting: score % 1 === 0.25,
+    expires: (session ? trueExpiry(access, session, expires) : expires) ?? score,
+    evicting: isCondemned(score),
   }
 }
 
-/** A fraction of a millisecond says that the session is being made, which may be written at any moment, or evicted. */
-function isWrong({ score, wanted, exists }: Look): boolean {
-  if (score % 1 === 0.5) return exists
+/** A reserved entry stays, because its session may be written at any moment. */
+function isWrong({ score, wanted }: Look): boolean {
+  if (isReserved(score)) return wanted !== null && (isFresh(score) || score < wanted)
   return wanted === null || Math.floor(score) !== wanted
 }
 

@@ -11,7 +11,7 @@ import { sessionIds } from './enumerate.ts'
 export interface ReindexResult {
   /** Sessions looked at. */
   scanned: number
-  /** Those among them that have a user, and are in his index now. */
+  /** How many of them have a user, and are in that user's index now. */
   indexed: number
 }
 
@@ -88,7 +88,8 @@ async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map
     const { raw, expires } = found[n] as StoredRecord
     const session = await readable(access, sessionId, raw)
     if (!session?.owner || hasEnded(access, session)) continue
-    const wanted = session.until ?? expires ?? (await giveExpiry(access, session))
+    const given = expires ?? (await giveExpiry(access, session))
+    const wanted = session.until ?? given
     const seen = byUser.get(session.owner) ?? []
     seen.push({ sessionId, score: null, wanted, raw })
     byUser.set(session.owner, seen)
@@ -96,9 +97,10 @@ async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map
   return byUser
 }
 
-/** A session without a TTL would need an index that never ends: it gets the expiry that its next touch would give it. */
-async function giveExpiry(access: Access, { sessionId, raw, data, owner }: StoredSession): Promise<number> {
-  const { expires } = sealed(access, data, createdOf(data))
+/** A session without a TTL would stay in Redis for good: it gets the end that its record says, or that its next touch would give it. */
+async function giveExpiry(access: Access, session: StoredSession): Promise<number> {
+  const { sessionId, raw, data, owner, until } = session
+  const expires = until ?? sealed(access, data, createdOf(data)).expires
   const entry = { owner: owner as string, until: expires }
   await access.records.write({
     sessionId,

@@ -5,10 +5,12 @@ import {
   isCluster,
   type PoolClient,
   type SentinelClient,
+  type SessionClient,
 } from '../redis/clients/client.ts'
+import type { Keys } from '../redis/keys.ts'
 import { recordsOn } from '../redis/records-on.ts'
 import { markScript } from '../redis/scripts/mark.ts'
-import { run } from '../redis/scripts/script.ts'
+import { hasPrefix, run } from '../redis/scripts/script.ts'
 import { NotReplicatedError } from '../session/errors.ts'
 import { newSessionId } from '../session/session-id.ts'
 import { settleAll } from '../session/settle-all.ts'
@@ -72,17 +74,68 @@ function onOneConnection<T>(access: Access, work: (access: Access) => Promise<T>
   return pin(client as ConnectionClient)
 }
 
+/** How many replicas have all that this master was told so far, by whomever. On Cluster: of the master with the fewest. */
 async function countReplicas({ client, keys }: Access, wait: WaitForReplicas): Promise<number> {
-  if (isCluster(client)) return countOnCluster(client, wait)
-  await run(client, markScript, [keys.session(newSessionId())], [])
-  return Number(await (client as ConnectionClient).wait(wait.count, wait.timeout))
+  if (isCluster(client)) return countOnCluster(client, keys, wait)
+  await mark(client, keys, newSessionId())
+  return countOn(client as ConnectionClient, wait)
 }
 
-/** Here the one connection to each master has written what this process revoked, if it was not lost meanwhile. */
-async function countOnCluster(client: ClusterClient, { count, timeout }: WaitForReplicas): Promise<number> {
-  const nodes = await settleAll(client.masters.map(async (master) => client.nodeClient(master)))
+/** A repeated revocation deletes nothing, and its sessions may have been on any master: each must answer for what it has. */
+async function countOnCluster(client: ClusterClient, keys: Keys, wait: WaitForReplicas): Promise<number> {
   const counts = await settleAll(
-    nodes.map((node) => (node as unknown as ConnectionClient).wait(count, timeout)),
+    client.masters.map(async (master) => {
+      const node = (await client.nodeClient(master)) as ConnectionClient
+      return (await markSomewhere(master as object, node, keys)) ? countOn(node, wait) : null
+    }),
   )
-  return Math.min(...counts.map(Number))
+  const known = counts.filter((count) => count !== null)
+  if (known.length === 0 || (known.length < counts.length && !isInOneSlot(keys))) return 0
+  return Math.min(...known)
+}
+
+async function countOn(client: ConnectionClient, { count, timeout }: WaitForReplicas): Promise<number> {
+  return Number(await client.wait(count, timeout))
+}
+
+async function mark(client: SessionClient, keys: Keys, sessionId: string): Promise<void> {
+  await run(client, markScript, [keys.session(sessionId)], [])
+}
+
+/** By master, the id of its last mark, which lies in one of its slots. */
+const lastIds = new WeakMap<object, string>()
+
+/** Far more ids than a Cluster has slots. */
+const mostIds = 2 ** 15
+
+/**
+ * Marks a master of a Cluster, under an id that lies in one of its slots; resolves to whether there is one. Ids are tried, because no
+ * client tells its slots in the same way as another: 1 the next time, else about as many as there are masters.
+ */
+async function markSomewhere(master: object, node: ConnectionClient, keys: Keys): Promise<boolean> {
+  const last = lastIds.get(master)
+  if (last !== undefined && (await isMarked(node, keys, last))) return true
+  for (let size = 1; size <= mostIds; size *= 2) {
+    const ids = Array.from({ length: size }, newSessionId)
+    const marked = await settleAll(ids.map((id) => isMarked(node, keys, id)))
+    const found = ids.find((_, n) => marked[n])
+    if (found !== undefined) lastIds.set(master, found)
+    if (found !== undefined || isInOneSlot(keys)) return found !== undefined
+  }
+  return false
+}
+
+async function isMarked(node: ConnectionClient, keys: Keys, sessionId: string): Promise<boolean> {
+  try {
+    await mark(node, keys, sessionId)
+    return true
+  } catch (error) {
+    if (hasPrefix(error, 'MOVED') || hasPrefix(error, 'ASK')) return false
+    throw error
+  }
+}
+
+/** With a hash tag in the prefix, such as '{app}session:', one master has all sessions. */
+function isInOneSlot({ prefix }: Keys): boolean {
+  return /^[^{]*\{[^}]+\}/.test(prefix)
 }

@@ -1,11 +1,14 @@
+/** Tells the listeners of a store, and other processes, that sessions were destroyed. */
 import { randomBytes } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import { type Access, hasEnded, readable } from '../redis/access.ts'
+import type { SubscriberClient } from '../redis/clients/client.ts'
+import { databaseOf } from '../redis/clients/database.ts'
 import type { Announcement, StoredRecord } from '../redis/records.ts'
 import { badArgument } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
-import { type DestroyedEvent, type DestroyReason, emitLater } from './events.ts'
-import { type SubscriberClient, Subscription } from './subscription.ts'
+import { type DestroyedEvent, type DestroyReason, emitLater, type Reports } from './events.ts'
+import { Subscription } from './subscription.ts'
 
 export type RevokedListener = (event: DestroyedEvent) => void
 
@@ -14,46 +17,65 @@ interface Watch {
   listeners: Set<RevokedListener>
 }
 
+/** A message of this store. Its session is told of once: by the answer of the script that publishes it, or by the message. */
+interface OwnMessage extends Announcement {
+  number: number
+  isTold: boolean
+}
+
 /**
- * Tells who wants to know that a session was destroyed. The message goes out in the same script that deletes the session, and
- * carries its handle, so that it cannot be used to sign in. A message may be lost while a connection is down: after it has come
- * back, the sessions that someone waits for are looked at instead. The record is the truth, the message only says when to look.
+ * The message goes out in the script that deletes the session. It carries the session's handle, which nobody can sign in with. A
+ * message can get lost while a connection is down: when it has come back, the sessions that somebody waits for are looked at
+ * instead. The record is the truth; the message only says when to look.
  */
 export class Revocations {
   readonly #store = randomBytes(9).toString('base64url')
   readonly #watches = new Map<string, Watch>()
   /** Sessions that were destroyed lately, by handle: whoever begins to wait for one of them must look first. */
-  readonly #recent = new Map<string, DestroyReason>()
-  /** Messages of this store that told of a session, by the answer to them or by coming back: the other is still to come. */
-  readonly #told = new Set<string>()
-  readonly #channel: string
+  readonly #recent = new Set<string>()
+  /** Sessions that a check found gone, by handle, and when: their message may still come. */
+  readonly #missed = new Map<string, number>()
+  /** Own messages whose answer has not come, by number. */
+  readonly #unanswered = new Map<number, OwnMessage>()
+  readonly #subscription: Subscription | undefined
+  #channel: Promise<string> | undefined
   #messages = 0
-  #warned = ''
 
   constructor(
     readonly access: Access,
     readonly emitter: EventEmitter,
-    readonly subscriber: SubscriberClient | undefined,
+    readonly reports: Reports,
+    subscriber: SubscriberClient | undefined,
   ) {
-    this.#channel = `${access.keys.prefix}revoked`
     if (!subscriber) return
-    new Subscription(subscriber, this.#channel, `${this.#channel}:${this.#store}`, {
+    this.#subscription = new Subscription(subscriber, this.#store, {
+      channel: () => this.#findChannel(),
       message: (message) => this.#receive(message),
       listening: () => this.check(),
-      failed: (error) => this.#failed(error),
+      failed: (error) => this.reports.subscriberError(error),
     })
   }
 
+  /** Takes all listeners off the subscriber. What this store destroys it goes on to tell, here and to others. */
+  async close(): Promise<void> {
+    await this.#subscription?.close()
+  }
+
   /** The access with which sessions are destroyed for this reason. */
-  because(reason: DestroyReason): Access {
+  async because(reason: DestroyReason): Promise<Access> {
+    const channel = this.#subscription && (await this.#findChannel())
     return {
       ...this.access,
-      announce: (sessionId, userId) => this.#announcement({ handle: handleOf(sessionId), userId, reason }),
+      announce: (sessionId, userId) =>
+        channel === undefined
+          ? undefined
+          : this.#announcement(channel, { handle: handleOf(sessionId), userId, reason }),
       destroyed: (sessionId, userId, announcement) => {
-        if (announcement && !this.#isFirst(announcement.message)) return
+        if (announcement && !this.#isFirst(announcement as OwnMessage)) return
         this.#hear({ handle: handleOf(sessionId), userId, reason })
       },
-      unannounced: () => this.#failed(new Error(`no message could be published on ${this.#channel}`)),
+      unannounced: () =>
+        this.reports.subscriberError(new Error(`no message could be published on ${channel}`)),
     }
   }
 
@@ -64,11 +86,12 @@ export class Revocations {
     // Each call is a listener of its own, even of the same function. It is called on the next tick, unless it is taken back by then.
     let isTaken = false
     const own: RevokedListener = (event) => {
-      if (!isTaken) listener(event)
+      return isTaken ? undefined : listener(event)
     }
     watch.listeners.add(own)
     this.#watches.set(handle, watch)
-    if (this.#recent.has(handle)) this.#check([[handle, watch]]).catch((error) => this.#failed(error))
+    if (this.#mayBeGone(handle))
+      this.#check([[handle, watch]]).catch((error) => this.reports.subscriberError(error))
     return () => {
       isTaken = true
       watch.listeners.delete(own)
@@ -92,7 +115,10 @@ export class Revocations {
     const over = await Promise.all(found.map((stored, n) => this.#isOver(ids[n] as string, stored)))
     // Those that a message has told of meanwhile are not waited for any more.
     const gone = watched.filter(([handle, watch], n) => over[n] && this.#watches.get(handle) === watch)
-    for (const [handle] of gone) this.#tell({ handle, userId: null, reason: 'missed' })
+    for (const [handle] of gone) {
+      this.#tell({ handle, userId: null, reason: 'missed' })
+      this.#miss(handle)
+    }
     return gone.length
   }
 
@@ -102,68 +128,100 @@ export class Revocations {
     return session !== null && hasEnded(this.access, session)
   }
 
-  #announcement(event: DestroyedEvent): Announcement | undefined {
-    if (!this.subscriber) return undefined
-    const message = JSON.stringify({ ...event, store: this.#store, number: ++this.#messages })
-    return { channel: this.#channel, message }
+  /** PUBLISH knows no databases, so that the channel names the database. That of database 0 has no number. */
+  #findChannel(): Promise<string> {
+    if (this.#channel) return this.#channel
+    const { client, keys } = this.access
+    const channel = databaseOf(client).then(
+      (number) => `${keys.prefix}revoked${number === 0 ? '' : `@${number}`}`,
+    )
+    this.#channel = channel
+    // What failed is tried again by whoever asks next.
+    channel.catch(() => {
+      this.#channel = undefined
+    })
+    return channel
+  }
+
+  #announcement(channel: string, event: DestroyedEvent): OwnMessage {
+    const number = ++this.#messages
+    const message = JSON.stringify({ ...event, store: this.#store, number })
+    const own = { channel, message, number, isTold: false }
+    this.#unanswered.set(number, own)
+    // Those of attempts that failed stay. To forget one means to go by the answer alone.
+    shorten(this.#unanswered)
+    return own
   }
 
   #tell(event: DestroyedEvent): void {
     emitLater(this.emitter, 'destroyed', event)
-    this.#remember(event)
+    this.#recent.add(event.handle)
+    shorten(this.#recent)
     const watch = this.#watches.get(event.handle)
     if (!watch) return
     this.#watches.delete(event.handle)
-    for (const listener of watch.listeners) process.nextTick(listener, event)
+    for (const listener of watch.listeners) process.nextTick(() => this.#call(listener, event))
     watch.listeners.clear()
   }
 
-  #remember({ handle, reason }: DestroyedEvent): void {
-    this.#recent.delete(handle)
-    this.#recent.set(handle, reason)
-    shorten(this.#recent)
+  /** What a listener throws reaches the process, as in any event. A promise that it returns is looked at. */
+  #call(listener: RevokedListener, event: DestroyedEvent): void {
+    Promise.resolve(listener(event)).catch((error) => this.reports.failed('onRevoked', error))
   }
 
-  /** A store hears of what it destroyed by Redis's answer and by its own message, in any order; and either may get lost. */
-  #isFirst(message: string): boolean {
-    if (this.#told.delete(message)) return false
-    this.#told.add(message)
-    shorten(this.#told)
+  /** Whether a session was destroyed lately. If too many were to remember them, any may be one of them. */
+  #mayBeGone(handle: string): boolean {
+    return this.#recent.size >= recentSize || this.#recent.has(handle)
+  }
+
+  #miss(handle: string): void {
+    const now = performance.now()
+    this.#missed.set(handle, now)
+    for (const [oldest, since] of this.#missed) {
+      if (now - since < longestDelay) break
+      this.#missed.delete(oldest)
+    }
+  }
+
+  /** Whether neither the answer nor the message was here before. */
+  #isFirst(own: OwnMessage): boolean {
+    this.#unanswered.delete(own.number)
+    if (own.isTold) return false
+    own.isTold = true
     return true
   }
 
   /** A check may find a session gone before the message, or the answer, comes. */
   #hear(event: DestroyedEvent): void {
-    const wasMissed = this.#recent.get(event.handle) === 'missed' && !this.#watches.has(event.handle)
+    const wasMissed = this.#missed.delete(event.handle) && !this.#watches.has(event.handle)
     if (!wasMissed) this.#tell(event)
   }
 
   #receive(message: string): void {
     const event = parseMessage(message)
-    if (!event || (event.store === this.#store && !this.#isFirst(message))) return
-    this.#hear({ handle: event.handle, userId: event.userId, reason: event.reason })
-  }
-
-  #failed(error: unknown): void {
-    if (this.emitter.listenerCount('subscriberError') > 0) {
-      emitLater(this.emitter, 'subscriberError', error)
-    } else if (this.#warned !== String(error)) {
-      this.#warned = String(error)
-      process.emitWarning(`redis-user-sessions cannot tell or hear of revocations: ${error}`)
+    if (!event) return
+    if (event.store === this.#store) {
+      const own = this.#unanswered.get(event.number as number)
+      // One that is not among them was told of by its answer, however long ago.
+      if (!own || !this.#isFirst(own)) return
     }
+    this.#hear({ handle: event.handle, userId: event.userId, reason: event.reason })
   }
 }
 
 const checkSize = 500
 const recentSize = 10_000
 
+/** In ms: for how long a message may be on its way. */
+const longestDelay = 600_000
+
 /** Forgets the oldest. */
-function shorten(recent: Map<string, unknown> | Set<string>): void {
-  if (recent.size > recentSize) recent.delete(recent.keys().next().value as string)
+function shorten<Key>(recent: Map<Key, unknown> | Set<Key>): void {
+  if (recent.size > recentSize) recent.delete(recent.keys().next().value as Key)
 }
 
 /** Anybody may publish on a channel: what is no message of a store is ignored. */
-function parseMessage(message: string): (DestroyedEvent & { store: unknown }) | null {
+function parseMessage(message: string): (DestroyedEvent & { store: unknown; number: unknown }) | null {
   try {
     const event = JSON.parse(message)
     return typeof event?.handle === 'string' ? event : null

@@ -74,7 +74,6 @@ async function concluded(
   }
   if (outcome.current === null) return false
   const changed = await changedRecord(access, sessionId, raw, outcome.current)
-  if (userId !== null && changed.session && changed.session.owner !== userId) return false
   return revokeOne(access, changed, userId ?? undefined)
 }
 

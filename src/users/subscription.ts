@@ -1,67 +1,123 @@
-import { setTimeout } from 'node:timers/promises'
+/** Listens on a channel for a store, across lost connections, until the store is closed. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SubscriberClient } from '../redis/clients/client.ts'
+import { type ConnectionListener, onConnection } from './connection-events.ts'
 
-/** The part of a node-redis client that listens to other processes: a connection of its own, beside the store's client. */
-export interface SubscriberClient {
-  readonly isOpen: boolean
-  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
-  unsubscribe(channel: string, listener: (message: unknown) => void): Promise<unknown>
-  on(event: string, listener: () => void): unknown
-}
+export type { SubscriberClient } from '../redis/clients/client.ts'
 
 /** In ms, between attempts to listen. */
 const delays = { first: 100, longest: 10_000 }
 
-/**
- * Keeps listening on a channel, and calls `listening` when it does: at first, and whenever the connection has come back, because
- * messages may have been lost meanwhile.
- */
-export class Subscription {
+/** In ms: how long `close` waits for an answer of a connection that may be down. */
+const closingTime = 1000
+
+/** What a subscription tells. */
+export interface Told {
+  /** The channel to listen on. Asked until it resolves. */
+  channel(): Promise<string>
+  message(message: string): void
+  /** It listens: at first, and whenever the connection has come back, because messages may have been lost meanwhile. */
+  listening(): Promise<unknown>
+  failed(error: unknown): void
+}
+
+export class Subscription implements ConnectionListener {
+  readonly #closing = new AbortController()
+  readonly #leave: () => void
+  readonly #message = (message: string) => {
+    if (!this.#closing.signal.aborted) this.tell.message(message)
+  }
+  /** On which it has listened, at least once. */
+  #channel: string | undefined
+  #attempts: Promise<void> = Promise.resolve()
   #isBusy = false
   #isOutdated = false
-  #hasListened = false
+  #hasReported = false
+  #closed: Promise<void> | undefined
 
   constructor(
     readonly client: SubscriberClient,
-    readonly channel: string,
-    /** A channel that nobody else listens to. */
+    /** The name of a channel, after the channel's own, that nobody else listens to. */
     readonly probe: string,
-    readonly tell: {
-      message(message: string): void
-      listening(): Promise<unknown>
-      failed(error: unknown): void
-    },
+    readonly tell: Told,
   ) {
-    // What its connection says, each kind of client in its own way. That of a Sentinel client is known only by its errors.
-    const events = 'use' in client ? ['error', 'topology-change'] : ['ready', 'node-ready']
-    for (const event of events) client.on(event, () => void this.#listen())
-    void this.#listen()
+    this.#leave = onConnection(client, this)
+    if (client.isOpen) this.connected()
+    else this.failed()
   }
 
-  async #listen(): Promise<void> {
+  /** The connection is there, or has come back. */
+  connected(): void {
     this.#isOutdated = true
     if (this.#isBusy) return
     this.#isBusy = true
+    this.#attempts = this.#listen()
+  }
+
+  /** An attempt to connect has failed. A connection that is lost after it has listened is the client's to report. */
+  failed(): void {
+    if (this.#channel !== undefined || this.#hasReported) return
+    this.#hasReported = true
+    this.tell.failed(new Error('the subscriber is not connected'))
+  }
+
+  /** Ends it, and takes its listeners off the client. May be called again. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#leave()
+    this.#closing.abort()
+    const waiting = new AbortController()
+    const enough = sleep(closingTime, undefined, { signal: waiting.signal }).catch(ignore)
+    try {
+      await Promise.race([this.#unsubscribe(), enough])
+    } finally {
+      waiting.abort()
+    }
+  }
+
+  /** After the attempts that are under way: a client forgets to unsubscribe what it has not subscribed yet. */
+  async #unsubscribe(): Promise<void> {
+    await this.#attempts
+    if (this.#channel === undefined || !this.client.isOpen) return
+    try {
+      await this.client.unsubscribe(this.#channel, this.#message as (message: unknown) => void)
+    } catch (error) {
+      if (this.client.isOpen) throw error
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { signal } = this.#closing
     for (let delay = delays.first; this.#isOutdated; delay = Math.min(2 * delay, delays.longest)) {
       this.#isOutdated = false
       try {
         await this.#listenAndTell()
       } catch (error) {
+        if (signal.aborted) break
         const wasClosed = !this.client.isOpen
-        if (!wasClosed || !this.#hasListened) this.tell.failed(error)
+        if (!wasClosed || this.#channel === undefined) this.tell.failed(error)
         if (wasClosed) break
         this.#isOutdated = true
-        await setTimeout(delay, undefined, { ref: false })
+        await sleep(delay, undefined, { ref: false, signal }).catch(ignore)
       }
+      if (signal.aborted) break
     }
     this.#isBusy = false
   }
 
   async #listenAndTell(): Promise<void> {
-    await this.client.subscribe(this.channel, this.tell.message)
-    this.#hasListened = true
+    const channel = await this.tell.channel()
+    await this.client.subscribe(channel, this.#message)
+    this.#channel = channel
+    if (this.#closing.signal.aborted) return
     // An answer on the connection that the messages come on: it listens again by now.
-    await this.client.subscribe(this.probe, ignore)
-    await this.client.unsubscribe(this.probe, ignore)
+    const probe = `${channel}:${this.probe}`
+    await this.client.subscribe(probe, ignore)
+    await this.client.unsubscribe(probe, ignore)
     await this.tell.listening()
   }
 }

@@ -72,7 +72,13 @@ async function update(
     if (hasEnded(access, session) || (userId !== undefined && session.owner !== userId)) return null
     return patchedWrite(access, session, patch)
   }
-  return (await compareAndSet(access, await changed(raw), changed)) !== null
+  let written: Write | null = null
+  await access.turns.take(access.keys.session(sessionId), async (latest) => {
+    const first = (latest && (await changed(latest.raw))) ?? (await changed(raw))
+    written = (await compareAndSet(access, first, changed)) as Write | null
+    return written ? { raw: written.record } : undefined
+  })
+  return written !== null
 }
 
 async function patchedWrite(access: Access, session: StoredSession, patch: SessionRecord): Promise<Write> {

@@ -12,7 +12,8 @@ import {
   updateUserSessions,
 } from '../../src/index.ts'
 import { appWith, cookieFor, sessionOf } from '../support/app.ts'
-import { HOUR, inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
+import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
+import { expectListed } from '../support/listed.ts'
 import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
 
 describe('A session made by createSession', () => {
@@ -71,9 +72,22 @@ describe('A session made by createSession', () => {
     await get('/remember')
     const expiry = await db.expiry('s1')
     expect(expiry).to.be.within(started + 100 * HOUR, Date.now() + 100 * HOUR)
-    expect(await db.index('eva')).to.deep.equal({ s1: expiry })
+    expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
     const read = await readSession({ ...db.options, sessionId: 's1' })
     expect(read?.expires).to.equal(new Date(expiry).toISOString())
+  })
+
+  it('lives by a cookie that is set on its loaded data, and a cookie that says nothing is left out', async () => {
+    const store = db.store()
+    const loaded = fields(await store.get('s1'))
+    await store.set('s1', Object.assign(loaded, { seen: true }))
+    expect(await db.record('s1')).to.deep.equal({ ...data, seen: true })
+    loaded.cookie = cookie(HOUR)
+    const started = Date.now()
+    await store.set('s1', loaded)
+    expect((await db.record('s1')).cookie).to.include({ originalMaxAge: HOUR })
+    expect(await db.expiry('s1')).to.be.within(started + HOUR - SECOND, Date.now() + HOUR)
+    await expectListed(db, 's1', 'eva')
   })
 
   it('is listed by both, under the same expiry', async () => {
@@ -111,8 +125,19 @@ describe('A cookie in data for createSession', () => {
     const expires = inMs(HOUR)
     const stale = { originalMaxAge: HOUR, expires: inMs(5 * HOUR), httpOnly: true, path: '/' }
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires, cookie: stale } })
-    expect(await db.record('s1')).to.deep.equal({ userId: 'eva', expires, cookie: { ...stale, expires } })
-    expect(await db.expiry('s1')).to.equal(Date.parse(expires))
+    const until = Date.parse(expires)
+    expect(await db.record('s1')).to.deep.equal({
+      userId: 'eva',
+      expires,
+      cookie: { ...stale, expires, index: { until } },
+    })
+    expect(await db.expiry('s1')).to.equal(until)
+    expect(await db.index('eva')).to.deep.equal({ s1: until })
+    expect(await readSession({ ...db.options, sessionId: 's1' })).to.deep.equal({
+      userId: 'eva',
+      expires,
+      cookie: { ...stale, expires },
+    })
     expect((await db.store().get('s1'))?.cookie.expires).to.equal(expires)
   })
 })
@@ -223,8 +248,7 @@ describe('A session of the store, through the functions', () => {
         await create()
         await create(usedCookie(2 * MINUTE), 's2')
         await deleteSession({ ...db.options, sessionId: 's1' })
-        expect(await db.index('eva')).to.deep.equal({ s2: await db.expiry('s2') })
-        expect(await db.indexExpiry('eva')).to.equal(await db.expiry('s2'))
+        expect(await db.index('eva')).to.deep.equal({ s2: await expectListed(db, 's2', 'eva') })
       })
 
       it('createSession replaces it for its user, and for nobody else', async () => {

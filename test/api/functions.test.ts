@@ -11,6 +11,7 @@ import {
   updateUserSessions,
 } from '../../src/index.ts'
 import { handleOf } from '../../src/session/handle.ts'
+import { nextMillisecond } from '../support/clock.ts'
 import { HOUR, inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
 
 const past = () => inMs(-MINUTE)
@@ -134,12 +135,26 @@ describe('readSession', () => {
     )
   })
 
-  it('Guarantee 6, true expiry: says when Redis deletes the session, whatever the record says', async () => {
-    await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: inMs(HOUR) } })
-    const at = Date.now() + 2 * HOUR
+  it('Guarantee 6, true expiry: says when Redis deletes the session, or when nobody may load it any more', async () => {
+    const expires = inMs(HOUR)
+    await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires } })
+    const at = Date.now() + MINUTE
     await db.client.pExpireAt(db.sessionKey('s1'), at)
     const read = await readSession({ ...db.options, sessionId: 's1' })
     expect(read?.expires).to.equal(new Date(at).toISOString())
+    await db.client.pExpireAt(db.sessionKey('s1'), Date.now() + 2 * HOUR)
+    expect((await readSession({ ...db.options, sessionId: 's1' }))?.expires).to.equal(expires)
+  })
+
+  it('Guarantee 6, true expiry: reads nothing after the end of its record, although Redis still has the key', async () => {
+    const expires = inMs(20)
+    await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires } })
+    expect(await db.client.pExpireAt(db.sessionKey('s1'), Date.now() + HOUR)).to.equal(1)
+    while (Date.now() <= Date.parse(expires)) await nextMillisecond()
+    expect(await readSession({ ...db.options, sessionId: 's1' })).to.equal(null)
+    expect(await getUserSessions({ ...db.options, userId: 'eva' })).to.deep.equal([])
+    const late = updateSession({ ...db.options, sessionId: 's1', data: { role: 'x' } })
+    expect(await rejection(late)).to.be.instanceOf(SessionNotFoundError)
   })
 
   it('reads a record without TTL as it is', async () => {
@@ -293,23 +308,31 @@ describe('getUserSessions', () => {
     expect(Object.keys(await db.index('bob'))).to.deep.equal(['s1'])
   })
 
-  it('Guarantee 6, true expiry: corrects a score that is not when Redis deletes the session', async () => {
+  for (const [what, ahead] of Object.entries({
+    'too late': 5 * HOUR,
+    'too early': MINUTE,
+    past: -MINUTE,
+    'no time at all': Number.NEGATIVE_INFINITY,
+  })) {
+    it(`Guarantee 1, indexed: corrects a score that is ${what}`, async () => {
+      const expires = inMs(HOUR)
+      await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires } })
+      await db.client.zAdd(db.indexKey('eva'), { value: 's1', score: Math.max(Date.now() + ahead, 0) })
+      const [session] = await getUserSessions({ ...db.options, userId: 'eva' })
+      expect(session?.data.expires).to.equal(expires)
+      expect(await db.index('eva')).to.deep.equal({ s1: Date.parse(expires) })
+      expect(await db.indexExpiry('eva')).to.equal(Date.parse(expires))
+    })
+  }
+
+  it('Guarantee 6, true expiry: says when Redis deletes a session that is listed for longer', async () => {
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: inMs(HOUR) } })
-    const at = Date.now() + 5 * HOUR
+    const before = await db.index('eva')
+    const at = Date.now() + MINUTE
     await db.client.pExpireAt(db.sessionKey('s1'), at)
     const [session] = await getUserSessions({ ...db.options, userId: 'eva' })
     expect(session?.data.expires).to.equal(new Date(at).toISOString())
-    expect(await db.index('eva')).to.deep.equal({ s1: at })
-    expect(await db.indexExpiry('eva')).to.equal(at)
-  })
-
-  it('Guarantee 6, true expiry: corrects also a score of 0, which is no time at all', async () => {
-    await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: inMs(HOUR) } })
-    const at = await db.expiry('s1')
-    await db.client.zAdd(db.indexKey('eva'), { value: 's1', score: 0 })
-    const [session] = await getUserSessions({ ...db.options, userId: 'eva' })
-    expect(session?.data.expires).to.equal(new Date(at).toISOString())
-    expect(await db.index('eva')).to.deep.equal({ s1: at })
+    expect(await db.index('eva')).to.deep.equal(before)
   })
 
   it('lists several hundred sessions, each once, soonest to expire first', async () => {

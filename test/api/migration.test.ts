@@ -2,11 +2,17 @@
 
 import { expect } from 'chai'
 import { RedisStore } from 'connect-redis'
-import type { Store } from 'express-session'
+import type { SessionData, Store } from 'express-session'
 import request from 'supertest'
+import { readSession } from '../../src/index.ts'
 import { appWith, browser, type Routes, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, MINUTE, SECOND, useDatabase } from '../support/database.ts'
-import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
+import { expectListed } from '../support/listed.ts'
+import { inflate } from '../support/scene.ts'
+import { cookie, type Fields, fields, newSession, usedCookie } from '../support/sessions.ts'
+
+const userOf = (data: SessionData) =>
+  (fields(data).userId ?? (fields(data).passport as Fields | undefined)?.user) as string | undefined
 
 const routes: Routes = {
   '/': (req, res) => res.json(req.session),
@@ -35,17 +41,34 @@ describe('Moving from connect-redis and back', () => {
     'with undefined and dates': () => newSession({ gone: undefined, at: new Date(0), list: [undefined] }),
   }
   for (const [name, make] of Object.entries(sessions)) {
-    it(`the record is byte for byte what connect-redis writes: ${name}`, async () => {
+    it(`the record is what connect-redis writes, and for a user the end of its index entry: ${name}`, async () => {
       const data = make()
       await theirs().set('theirs', data)
       await db.store().set('ours', data)
-      expect(await db.raw('ours')).to.equal(await db.raw('theirs'))
+      const user = userOf(data)
+      const index = user === undefined ? '' : `,"index":{"until":${await expectListed(db, 'ours', user)}}`
+      const record = (await db.raw('theirs')) as string
+      expect(await db.raw('ours')).to.equal(record.replace('"path":"/"}', `"path":"/"${index}}`))
+    })
+
+    it(`what connect-redis reads of it gives express-session the same session: ${name}`, async () => {
+      const data = make()
+      await theirs().set('s1', data)
+      const inflated = async () => {
+        const session = inflate(theirs() as never, 's1', (await theirs().get('s1')) as SessionData)
+        const { serialize } = session.cookie as unknown as { serialize(name: string, value: string): string }
+        const header = serialize.call(session.cookie, 'sid', 'value')
+        return { record: JSON.stringify(session), header }
+      }
+      const before = await inflated()
+      await db.store().set('s1', data)
+      expect(await inflated()).to.deep.equal(before)
     })
   }
 
   it('so it is after a request over HTTP, a touch and a change', async () => {
     const at = new Date('2999-01-01')
-    const written: { data: string; cookie: string[] }[] = []
+    const written: { data: string; cookie: object }[] = []
     for (const store of [theirs(), db.store()]) {
       const app = appWith(store as never, routes, {
         cookie: { expires: at, sameSite: 'lax', secure: 'auto' },
@@ -55,7 +78,10 @@ describe('Moving from connect-redis and back', () => {
       await agent.get('/cart')
       await agent.get('/')
       const { cookie: inRecord, ...data } = await db.record(id)
-      written.push({ data: JSON.stringify(data), cookie: Object.keys(inRecord) })
+      const { index, originalMaxAge: _, expires: __, ...rest } = inRecord
+      written.push({ data: JSON.stringify(data), cookie: rest })
+      const hasNote = !(store instanceof RedisStore)
+      expect(index).to.deep.equal(hasNote ? { until: await expectListed(db, id, 'eva') } : undefined)
     }
     expect(written[1]).to.deep.equal(written[0])
   })
@@ -64,9 +90,16 @@ describe('Moving from connect-redis and back', () => {
     await theirs().set('s1', newSession({ userId: 'eva' }))
     await db.store().set('s2', newSession({ userId: 'eva' }))
     expect((await db.store().ids()).sort()).to.deep.equal(((await theirs().ids()) as string[]).sort())
+    type Listed = Fields & { id: string; cookie: Fields }
     const all = async (store: { all(): Promise<unknown> }) =>
-      ((await store.all()) as { id: string }[]).sort((a, b) => (a.id < b.id ? -1 : 1))
-    expect(await all(db.store())).to.deep.equal(await all(theirs() as never))
+      ((await store.all()) as Listed[]).sort((a, b) => (a.id < b.id ? -1 : 1))
+    const [ours, connectRedis] = [await all(db.store()), await all(theirs() as never)]
+    // connect-redis gives the record as it is, and the store says when Redis deletes it.
+    for (const session of connectRedis) {
+      delete session.cookie.index
+      session.cookie.expires = new Date(await db.expiry(session.id)).toISOString()
+    }
+    expect(ours).to.deep.equal(connectRedis)
   })
 
   for (const resave of [true, false]) {
@@ -81,7 +114,7 @@ describe('Moving from connect-redis and back', () => {
         request(app).get(path).set('Cookie', jar)
 
       expect((await get(during, '/')).body).to.deep.include({ passport: { user: 'eva' } })
-      expect(await db.index('eva')).to.deep.equal({ [id]: await db.expiry(id) })
+      expect(await db.index('eva')).to.deep.equal({ [id]: await expectListed(db, id, 'eva') })
       await get(during, '/cart')
       expect((await get(before, '/')).body).to.deep.include({ passport: { user: 'eva' }, cart: ['tea'] })
       expect((await get(during, '/save')).body).to.deep.include({ passport: { user: 'eva' }, cart: ['tea'] })
@@ -111,24 +144,40 @@ describe('Moving from connect-redis and back', () => {
       expect(await db.expiry('s1')).to.be.greaterThan(Date.now() + 59 * MINUTE)
     })
 
-    it('get says the true expiry', async () => {
+    it('get says the expiry that this request’s touch gives it, and the functions say the true one', async () => {
       const at = await outlived()
-      expect((await db.store().get('s1'))?.cookie.expires).to.equal(new Date(at).toISOString())
+      const started = Date.now()
+      const loaded = fields(await db.store().get('s1'))
+      expect(Date.parse(String(loaded.cookie.expires))).to.be.within(started + HOUR, Date.now() + HOUR)
+      const read = await readSession({ ...db.options, sessionId: 's1' })
+      expect(read?.expires).to.equal(new Date(at).toISOString())
       const [listed] = await getListed()
       expect(listed).to.equal(undefined)
     })
 
-    it('an explicit save of what get found does not sign out, and keeps the TTL', async () => {
-      const at = await outlived()
+    it('an explicit save of what get found does not sign out: it is a use, and lists the session', async () => {
+      await outlived()
       const store = db.store()
       const loaded = fields(await store.get('s1'))
       loaded.saved = true
+      const started = Date.now()
       await store.set('s1', loaded)
       expect(await db.record('s1')).to.include({ saved: true })
-      expect(await db.expiry('s1')).to.equal(at)
-      expect(await db.index('eva')).to.deep.equal({ s1: at })
+      const expiry = await db.expiry('s1')
+      expect(expiry).to.be.within(started + HOUR, Date.now() + HOUR)
+      expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
       const [listed] = await getListed()
-      expect(listed?.expires.getTime()).to.equal(at)
+      expect(listed?.expires.getTime()).to.equal(expiry)
+    })
+
+    it('its first touch here lists it, and the record says until when', async () => {
+      await outlived()
+      const store = db.store()
+      const started = Date.now()
+      await store.touch('s1', fields(await store.get('s1')))
+      expect(await db.expiry('s1')).to.be.within(started + HOUR, Date.now() + HOUR)
+      const until = await expectListed(db, 's1', 'eva')
+      expect((await db.record('s1')).cookie.index).to.deep.equal({ until })
     })
 
     it('an explicit save over HTTP does not sign out', async () => {
@@ -147,6 +196,9 @@ describe('Moving from connect-redis and back', () => {
       await db.client.zAdd(db.indexKey('eva'), { score: at, value: 's1' })
       expect(await db.store().updateUser('eva', { role: 'admin' } as never)).to.equal(1)
       expect(await db.expiry('s1')).to.equal(at)
+      expect((await db.record('s1')).cookie.index).to.deep.equal({
+        until: await expectListed(db, 's1', 'eva'),
+      })
     })
 
     it('a touch while a request runs does not let its explicit save shorten the session', async () => {
@@ -157,8 +209,9 @@ describe('Moving from connect-redis and back', () => {
       const at = await db.expiry('s1')
       loaded.saved = true
       await store.set('s1', loaded)
-      expect(await db.expiry('s1')).to.equal(at)
-      expect(await db.index('eva')).to.deep.equal({ s1: at })
+      // connect-redis touches to the second.
+      expect(await db.expiry('s1')).to.be.within(at - SECOND, Date.now() + HOUR)
+      expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
     })
 
     const getListed = () => db.store().userSessions('eva')

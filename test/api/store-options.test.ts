@@ -40,7 +40,7 @@ describe('The option serializer', () => {
       await store.set('s1', Object.assign(one, { cart: 1 }))
       await store.set('s1', Object.assign(two, { seen: 1 }))
       expect(await store.updateUser('eva', { role: 'user' } as never)).to.equal(1)
-      two.cookie = usedCookie(0)
+      two.cookie = usedCookie(0, 2 * HOUR)
       await store.touch('s1', two)
       const [listed] = await store.userSessions('eva')
       expect(listed?.data).to.include({ userId: 'eva', cart: 1, seen: 1, role: 'user' })

@@ -10,7 +10,7 @@ import { type Program, runProgram, typeErrors, writeProgram } from './support/pr
 
 const PROGRAMS = ['ts', 'js']
 /** Shown as they are: nothing in them can be run. */
-const SHOWN = ['text', 'json']
+const SHOWN = ['text', 'json', 'mermaid']
 const drivers = join(ROOT, 'test/docs/support/drivers')
 
 describe('The documentation', function () {

@@ -1,7 +1,8 @@
 /**
  * Random programs of several actors, and a model of what must have become of each session. The model claims only what it can
  * know in spite of the races: a session that was alice's from before a sign-out everywhere until after it is gone; a change that
- * was saved is there if its session is; a session that nobody may have ended lives.
+ * was saved is there if its session is; a session that nobody may have ended lives. Each actor is a process of its own, whose
+ * answers may be lost, and which may die at any command. Of a call that failed so, the model claims nothing.
  */
 import { inspect, isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
@@ -15,49 +16,37 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import { HOUR, inMs, MINUTE } from '../support/database.ts'
+import { HOUR, inMs, MINUTE, SECOND } from '../support/database.ts'
 import { type LoadedSession, load } from '../support/scene.ts'
-import { type Fields, newSession } from '../support/sessions.ts'
+import { type Fields, newSession, usedCookie } from '../support/sessions.ts'
+import { Fault, type FaultKind, Faults } from './faults.ts'
 import { Turns } from './turns.ts'
-import type { World } from './world.ts'
+import type { Found, World } from './world.ts'
 
 export const users = ['alice', 'bob', 'carol'] as const
 type User = (typeof users)[number]
 
 const kinds = [
-  ...[
-    'sign in',
-    'createSession',
-    'load',
-    'load',
-    'load',
-    'reload',
-    'change',
-    'change',
-    'delete',
-    'save',
-    'save',
-  ],
-  ...['save twice', 'touch', 'touch', 'remember', 'live shortly', 'sign in as', 'sign out in it', 'destroy'],
-  ...[
-    'destroyUser',
-    'destroyUser but',
-    'destroyUserSession',
-    'deleteSession',
-    'deleteUserSessions',
-    'updateUser',
-  ],
-  ...[
-    'updateUserSessions',
-    'updateSession',
-    'updateSession expires',
-    'userSessions',
-    'getUserSessions',
-    'all',
-  ],
-  ...['reindex', 'expire', 'save copy'],
+  ...['sign in', 'sign in', 'sign in limited', 'sign in with a shared id', 'visit', 'createSession'],
+  ...['log in', 'request'],
+  ...['load', 'load', 'load', 'load', 'reload', 'change', 'change', 'delete', 'save', 'save', 'save'],
+  ...['save twice', 'touch', 'touch', 'touch', 'touch twice', 'save copy'],
+  ...['live longer', 'live less', 'live for a while', 'live shortly', 'expire'],
+  ...['sign in as', 'sign out in it', 'destroy', 'deleteSession'],
+  ...['destroyUser', 'destroyUser but', 'destroyUserSession', 'deleteUserSessions'],
+  ...['updateUser', 'updateUserSessions', 'updateSession', 'updateSession expires'],
+  ...['userSessions', 'getUserSessions', 'all', 'reindex'],
+  ...['lose an answer', 'lose an answer', 'die'],
 ] as const
 type Kind = (typeof kinds)[number]
+
+/** What decides races, of few actors on few sessions. */
+const racing: readonly Kind[] = [
+  ...(['log in', 'log in', 'log in', 'request', 'sign in with a shared id', 'createSession'] as const),
+  ...(['destroy', 'destroyUser', 'userSessions', 'userSessions', 'updateSession expires'] as const),
+  ...(['save', 'touch', 'live less', 'live longer', 'sign out in it', 'reindex'] as const),
+  ...(['die', 'die', 'lose an answer', 'lose an answer'] as const),
+]
 
 export interface Step {
   actor: number
@@ -76,32 +65,53 @@ export interface Program {
 const MAX_ACTORS = 5
 /** In ms: how long a session lives that is to end during the program. */
 const SHORTLY = 8
+/** In ms: long enough for a program, and its touches soon go beyond what the index promises. */
+const A_WHILE = 400
+/** In ms: how long ago a session was used that is to be touched beyond what the index promises. */
+const UNUSED = 20 * MINUTE
+/** A call of an actor is about that long. */
+const COMMANDS = 10
 
-export const program: fc.Arbitrary<Program> = fc.record({
-  order: fc.nat(),
-  steps: fc.array(
-    fc.record({
-      actor: fc.nat(MAX_ACTORS - 1),
-      kind: fc.constantFrom(...kinds),
-      session: fc.nat(50),
-      user: fc.constantFrom(...users),
-    }),
-    { minLength: 1, maxLength: 60, size: 'max' },
-  ),
-})
+export const program: fc.Arbitrary<Program> = fc.oneof(
+  programOf({ actors: MAX_ACTORS, kinds, sessions: 50, users, maxLength: 60 }),
+  programOf({ actors: 3, kinds: racing, sessions: 6, users: ['alice', 'alice', 'bob'], maxLength: 15 }),
+)
+
+type Shape = {
+  actors: number
+  kinds: readonly Kind[]
+  sessions: number
+  users: readonly User[]
+  maxLength: number
+}
+
+function programOf({ actors, kinds, sessions, users, maxLength }: Shape): fc.Arbitrary<Program> {
+  const step = fc.record({
+    actor: fc.nat(actors - 1),
+    kind: fc.constantFrom(...kinds),
+    session: fc.nat(sessions),
+    user: fc.constantFrom(...users),
+  })
+  return fc.record({
+    order: fc.nat(),
+    steps: fc.array(step, { minLength: 1, maxLength, size: 'max' }),
+  })
+}
 
 /** Runs a program; resolves to what was wrong. */
 export async function violationsOf(world: World, { order, steps }: Program): Promise<string[]> {
   const turns = new Turns(order)
   const model = new Model()
-  const options = { ...world.options, client: turns.through(world.client) }
   const first = world.store()
   for (const user of users) {
     const id = `first-of-${user}`
     await first.set(id, newSession({ userId: user, role: 'first' }))
     model.made(model.make(id, user))
   }
-  const actors = Array.from({ length: MAX_ACTORS }, () => new Actor(world, options, model))
+  const visit = model.make('visit', undefined)
+  await first.set(visit.id, newSession({ role: 'first' }))
+  model.made(visit)
+  const actors = Array.from({ length: MAX_ACTORS }, (_, n) => new Actor(world, turns, model, n))
   await turns.run(
     actors.map(async (actor, n) => {
       for (const step of steps) if (step.actor === n) await actor.take(step)
@@ -113,57 +123,119 @@ export async function violationsOf(world: World, { order, steps }: Program): Pro
 }
 
 async function wrongInRedis(world: World, model: Model): Promise<string[]> {
-  const mayOutlast = world.topology.name === 'cluster'
-  const strict = !mayOutlast && !model.expires
-  const wrong = await world.violations(model.ids, { strict, mayOutlast })
+  const isCluster = world.topology.name === 'cluster'
+  const allowance = { mayOutlast: isCluster, mayStayReserved: isCluster && model.hadFaults }
+  const strict = !isCluster && !model.expires
+  const wrong = await world.violations(model.ids, { ...allowance, strict })
   for (const known of model.sessions.values()) {
-    wrong.push(...known.wrongIn((await world.session(known.id))?.data))
+    wrong.push(...known.wrongIn((await world.live(known.id)) ?? undefined))
   }
   await Promise.all(users.map((user) => world.store().userSessions(user)))
-  wrong.push(...(await world.violations(model.ids, { strict: true, mayOutlast })))
+  wrong.push(...(await world.violations(model.ids, { ...allowance, strict: true })))
   return [...new Set(wrong)]
 }
 
-/** Everything ends by a last write, and nobody lists anything any more: nothing at all may be left, also of entries that were too long. */
+/**
+ * Everything ends by a last write, and nobody lists anything any more: nothing at all may be left, also of entries that were too long.
+ * Left out is what may stay until its own end: the key of a session that a late touch has moved, and a reserved entry.
+ */
 async function leftAfterExpiry(world: World, model: Model): Promise<string[]> {
+  if (world.topology.name === 'cluster' && model.hadFaults) return []
   await Promise.all(
-    model.ids.map((sessionId) =>
-      updateSession({ ...world.options, sessionId, data: { expires: inMs(2 * SHORTLY) } }).catch((error) => {
+    model.ids.map(async (sessionId) => {
+      const update = updateSession({ ...world.options, sessionId, data: { expires: inMs(2 * SHORTLY) } })
+      await update.catch(async (error) => {
         if (!(error instanceof SessionNotFoundError)) throw error
-      }),
-    ),
+        await world.client.del(world.sessionKey(sessionId))
+      })
+    }),
   )
   await new Promise((resolve) => setTimeout(resolve, 3 * SHORTLY))
   return (await world.keys()).map((key) => `${key} is left after everything expired`)
 }
 
+/** By which property of its data an app tells the user of a session: the last one by an option `userId` of its own. */
+const namings = ['userId', 'userId', 'userId', 'account'] as const
+
 /** A request, an administrator and a cron job in one: it holds one loaded session. */
 class Actor {
-  readonly store: UserSessionStore
+  readonly options: World['options']
+  readonly #faults = new Faults()
+  readonly #naming: (typeof namings)[number]
+  #store: UserSessionStore
   #held: { known: Known; session: LoadedSession; changes: Map<string, unknown>; moved: boolean } | undefined
 
   constructor(
     readonly world: World,
-    readonly options: World['options'],
+    turns: Turns,
     readonly model: Model,
+    readonly n: number,
   ) {
-    this.store = new UserSessionStore(options)
+    this.options = { ...world.options, client: turns.through(world.client, this.#faults) }
+    this.#naming = namings[n % namings.length] as (typeof namings)[number]
+    this.#store = this.#newStore()
+  }
+
+  get store(): UserSessionStore {
+    return this.#store
+  }
+
+  #newStore(options: object = {}): UserSessionStore {
+    const touchInterval = this.n % 2 === 0 ? { touchInterval: 0 } : {}
+    const naming = this.#naming === 'account' ? { userId: ({ account }: Fields) => account } : {}
+    return new UserSessionStore({ ...this.options, ...touchInterval, ...naming, ...options } as never)
   }
 
   async take(step: Step): Promise<void> {
+    if (this.#faults.isDead) this.#restart()
     try {
       await this.#steps[step.kind](step)
     } catch (error) {
-      this.model.wrong.push(`${step.kind} failed: ${inspect(error)}`)
+      if (!(error instanceof Fault)) this.model.wrong.push(`${step.kind} failed: ${inspect(error)}`)
     }
   }
 
+  #restart(): void {
+    this.#faults.restart()
+    this.#held = undefined
+    this.#store = this.#newStore()
+  }
+
+  /** Signs in with a new session; an answer that is lost makes the app try once more. */
+  async #signIn({ user, session: pick }: Step, store = this.store): Promise<void> {
+    const known = this.model.make(this.model.newId(), user)
+    const cookie = pick % 3 === 0 ? usedCookie(UNUSED) : undefined
+    const session = newSession({ [this.#naming]: user, role: 'first' }, cookie)
+    await store.set(known.id, session).catch(async (error) => {
+      if (!(error instanceof Fault) || this.#faults.isDead) throw error
+      await store.set(known.id, session)
+    })
+    this.model.made(known)
+  }
+
   readonly #steps: Record<Kind, (step: Step) => unknown> = {
-    'sign in': async ({ user }) => {
-      const known = this.model.make(this.model.newId(), user)
-      const session = newSession({ userId: user, role: 'first' })
-      await this.store.set(known.id, session)
+    'sign in': (step) => this.#signIn(step),
+    'sign in limited': async (step) => {
+      const store = this.#newStore({ maxUserSessions: 3 })
+      await this.#endAll(step.user, () => this.#signIn(step, store), { mayOnly: true })
+    },
+    'sign in with a shared id': ({ user, session }) =>
+      this.store.set(this.model.share(`shared-${session % 2}`), newSession({ [this.#naming]: user })),
+    visit: async () => {
+      const known = this.model.make(this.model.newId(), undefined)
+      await this.store.set(known.id, newSession({ role: 'first' }))
       this.model.made(known)
+    },
+    'log in': async (step) => {
+      await this.#load(this.model.pick(step))
+      this.#move(step.user)
+      await this.#save()
+    },
+    request: async (step) => {
+      await this.#load(this.model.pick(step))
+      this.#change(`p${this.model.next()}`, this.model.next())
+      await this.#touch()
+      await this.#save()
     },
     createSession: async ({ user }) => {
       const known = this.model.make(this.model.newId(), user)
@@ -186,12 +258,22 @@ class Actor {
     },
     'save copy': () =>
       this.#held && this.store.touch(this.#held.known.id, { ...this.#held.session } as LoadedSession),
-    touch: () => {
-      this.#held?.session.touch()
-      if (this.#held) return this.store.touch(this.#held.known.id, this.#held.session)
+    touch: () => this.#touch(),
+    'touch twice': async () => {
+      await this.#touch()
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      await this.#touch()
     },
-    remember: () => {
-      if (this.#held) this.#held.session.cookie.maxAge = 2 * HOUR + this.model.next()
+    'live longer': () => this.#age(2 * HOUR + MINUTE * this.model.next()),
+    'live less': () => this.#age(HOUR / 2 - SECOND * this.model.next()),
+    'live for a while': async () => {
+      if (!this.#held) return
+      this.#held.known.mayEnd = true
+      this.model.expires = true
+      this.#age(A_WHILE)
+      await this.#save()
+      await new Promise((resolve) => setTimeout(resolve, A_WHILE / 6))
+      await this.#touch()
     },
     'live shortly': async () => {
       if (!this.#held) return
@@ -212,11 +294,13 @@ class Actor {
       )
     },
     destroyUser: ({ user }) => this.#endAll(user, () => this.store.destroyUser(user)),
+    'lose an answer': ({ session }) => this.#plan('lost answer', session),
+    die: ({ session }) => this.#plan(session % 2 === 0 ? 'death before' : 'death after', session),
     deleteUserSessions: ({ user }) =>
       this.#endAll(user, () => deleteUserSessions({ ...this.options, userId: user })),
     'destroyUser but': ({ user }) => {
       const except = this.#held?.known
-      return this.#endAll(user, () => this.store.destroyUser(user, { except: except?.id }), except)
+      return this.#endAll(user, () => this.store.destroyUser(user, { except: except?.id }), { except })
     },
     destroyUserSession: async (step) => {
       const [known, { user }] = [this.model.pick(step), step]
@@ -225,7 +309,7 @@ class Actor {
         const done = this.model.revocation(undefined)
         const ended = await this.store.destroyUserSession(user, known.id).finally(done)
         if (ended && known.owner !== undefined) this.model.wrong.push(`${known.id} was ended as of ${user}`)
-      } else await this.#endAll(user, () => this.store.destroyUserSession(user, known.id), undefined, known)
+      } else await this.#endAll(user, () => this.store.destroyUserSession(user, known.id), { only: known })
     },
     updateUser: ({ user }) => this.#update(user, (data) => this.store.updateUser(user, data as never)),
     updateUserSessions: ({ user }) =>
@@ -249,10 +333,28 @@ class Actor {
     reindex: () => this.store.reindex(),
   }
 
+  #plan(kind: FaultKind, session: number): void {
+    this.model.hadFaults = true
+    this.#faults.plan(kind, 1 + (session % COMMANDS))
+  }
+
+  #age(maxAge: number): void {
+    if (this.#held) this.#held.session.cookie.maxAge = maxAge
+  }
+
+  async #touch(): Promise<void> {
+    if (!this.#held) return
+    this.#held.session.touch()
+    await this.store.touch(this.#held.known.id, this.#held.session)
+  }
+
   async #load(known: Known): Promise<void> {
     const { ended, isMade } = known
     this.#held = undefined
-    const session = await load(this.store, known.id).catch(() => undefined)
+    const session = await load(this.store, known.id).catch((error) => {
+      if (error instanceof Fault) throw error
+      return undefined
+    })
     if (session && ended) this.model.wrong.push(`${known.id} was ended and loads`)
     if (session) this.#held = { known, session, changes: new Map(), moved: false }
     else if (isMade && !known.mayEnd) this.model.wrong.push(`${known.id} was never ended and does not load`)
@@ -270,15 +372,20 @@ class Actor {
   async #save(): Promise<void> {
     if (!this.#held) return
     const { known, session, changes, moved } = this.#held
-    if (moved) this.model.moves(known)
+    if (moved) this.model.moves(known, session[this.#naming])
     const saved = new Map(changes)
-    await this.store.set(known.id, session)
+    try {
+      await this.store.set(known.id, session)
+    } catch (error) {
+      for (const name of saved.keys()) known.holds.delete(name)
+      throw error
+    }
     for (const [name, value] of saved) known.holds.set(name, value)
   }
 
-  async #move(user: User | undefined): Promise<void> {
+  #move(user: User | undefined): void {
     if (!this.#held) return
-    this.#held.session.userId = user
+    this.#held.session[this.#naming] = user
     this.#held.moved = true
   }
 
@@ -289,17 +396,20 @@ class Actor {
     if (isMade) known.ended = true
   }
 
-  async #endAll(user: User, end: () => Promise<unknown>, except?: Known, only?: Known): Promise<void> {
+  /** `mayOnly`: it may end sessions of the user, and need not. */
+  async #endAll(
+    user: User,
+    end: () => Promise<unknown>,
+    { except, only, mayOnly = false }: { except?: Known | undefined; only?: Known; mayOnly?: boolean } = {},
+  ): Promise<void> {
     const concerned = [...this.model.sessions.values()].filter(
       (known) =>
         known !== except && (!only || known === only) && (known.owner === user || known.owner === undefined),
     )
     for (const known of concerned) known.mayEnd = true
     const certain = concerned.filter((known) => known.isMade && known.owner === user)
-    const done = this.model.revocation(only ? undefined : user)
-    await end()
-    done()
-    for (const known of certain) if (known.owner === user) known.ended = true
+    await end().finally(this.model.revocation(only ? undefined : user))
+    for (const known of certain) if (known.owner === user && !mayOnly) known.ended = true
   }
 
   async #update(user: User, update: (data: Fields) => Promise<unknown>): Promise<void> {
@@ -336,7 +446,8 @@ class Actor {
     )
     const listed = new Map(await list())
     for (const [id, data] of listed) {
-      if ((data as Fields).userId !== user) this.model.wrong.push(`${id} is listed for ${user}`)
+      if (!namings.some((name) => (data as Fields)[name] === user))
+        this.model.wrong.push(`${id} is listed for ${user}`)
       if (ended.has(id)) this.model.wrong.push(`${id} was ended and is listed`)
     }
     for (const { id, mayEnd, owner } of before) {
@@ -358,6 +469,8 @@ class Known {
   /** Properties that were saved; `undefined`: deleted. */
   readonly holds = new Map<string, unknown>()
   readonly writers = new Map<string, object>()
+  /** Whose it was or is to be, beside nobody. */
+  readonly owners = new Set<unknown>()
   /** Changes of role that may have reached it, and those that must have. */
   readonly roles: RoleChange[] = []
   readonly certainRoles: RoleChange[] = []
@@ -366,18 +479,26 @@ class Known {
     readonly id: string,
     /** `undefined` once someone has begun to change it. */
     public owner: User | undefined,
-  ) {}
+    /** Others may make it too, before and after: nothing is known of it. */
+    readonly isShared = false,
+  ) {
+    if (owner !== undefined) this.owners.add(owner)
+  }
 
   is(actor: object, name: string): boolean {
     return this.writers.get(name) === actor && this.holds.get(name) !== undefined
   }
 
-  wrongIn(data: Fields | undefined): string[] {
+  wrongIn(found: Found | undefined): string[] {
+    const { data, user } = found ?? {}
+    if (this.isShared) return []
     if (data && this.ended) return [`${this.id} was ended and lives`]
     if (!data) return this.isMade && !this.mayEnd ? [`${this.id} was never ended and is gone`] : []
-    const lost = [...this.holds].filter(([name, value]) => !isDeepStrictEqual(data[name], value))
+    // A save of what was another user's session is dropped.
+    const held = this.owners.size > 1 ? [] : [...this.holds]
+    const lost = held.filter(([name, value]) => !isDeepStrictEqual(data[name], value))
     const wrong = lost.map(([name, value]) => `${this.id}.${name} is ${data[name]}, was saved as ${value}`)
-    if (this.owner !== undefined && data.userId !== this.owner) wrong.push(`${this.id} is of ${data.userId}`)
+    if (this.owner !== undefined && user !== this.owner) wrong.push(`${this.id} is of ${user}`)
     if (!this.mayHaveRole(data.role)) wrong.push(`${this.id} has the role ${data.role} back`)
     return wrong
   }
@@ -397,6 +518,8 @@ class Model {
   /** A session ended by its TTL, which leaves its index entry to the next listing. */
   expires = false
   shortLived = false
+  /** An answer was lost, or an actor has died. */
+  hadFaults = false
   readonly #revocations = new Set<{ user: User | undefined }>()
   #last = 0
 
@@ -412,7 +535,13 @@ class Model {
     return `s${this.sessions.size}`
   }
 
-  make(id: string, owner: User): Known {
+  /** A session that many make under the same id. */
+  share(id: string): string {
+    if (!this.sessions.has(id)) this.sessions.set(id, new Known(id, undefined, true))
+    return id
+  }
+
+  make(id: string, owner: User | undefined): Known {
     const known = new Known(id, owner)
     known.roles.push(...this.roleChanges)
     this.sessions.set(id, known)
@@ -424,8 +553,9 @@ class Model {
     known.isMade = true
   }
 
-  moves(known: Known): void {
+  moves(known: Known, to: unknown): void {
     known.owner = undefined
+    known.owners.add(to)
     if (this.#revocations.size > 0) known.mayEnd = true
   }
 

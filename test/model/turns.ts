@@ -1,7 +1,9 @@
 /** Lets the commands of several actors through to Redis one at a time, in an order that a seed decides. */
 
-/** The commands that the package sends. */
-const COMMANDS = new Set(['get', 'eval', 'evalSha', 'scan'])
+import type { Faults } from './faults.ts'
+
+/** The methods by which the package sends commands. */
+const COMMANDS = new Set(['get', 'set', 'del', 'pExpireAt', 'eval', 'evalSha', 'scan', 'sendCommand'])
 
 export class Turns {
   readonly #waiting: (() => void)[] = []
@@ -13,16 +15,17 @@ export class Turns {
     this.#random = mulberry32(seed)
   }
 
-  /** A stand-in for `client` whose commands wait for their turn. */
-  through<Client extends object>(client: Client): Client {
+  /** A stand-in for `client` whose commands wait for their turn, and then meet `faults`. */
+  through<Client extends object>(client: Client, faults?: Faults): Client {
     return new Proxy(client, {
       get: (target, property) => {
         const value: unknown = Reflect.get(target, property, target)
         if (typeof value !== 'function' || typeof property !== 'string') return value
         const method = (...args: unknown[]): unknown => Reflect.apply(value, target, args)
-        if (COMMANDS.has(property)) return (...args: unknown[]) => this.#inTurn(() => method(...args))
+        const send = (args: unknown[]) => (faults ? faults.meet(() => method(...args)) : method(...args))
+        if (COMMANDS.has(property)) return (...args: unknown[]) => this.#inTurn(() => send(args))
         if (property !== 'nodeClient') return method
-        return async (...args: unknown[]) => this.through((await method(...args)) as object)
+        return async (...args: unknown[]) => this.through((await method(...args)) as object, faults)
       },
     })
   }

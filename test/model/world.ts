@@ -1,10 +1,29 @@
 /** Redis as a test reads it itself, checked against what must hold of sessions and indexes at every moment of rest. */
 import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.ts'
+import { isReserved } from '../../src/redis/entry-marks.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
 import type { Fields } from '../support/sessions.ts'
 import type { AnyClient, Topology } from '../support/topologies.ts'
 
-export type Found = { data: Fields; expires: number }
+/** A session as Redis has it: nobody may load it any more if its `until` (ms since 1970) has passed. */
+export type Found = { data: Fields; expires: number; until: number | undefined; user: string | undefined }
+
+/** What a rest may leave. */
+export type Allowance = {
+  /** Nothing is left: an entry without a session of that user is wrong. A crash or a race may leave one until the next listing. */
+  strict: boolean
+  /** On Cluster an entry may be longer than its record says, after a crash or a race of several that shorten it, until its next write. */
+  mayOutlast?: boolean
+  /** On Cluster an entry may stay reserved until its own end, if its maker died or the answer was lost. */
+  mayStayReserved?: boolean
+}
+
+/** In ms: the default of the option `ttl`. */
+const DEFAULT_TTL = 86_400_000
+/** In ms: what express-session's touch and the duration of a write may take off a lifetime. */
+const DRIFT = 50
+/** In ms. */
+const SOON = 1000
 
 export class World {
   readonly prefixes: Prefixes = freshPrefixes()
@@ -35,7 +54,13 @@ export class World {
   async session(sessionId: string): Promise<Found | null> {
     const key = this.sessionKey(sessionId)
     const [raw, expires] = await Promise.all([this.client.get(key), this.client.pExpireTime(key)])
-    return raw === null || expires === -2 ? null : { data: JSON.parse(raw), expires }
+    return raw === null || expires === -2 ? null : foundOf(JSON.parse(raw), expires)
+  }
+
+  /** As `session`, if somebody can still load it. */
+  async live(sessionId: string): Promise<Found | null> {
+    const found = await this.session(sessionId)
+    return found && isLive(found) ? found : null
   }
 
   /** Deletes these sessions and all indexes, so that the next world finds an empty place. */
@@ -56,19 +81,12 @@ export class World {
     return found
   }
 
-  /**
-   * What is wrong with these sessions and the indexes of all users; nothing may run meanwhile. `strict`: also an entry without a
-   * session of that user is wrong, which a crash, or on Cluster a race, may leave until the next listing. `mayOutlast`: an entry may
-   * be longer than its session, which on Cluster a race of several that shorten it may leave until its next write.
-   */
-  async violations(
-    sessionIds: readonly string[],
-    { strict, mayOutlast = false }: { strict: boolean; mayOutlast?: boolean },
-  ): Promise<string[]> {
+  /** What is wrong with these sessions and the indexes of all users; nothing may run meanwhile. */
+  async violations(sessionIds: readonly string[], allowance: Allowance): Promise<string[]> {
     const [sessions, indexes] = await Promise.all([this.#sessions(sessionIds), this.#indexes()])
     return [
-      ...[...sessions].flatMap(([id, found]) => wrongSession(id, found, indexes, mayOutlast)),
-      ...[...indexes].flatMap(([user, index]) => wrongIndex(user, index, sessions, strict)),
+      ...[...sessions].flatMap(([id, found]) => wrongSession(id, found, indexes, allowance)),
+      ...[...indexes].flatMap(([user, index]) => wrongIndex(user, index, sessions, allowance)),
     ]
   }
 
@@ -95,38 +113,72 @@ export class World {
 
 type Index = { scores: Map<string, number>; expires: number }
 
+function foundOf(data: Fields, expires: number): Found {
+  const { index, ...cookie } = Object(data.cookie) as { index?: { until?: number; user?: string | null } }
+  const { expires: says } = cookie as { expires?: string | null }
+  const outright = says == null && typeof data.expires === 'string' ? Date.parse(data.expires) : undefined
+  const user = index?.user === undefined ? userOf(data) : (index.user ?? undefined)
+  return { data, expires, until: index?.until ?? outright, user }
+}
+
+function isLive({ until }: Found): boolean {
+  return until === undefined || until > Date.now()
+}
+
 function wrongSession(
   id: string,
-  { data, expires }: Found,
+  found: Found,
   indexes: Map<string, Index>,
-  mayOutlast: boolean,
+  { mayOutlast }: Allowance,
 ): string[] {
+  const { data, expires, until = expires, user } = found
   const wrong: string[] = []
   if (expires < 0) wrong.push(`session ${id} never expires`)
-  const cookie = data.cookie as { expires?: string | null } | undefined
-  const says = cookie?.expires ?? (data.expires as string | undefined)
-  if (says && Date.parse(says) !== expires) wrong.push(`session ${id} says ${says} and has ${iso(expires)}`)
-  const user = userOf(data)
-  if (user === undefined) return wrong
-  const score = indexes.get(user)?.scores.get(id)
-  if (score === undefined) wrong.push(`session ${id} lives and is not indexed for ${user}`)
-  else if (score < expires || (score > expires && !mayOutlast))
-    wrong.push(`session ${id} ends ${iso(expires)}, the index says ${iso(score)}`)
+  const says = recordedExpiry(data)
+  if (says !== undefined && says > expires)
+    wrong.push(`session ${id} says ${iso(says)} and has ${iso(expires)}`)
+  if (user === undefined || !isLive(found)) return wrong
+  const score = Math.floor(indexes.get(user)?.scores.get(id) ?? Number.NaN)
+  if (Number.isNaN(score)) wrong.push(`session ${id} lives and is not indexed for ${user}`)
+  else if (score < until || (score > until && !mayOutlast))
+    wrong.push(`session ${id} is listed until ${iso(score)}, its record says ${iso(until)}`)
+  if (until < (says ?? 0)) wrong.push(`session ${id} ends ${iso(until)}, before ${iso(says ?? 0)}`)
+  const most = Math.min(expires, until) + lifetimeOf(found) / 8 + DRIFT
+  if (until > most) wrong.push(`session ${id} is listed until ${iso(until)}, and has ${iso(expires)}`)
   return wrong
 }
 
-function wrongIndex(user: string, index: Index, sessions: Map<string, Found>, strict: boolean): string[] {
+function recordedExpiry({ cookie, expires }: Fields): number | undefined {
+  const says = (cookie as { expires?: string | null } | undefined)?.expires ?? expires
+  return typeof says === 'string' ? Date.parse(says) : undefined
+}
+
+/** In ms; 0 if the app has set the expiry outright, so that no touch moves it. */
+function lifetimeOf({ data, until }: Found): number {
+  const says = recordedExpiry(data)
+  if (says !== undefined && says === until) return 0
+  const { originalMaxAge } = Object(data.cookie) as { originalMaxAge?: number | null }
+  return originalMaxAge ?? DEFAULT_TTL
+}
+
+function wrongIndex(
+  user: string,
+  index: Index,
+  sessions: Map<string, Found>,
+  { strict, mayStayReserved }: Allowance,
+): string[] {
   if (index.scores.size === 0) return []
   const wrong: string[] = []
-  const longest = Math.floor(Math.max(...index.scores.values()))
+  const longest = Math.ceil(Math.max(...index.scores.values()))
   if (index.expires !== longest)
     wrong.push(`index of ${user} ends ${iso(index.expires)}, not ${iso(longest)}`)
   if (!strict) return wrong
-  const now = Date.now()
+  // A session that is to end so soon may have ended since the listing.
+  const soon = Date.now() + SOON
   for (const [id, score] of index.scores) {
     const session = sessions.get(id)
-    if ((!session || userOf(session.data) !== user) && score > now)
-      wrong.push(`${id} is in the index of ${user}`)
+    const isStale = session?.user !== user && score > soon
+    if (isStale && !(mayStayReserved && isReserved(score))) wrong.push(`${id} is in the index of ${user}`)
   }
   return wrong
 }

@@ -1,5 +1,6 @@
 /** Least privilege: the whole package runs under this ACL rule, and nothing in it can go. */
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { createClient, createCluster } from 'redis'
 import {
@@ -19,39 +20,57 @@ import { eventually } from '../support/eventually.ts'
 import { cookie, newSession } from '../support/sessions.ts'
 import { startTopology, type Topology } from '../support/topologies.ts'
 
-const prefix = 'session:'
-const userPrefix = 'user:'
-const keys = ['resetkeys', `~${prefix}*`, `~${userPrefix}*`]
 const PASSWORD = 'a password of the tests'
 
+const prefix = 'session:'
+const userPrefix = 'user:'
+
+/** docs/production.md says the rule, and what some options need beside it. */
+const [, section = ''] =
+  /<!-- acl -->(.*)<!-- \/acl -->/s.exec(readFileSync('docs/production.md', 'utf8').replaceAll('\\|', '|')) ??
+  []
+const [, rule = ''] = /```text\nACL SETUSER app on >password (.*)```/s.exec(section) ?? []
+const words = rule.split(/\s+/).filter(Boolean)
 /** What the functions and the store need, called by themselves or by their scripts. */
-const commands = [
-  ...['+get', '+set', '+getrange', '+setrange', '+del', '+pexpireat', '+pexpiretime', '+type', '+scan'],
-  ...['+zadd', '+zrem', '+zremrangebyscore', '+zrange', '+zscan', '+zscore', '+time', '+eval', '+evalsha'],
-]
+const commands = words.filter((word) => word.startsWith('+'))
+const keys = words.filter((word) => !word.startsWith('+') && word !== 'resetchannels' && word !== '-@all')
+
+/** The rules in a row of the table, each group of words in backquotes. */
+function alsoFor(what: string): string[][] {
+  const row = section.split('\n').find((line) => line.startsWith(`| ${what} |`)) ?? ''
+  const groups = [...row.matchAll(/`([+&][^`]*)`/g)].map(([, group = '']) => group.split(' '))
+  if (groups.length === 0) throw new Error(`docs/production.md has no rule for ${what}`)
+  return groups
+}
+
+const [toEvict, toReject] = alsoFor('`maxUserSessions`') as [string[], string[]]
+const [subscriberRule, listening] = alsoFor('`subscriber`') as [string[], string[]]
+// Its second channel, of the store's own, tells it that its connection listens again.
+const listenerRule = ['resetkeys', 'resetchannels', '-@all', ...listening]
+const [onCluster] = alsoFor('Redis Cluster') as [string[]]
+
 /** What some options need beside that. */
 const more: Record<string, { rule: string[]; options: Partial<UserSessionStoreOptions> }> = {
-  maxUserSessions: { rule: ['+zcard'], options: { maxUserSessions: 2 } },
+  maxUserSessions: { rule: toEvict, options: { maxUserSessions: 2 } },
+  'maxUserSessions that rejects': {
+    rule: toReject,
+    options: { maxUserSessions: { limit: 50, onLimit: 'reject' } },
+  },
   waitForReplicas: {
-    rule: ['+wait'],
+    rule: alsoFor('`waitForReplicas`')[0] as string[],
     options: { waitForReplicas: { count: 1, timeout: 1 } },
   },
 }
-const subscriberRule = ['+publish', `&${prefix}revoked`]
-// Its second channel, of the store's own, tells it that its connection listens again.
-const listenerRule = [
-  'resetkeys',
-  'resetchannels',
-  `&${prefix}revoked*`,
-  '-@all',
-  '+subscribe',
-  '+unsubscribe',
-]
-const onCluster = { always: ['+cluster|slots'], maxUserSessions: ['+zcount'] }
 
 type Client = UserSessionStoreOptions['client']
 
 describe('under the least ACL rule', () => {
+  it('of docs/production.md, which names keys, commands and no more', () => {
+    expect(keys).to.deep.equal(['resetkeys', `~${prefix}*`, `~${userPrefix}*`])
+    expect(words).to.deep.equal([...keys, 'resetchannels', '-@all', ...commands])
+    expect(commands).to.include.members(['+get', '+set', '+del', '+pexpireat', '+evalsha'])
+  })
+
   let topology: Topology
   before(async () => {
     topology = await startTopology('server')
@@ -108,12 +127,20 @@ describe('under the least ACL rule', () => {
     after(() => cluster.stop())
 
     it('all functions and methods work', async () => {
-      expect(await failuresUnder(cluster, [...commands, ...onCluster.always])).to.deep.equal([])
+      expect(await failuresUnder(cluster, [...commands, ...onCluster])).to.deep.equal([])
     })
 
-    it('and what maxUserSessions needs, it works', async () => {
-      const rule = [...commands, ...onCluster.always, ...onCluster.maxUserSessions]
-      expect(await failuresUnder(cluster, rule, { maxUserSessions: 2 })).to.deep.equal([])
+    for (const name of ['maxUserSessions', 'maxUserSessions that rejects']) {
+      it(`and what ${name} needs, it works`, async () => {
+        const { rule = [], options } = more[name] ?? {}
+        const all = [...commands, ...onCluster, ...rule]
+        expect(await failuresUnder(cluster, all, options)).to.deep.equal([])
+      })
+    }
+
+    it('something fails without +zscore', async () => {
+      const rest = onCluster.filter((word) => word !== '+zscore')
+      expect(await failuresUnder(cluster, [...commands, ...rest])).not.to.deep.equal([])
     })
 
     it('there is no way in without +cluster|slots', async () => {

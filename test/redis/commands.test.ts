@@ -1,17 +1,17 @@
-/** What each operation asks of Redis, in commands. With all policies off it is what it was before there were any. */
-
+/** What each operation asks of Redis, in commands, and which: most touch the session’s key alone. */
 import { expect } from 'chai'
-import type { Session } from 'express-session'
-import type { UserSessionStoreOptions } from '../../src/index.ts'
+import { createSession, deleteSession, readSession, type UserSessionStoreOptions } from '../../src/index.ts'
 import { appWith, browser, sessionOf } from '../support/app.ts'
-import { nextMillisecond } from '../support/clock.ts'
-import { HOUR, SECOND } from '../support/database.ts'
-import { watch } from '../support/paused-client.ts'
+import { atClock, nextMillisecond } from '../support/clock.ts'
+import { HOUR, inMs, rejection } from '../support/database.ts'
+import { loadScripts } from '../support/load-scripts.ts'
+import { type Call, runs, watch } from '../support/paused-client.ts'
 import { load, newId, onEveryStage, type Scene } from '../support/scene.ts'
 import * as scripts from '../support/scripts.ts'
 import { cookie, newSession } from '../support/sessions.ts'
 
 const SESSIONS = 3
+const LIFETIME = HOUR
 
 /** Commands on one server, a pool or Sentinel, and on Cluster, where a session and its index live in different slots. */
 const commands: Record<string, { one: number; cluster: number }> = {
@@ -19,41 +19,43 @@ const commands: Record<string, { one: number; cluster: number }> = {
   create: { one: 1, cluster: 4 },
   get: { one: 1, cluster: 1 },
   'get, none': { one: 1, cluster: 1 },
-  save: { one: 1, cluster: 2 },
+  save: { one: 1, cluster: 1 },
   'save, anonymous': { one: 1, cluster: 1 },
-  touch: { one: 1, cluster: 2 },
+  touch: { one: 1, cluster: 1 },
   'touch, anonymous': { one: 1, cluster: 1 },
+  'touch, beyond what the index promises': { one: 1, cluster: 2 },
+  'save, beyond what the index promises': { one: 1, cluster: 2 },
   destroy: { one: 2, cluster: 4 },
+  'destroy, anonymous': { one: 2, cluster: 2 },
   'destroy, none': { one: 1, cluster: 1 },
+  deleteSession: { one: 2, cluster: 4 },
+  readSession: { one: 1, cluster: 1 },
   userSessions: { one: 2, cluster: 1 + SESSIONS },
   'userSessions, none': { one: 1, cluster: 1 },
-  destroyUser: { one: 3 + SESSIONS, cluster: 2 + 4 * SESSIONS },
-  updateUser: { one: 2 + SESSIONS, cluster: 1 + SESSIONS * 4 },
+  destroyUser: { one: 4, cluster: 2 + 4 * SESSIONS },
+  updateUser: { one: 2 + SESSIONS, cluster: 1 + SESSIONS * 2 },
 }
 
 describe('Commands per operation', () => {
   onEveryStage((scene) => {
-    const expected = (name: string) => commands[name]?.[scene.topology.name === 'cluster' ? 'cluster' : 'one']
-
-    // A server that does not know a script yet is asked twice.
-    before(async () => {
-      const known = Object.values(scripts).filter((script) => typeof script === 'object')
-      for (const { admin } of await scene.topology.masters()) {
-        for (const { source } of known) await admin.scriptLoad(source)
-      }
-    })
-
+    const isCluster = () => scene.topology.name === 'cluster'
+    const expected = (name: string) => commands[name]?.[isCluster() ? 'cluster' : 'one']
     const count = (options: Partial<UserSessionStoreOptions>) => counted(scene, options)
 
+    // Other tests may have made the servers forget them.
+    before(async () => {
+      for (const { admin } of await scene.topology.masters()) await loadScripts(admin)
+    })
+
     it('all policies off', async () => {
-      const counts = await count({})
+      const counts = await count({ touchInterval: 0 })
       for (const [name, number] of Object.entries(counts)) expect(number, name).to.equal(expected(name))
       expect(counts).to.have.all.keys(Object.keys(commands))
     })
 
     it('absoluteTtl and a subscriber ask for no more', async () => {
       const subscriber = await scene.topology.connect()
-      const options = { absoluteTtl: 3600 }
+      const options = { absoluteTtl: 86_400, touchInterval: 0 }
       const listening = scene.topology.name === 'pool' ? {} : { subscriber: subscriber as never }
       const counts = await count({ ...options, ...listening })
       for (const [name, number] of Object.entries(counts)) expect(number, name).to.equal(expected(name))
@@ -61,7 +63,7 @@ describe('Commands per operation', () => {
     })
 
     it('maxUserSessions asks at a sign-in only: for the listing, and for each that goes', async () => {
-      const counts = await count({ maxUserSessions: SESSIONS + 2 })
+      const counts = await count({ maxUserSessions: SESSIONS + 2, touchInterval: 0 })
       for (const [name, number] of Object.entries(counts)) {
         const listing = name === 'create' ? (expected('userSessions') as number) : 0
         expect(number, name).to.equal((expected(name) as number) + listing)
@@ -76,22 +78,40 @@ describe('Commands per operation', () => {
       await signIn()
       const [second, third, fourth] = [await signIn(), await signIn(), await signIn()]
       expect(fourth).to.equal(third)
-      const reads = scene.topology.name === 'cluster' ? 1 : 0
-      expect(third - second).to.equal(reads + (scene.topology.name === 'cluster' ? 4 : 1))
+      const reads = isCluster() ? 1 : 0
+      expect(third - second).to.equal(reads + (isCluster() ? 4 : 1))
     })
 
-    it('touchInterval asks for nothing where a touch is not due', async () => {
-      const counts = await count({ touchInterval: 60 })
-      for (const [name, number] of Object.entries(counts)) {
-        expect(number, name).to.equal(name.startsWith('touch') ? 0 : expected(name))
+    it('maxUserSessions that refuses asks for no more, unless it refuses', async () => {
+      const limit = SESSIONS + 1
+      const maxUserSessions = { limit, onLimit: 'reject' as const }
+      const counts = await count({ maxUserSessions, touchInterval: 0 })
+      for (const [name, number] of Object.entries(counts)) expect(number, name).to.equal(expected(name))
+      const { client, calls } = watch(scene.client)
+      const store = scene.store({ client, maxUserSessions })
+      for (let n = 0; n < limit; n++) await store.set(newId(), newSession({ userId: 'alice' }))
+      calls.length = 0
+      await rejection(store.set(newId(), newSession({ userId: 'alice' })))
+      // The write that was refused, and a listing that looks if all of them live.
+      expect(calls).to.have.lengthOf(1 + (isCluster() ? 1 + limit : 2))
+    })
+
+    it('touchInterval, which there is by default, asks for nothing where a touch is not due', async () => {
+      for (const options of [{}, { touchInterval: 60 }]) {
+        const counts = await count(options)
+        for (const [name, number] of Object.entries(counts)) {
+          const isSpared = name === 'touch' || name === 'touch, anonymous'
+          expect(number, name).to.equal(isSpared ? 0 : expected(name))
+        }
+        await scene.store().destroyUser('alice')
       }
     })
 
-    it('a request that only reads: one to load, one to touch', async () => {
+    it('a request that only reads: one to load, and one plain command to touch, no script and no index', async () => {
       const { client, calls } = watch(scene.client)
       const device = browser(
         appWith(
-          scene.store({ client }),
+          scene.store({ client, touchInterval: 0 }),
           {
             '/sign-in': (req, res) => {
               sessionOf(req).userId = 'alice'
@@ -103,11 +123,89 @@ describe('Commands per operation', () => {
         ),
       )
       await device.get('/sign-in').expect('in')
-      await device.get('/read').expect('read')
+      for (let n = 0; n < 10; n++) {
+        calls.length = 0
+        await nextMillisecond()
+        await device.get('/read').expect('read')
+        expect(calls.map(nameOf)).to.deep.equal(['get', 'pexpireat'])
+      }
+    })
+
+    it('a save asks for one key, and so do load, touch and destroy of an anonymous session', async () => {
+      const { client, calls } = watch(scene.client)
+      const store = scene.store({ client, touchInterval: 0 })
+      for (const userId of ['alice', undefined]) {
+        const id = await scene.signIn(userId)
+        calls.length = 0
+        const session = await load(store, id)
+        await store.set(id, Object.assign(session, { cart: ['book'] }))
+        session.touch()
+        await store.touch(id, session)
+        if (userId === undefined) await store.destroy(id)
+        expect(calls.length).to.be.at.least(3)
+        for (const call of calls) expect(keysOf(call), nameOf(call)).to.deep.equal([scene.sessionKey(id)])
+      }
+    })
+
+    it('deleteSession, and destroy, of any session: at most four, and one if there is none', async () => {
+      const { client, calls } = watch(scene.client)
+      const options = { ...scene.options, client }
+      const store = scene.store({ client })
+      const data = { userId: 'alice', expires: inMs(HOUR) }
+      for (const make of [
+        () => createSession({ ...scene.options, data }),
+        () => scene.signIn('alice'),
+        () => scene.signIn(undefined),
+        () => ofOwnUser(scene),
+        () => ofConnectRedis(scene),
+        () => corrupt(scene),
+      ]) {
+        for (const remove of [
+          (sessionId: string) => deleteSession({ ...options, sessionId }),
+          (sessionId: string) => store.destroy(sessionId),
+        ]) {
+          const id = await make()
+          calls.length = 0
+          await remove(id)
+          expect(calls.length).to.be.at.most(4)
+          expect(await scene.lives(id)).to.equal(false)
+          calls.length = 0
+          await remove(id)
+          expect(calls).to.have.lengthOf(1)
+        }
+      }
+    })
+
+    it('destroyUser of a hundred sessions: a handful, but on Cluster, where each is removed by itself', async () => {
+      const many = 100
+      const ids = await Promise.all(Array.from({ length: many }, () => scene.signIn('alice')))
+      const { client, calls } = watch(scene.client)
+      expect(await scene.store({ client }).destroyUser('alice')).to.equal(many)
+      expect(calls.length).to.be.at.most(isCluster() ? 2 + 4 * many : 6)
+      for (const id of ids.slice(0, 3)) await scene.expectGone(id)
+      expect(await scene.keys()).to.deep.equal([])
+    })
+
+    it('updateUser of a hundred sessions: one for each, and a handful', async () => {
+      const many = 100
+      await Promise.all(Array.from({ length: many }, () => scene.signIn('alice')))
+      const { client, calls } = watch(scene.client)
+      expect(await scene.store({ client }).updateUser('alice', { role: 'guest' } as never)).to.equal(many)
+      expect(calls.length).to.be.at.most(isCluster() ? 2 + 2 * many : many + 4)
+    })
+
+    it('overlapping saves of one session: one for each', async () => {
+      const many = 40
+      const id = await scene.signIn('alice')
+      const { client, calls } = watch(scene.client)
+      const store = scene.store({ client })
+      const sessions = await Promise.all(Array.from({ length: many }, () => load(store, id)))
       calls.length = 0
-      await nextMillisecond()
-      await device.get('/read').expect('read')
-      expect(calls).to.have.lengthOf(1 + (expected('touch') as number))
+      await Promise.all(sessions.map((each, n) => store.set(id, Object.assign(each, { [`change${n}`]: n }))))
+      // A client finds out once that its server does not know IFEQ.
+      expect(calls.length).to.be.within(many, many + 1)
+      const names = Array.from({ length: many }, (_, n) => `change${n}`)
+      expect(await scene.record(id)).to.include.keys(names)
     })
   })
 })
@@ -123,13 +221,16 @@ async function counted(
     calls.length = 0
     await work()
     counts[name] = calls.length
+    expect(calls.map(nameOf), `${name} enumerates no keys`).not.to.include('scan')
   }
-  for (let n = 1; n < SESSIONS; n++)
-    await store.set(newId(), newSession({ userId: 'alice' }, cookie(30 * SECOND)))
+  const signIn = (id: string, fields: object) => store.set(id, newSession({ ...fields }, cookie(LIFETIME)))
+  for (let n = 1; n < SESSIONS; n++) await signIn(newId(), { userId: 'alice' })
   const [mine, nobodys, bobs] = [newId(), newId(), newId()]
-  await measure('create', () => store.set(mine, newSession({ userId: 'alice' }, cookie(30 * SECOND))))
-  await measure('create, anonymous', () => store.set(nobodys, newSession({}, cookie(30 * SECOND))))
-  await store.set(bobs, newSession({ userId: 'bob' }, cookie(30 * SECOND)))
+  await measure('create', () => signIn(mine, { userId: 'alice' }))
+  await measure('create, anonymous', () => signIn(nobodys, {}))
+  await signIn(bobs, { userId: 'bob' })
+  // A client finds out once that its server does not know IFEQ.
+  await store.set(bobs, Object.assign(await load(store, bobs), { cart: [] }))
   await measure('get', () => store.get(mine))
   await measure('get, none', () => store.get('none'))
   for (const [id, suffix] of [
@@ -138,24 +239,75 @@ async function counted(
   ] as const) {
     const session = await load(store, id)
     session.cart = [newId()]
-    moveExpiry(session, 1)
+    session.touch()
     await measure(`save${suffix}`, () => store.set(id, session))
     const next = await load(store, id)
-    moveExpiry(next, 2)
+    await nextMillisecond()
+    next.touch()
     await measure(`touch${suffix}`, () => store.touch(id, next))
   }
+  await beyond('touch', (session) => store.touch(mine, session))
+  await beyond('save', (session) => store.set(mine, Object.assign(session, { cart: [newId()] })))
   await measure('destroy', () => store.destroy(bobs))
+  await measure('destroy, anonymous', () => store.destroy(nobodys))
   await measure('destroy, none', () => store.destroy('none'))
+  await signIn(bobs, { userId: 'bob' })
+  const { options: functions } = scene
+  await measure('readSession', () => readSession({ ...functions, client, sessionId: bobs }))
+  await measure('deleteSession', () => deleteSession({ ...functions, client, sessionId: bobs }))
   await measure('userSessions', () => store.userSessions('alice'))
   await measure('userSessions, none', () => store.userSessions('nobody'))
   await measure('updateUser', () => store.updateUser('alice', { role: 'admin' } as never))
   await measure('destroyUser', () => store.destroyUser('alice'))
   return counts
+
+  /** What happens so late that the index does not list the session long enough. Each time is later than the one before. */
+  async function beyond(name: string, work: (session: Awaited<ReturnType<typeof load>>) => Promise<void>) {
+    const session = await load(store, mine)
+    const late = { touch: LIFETIME / 4, save: LIFETIME / 2 }[name] as number
+    await atClock(late, () => {
+      session.touch()
+      return measure(`${name}, beyond what the index promises`, () => work(session))
+    })
+  }
 }
 
-/** As a touch some seconds later does; one in the same millisecond would move nothing. */
-function moveExpiry({ cookie }: Session, seconds: number): void {
-  const { originalMaxAge } = cookie
-  cookie.expires = new Date(Date.now() + (30 + seconds) * SECOND)
-  cookie.originalMaxAge = originalMaxAge
+/** Of a store that finds its users in another property. */
+async function ofOwnUser(scene: Scene): Promise<string> {
+  const id = newId()
+  const userId = (session: { account?: string }) => session.account
+  await scene.store({ userId: userId as never }).set(id, newSession({ account: 'alice' }))
+  return id
+}
+
+async function ofConnectRedis(scene: Scene): Promise<string> {
+  const id = newId()
+  const old = { originalMaxAge: HOUR, expires: inMs(HOUR), httpOnly: true, path: '/' }
+  const record = JSON.stringify({ cookie: old, userId: 'alice' })
+  await scene.client.set(scene.sessionKey(id), record, { PXAT: Date.now() + HOUR })
+  return id
+}
+
+async function corrupt(scene: Scene): Promise<string> {
+  const id = newId()
+  await scene.client.set(scene.sessionKey(id), 'no JSON', { PXAT: Date.now() + HOUR })
+  return id
+}
+
+/** The command in lower case, or the name of the script. */
+function nameOf(call: Call): string {
+  const script = Object.values(scripts).find((each) => typeof each === 'object' && runs(each)(call))
+  if (typeof script === 'object') return script.name
+  return String(rawOf(call)?.[0] ?? call.command).toLowerCase()
+}
+
+function keysOf(call: Call): unknown {
+  const raw = rawOf(call)
+  if (raw) return [raw[1]]
+  return call.command.startsWith('eval') ? (call.args[1] as { keys: string[] }).keys : [call.args[0]]
+}
+
+/** The words of a command that was sent as they are. */
+function rawOf({ command, args }: Call): string[] | undefined {
+  return command === 'sendCommand' ? (args.find((arg) => Array.isArray(arg)) as string[]) : undefined
 }

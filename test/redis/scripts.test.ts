@@ -1,17 +1,19 @@
 /** The Lua scripts do what their headers say: outcomes, what they write, and that what they refuse changes nothing. */
 import { expect } from 'chai'
 import { CorruptSessionError } from '../../src/index.ts'
-import { HOUR, HOUR, MINUTE, MINUTE, rejection, rejection, SECOND, useDatabase, useDatabase } from '../support/database.ts'
+import { HOUR, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import {
   condemnScript,
   evictScript,
-  listsScript,
   lowerScript,
+  markScript,
   pageScript,
   raiseScript,
   readScript,
   reconcileScript,
   removeScript,
+  replaceScript,
+  reserveScript,
   run,
   type Script,
   touchScript,
@@ -20,7 +22,8 @@ import {
 
 describe('The script', () => {
   const db = useDatabase()
-  const soon = Date.now() + HOUR
+  /** Odd, because a fraction of a millisecond is all that is looked at of a score. */
+  const soon = 2 * Math.floor((Date.now() + HOUR) / 2) + 1
   const later = soon + HOUR
   const latest = later + HOUR
   /** The index of a user, or a session. */
@@ -74,309 +77,417 @@ describe('The script', () => {
     }
   }
 
-  describe('write', () => {
-    it('makes a session that does not exist, with its entry', async () => {
-      expect(await call(writeScript, [s1(), eva()], 's1', soon, '', 'r1', 1)).to.equal(soon)
-      expect(await db.raw('s1')).to.equal('r1')
-      expect(await db.expiry('s1')).to.equal(soon)
-      await expectIndex(eva(), { s1: soon }, soon)
-    })
+  /** Arguments of a write, in words. */
+  type Writing = {
+    record?: string
+    expires?: number | string
+    /** The session keeps its TTL, up to this time. */
+    keepTo?: number
+    /** `null`: there must be none. */
+    expected?: string | null
+    /** '' for a session without an owner. */
+    until?: number | ''
+    limit?: number
+  }
 
-    it('replaces exactly the expected record, later or sooner', async () => {
-      await stored()
-      await listed(eva(), { s1: soon }, soon)
-      for (const [expected, next, expires] of [
-        ['r1', 'r2', later],
-        ['r2', 'r3', soon],
-        ['r3', 'r4', soon],
-      ] as const) {
-        expect(await call(writeScript, [s1(), eva()], 's1', expires, '', next, 1, expected)).to.equal(expires)
-        expect(await db.raw('s1')).to.equal(next)
-        expect(await db.expiry('s1')).to.equal(expires)
-        await expectIndex(eva(), { s1: expires }, expires)
-      }
-    })
-
-    it('answers with the record that is there instead, or 0 where there is none, and changes nothing', async () => {
-      await expectUnchanged(async () => {
-        expect(await call(writeScript, [s1(), eva()], 's1', soon, '', 'r2', 1, 'r1')).to.equal(0)
-      })
-      await stored()
-      await expectUnchanged(async () => {
-        expect(await call(writeScript, [s1(), eva()], 's1', later, '', 'r2', 1)).to.deep.equal(['r1'])
-        expect(await call(writeScript, [s1(), eva()], 's1', later, '', 'r2', 1, 'r0')).to.deep.equal(['r1'])
-      })
-    })
-
-    it('keeps a TTL, in the entry too, and gives one where there is none', async () => {
-      await stored()
-      expect(await call(writeScript, [s1(), eva()], 's1', latest, 'keep', 'r2', 1, 'r1')).to.equal(soon)
-      expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r2', soon])
-      await expectIndex(eva(), { s1: soon }, soon)
-      await db.client.persist(s1())
-      expect(await call(writeScript, [s1(), eva()], 's1', latest, 'keep', 'r3', 1, 'r2')).to.equal(latest)
-      expect(await db.expiry('s1')).to.equal(latest)
-      await expectIndex(eva(), { s1: latest }, latest)
-    })
-
-    it('moves the entry from one user to another, and out of all indexes where it has no user', async () => {
-      await stored()
-      await listed(bob(), { s1: soon, s2: later, s3: MINUTE }, soon)
-      await call(writeScript, [s1(), eva(), bob()], 's1', soon, '', 'r2', 1, 'r1')
-      await expectIndex(eva(), { s1: soon }, soon)
-      await expectIndex(bob(), { s2: later }, later)
-      await call(writeScript, [s1(), eva(), bob()], 's1', soon, '', 'r3', 0, 'r2')
-      expect(await scores(eva())).to.deep.equal({})
-      await expectIndex(bob(), { s2: later }, later)
-      expect(await db.raw('s1')).to.equal('r3')
-    })
-
-    it('the index lives as long as its longest session, whatever its own TTL was', async () => {
-      const write = (expires: number) => call(writeScript, [s1(), eva()], 's1', expires, '', 'r1', 1, 'r1')
-      await stored()
-      await listed(eva(), { s2: later }, latest + HOUR)
-      await write(soon)
-      await expectIndex(eva(), { s1: soon, s2: later }, later)
-      await write(latest)
-      await expectIndex(eva(), { s1: latest, s2: later }, latest)
-      await write(soon)
-      await expectIndex(eva(), { s1: soon, s2: later }, later)
-      await db.client.persist(eva())
-      await write(latest)
-      await expectIndex(eva(), { s1: latest, s2: later }, latest)
-    })
-
-    it('forgets entries that have expired by Redis’s clock, to the millisecond', async () => {
-      const now = await clockWithin(300, 700)
-      await listed(eva(), { past: now - 1, older: now - 5 * MINUTE, next: now + MINUTE })
-      await call(writeScript, [s1(), eva()], 's1', soon, '', 'r1', 1)
-      expect(Object.keys(await scores(eva()))).to.have.members(['next', 's1'])
-    })
-
-    it('forgets exactly those, at any time of a second: its microseconds have fewer digits at first', async () => {
-      for (const [from, to] of [
-        [10, 60],
-        [300, 700],
-      ] as const) {
-        const before = await clockWithin(from, to)
-        const second = before - (before % 1000)
-        const entries = Array.from({ length: 10 * SECOND }, (_, ms) => [`ms${ms}`, second + ms] as const)
-        await listed(eva(), Object.fromEntries(entries))
-        await call(writeScript, [s1(), eva()], 's1', soon, '', 'r1', 1)
-        const after = await clock()
-        const left = Object.values(await scores(eva()))
-        expect(Math.min(...left)).to.be.within(before + 1, after + 1)
-        expect(left).to.include(soon)
-        await db.client.del([s1(), eva()])
-      }
-    })
-
-    it('names the key that is of another type, and writes nothing', async () => {
-      const wrong = async (keys: string[], expected: string) => {
-        const error = await rejection(call(writeScript, keys, 's1', soon, '', 'r1', 1))
-        expect(error).to.be.instanceOf(CorruptSessionError).and.have.property('key', expected)
-      }
-      await db.client.set(bob(), 'text')
-      await expectUnchanged(() => wrong([s1(), bob()], bob()))
-      await wrong([s1(), eva(), bob()], bob())
-      expect(await db.raw('s1')).to.equal(null)
-      await db.client.lPush(db.sessionKey('list'), 'x')
-      await expectUnchanged(() => wrong([db.sessionKey('list'), eva()], db.sessionKey('list')))
-    })
-
-    it('any other error of Redis is what it is', async () => {
-      const error = await rejection(call(writeScript, [s1(), eva()], 's1', 'never', '', 'r1', 1))
-      expect(error).to.not.be.instanceOf(CorruptSessionError)
-      expect(error.message).to.match(/not a valid float/)
-      expect(await db.keys()).to.deep.equal([])
-    })
-  })
-
-  for (const [name, script, more] of [
-    ['remove', removeScript, []],
-    ['evict', evictScript, [1]],
+  for (const [name, script] of [
+    ['write', writeScript],
+    ['touch', touchScript],
   ] as const) {
     describe(name, () => {
-      /** An expected record of '' is none. */
-      const remove = (expected = '', channel = '', message = '', keys = [s1(), eva()]) => {
-        const expectation = name === 'remove' && expected === '' ? [] : [expected]
-        return call(script, keys, 's1', channel, message, ...expectation, ...more)
+      const write = (keys: string[], writing: Writing = {}) => {
+        const { record = 'r1', expires = soon, keepTo = '', expected = null } = writing
+        const { until = later, limit = '' } = writing
+        const condition = expected === null ? '0' : '1'
+        return call(script, keys, ...['s1', record, expires, keepTo, condition, until, limit, expected ?? ''])
       }
 
-      beforeEach(async () => {
+      it('makes a session that does not exist, with an entry that ends later', async () => {
+        expect(await write([s1(), eva()])).to.equal(1)
+        expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r1', soon])
+        await expectIndex(eva(), { s1: later }, later)
+      })
+
+      it('replaces exactly the expected record, later or sooner', async () => {
         await stored()
-        await listed(eva(), { s1: latest, s2: soon, s3: later }, latest)
-      })
-
-      it('deletes the expected record, or whatever is there, with its entry', async () => {
-        for (const expected of ['r1', '']) {
-          await stored()
-          await listed(eva(), { s1: latest }, latest)
-          expect(await remove(expected)).to.equal(1)
-          expect(await db.raw('s1')).to.equal(null)
-          await expectIndex(eva(), { s2: soon, s3: later }, later)
+        await listed(eva(), { s1: soon }, soon)
+        for (const [expected, record, expires, until] of [
+          ['r1', 'r2', later, latest],
+          ['r2', 'r3', soon, later],
+          ['r3', 'r3', soon, soon],
+        ] as const) {
+          expect(await write([s1(), eva()], { expected, record, expires, until })).to.equal(1)
+          expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal([record, expires])
+          await expectIndex(eva(), { s1: until }, until)
         }
       })
 
-      it('answers with the record that is there instead, and changes nothing', async () => {
-        await expectUnchanged(async () => expect(await remove('r0')).to.deep.equal(['r1']))
+      it('replaces an empty record, which is not the same as none', async () => {
+        await stored('')
+        await expectUnchanged(async () => {
+          expect(await write([s1(), eva()], { record: 'r2', expected: null })).to.deep.equal([''])
+        })
+        expect(await write([s1(), eva()], { record: 'r2', expected: '' })).to.equal(1)
+        expect(await db.raw('s1')).to.equal('r2')
       })
 
-      it('answers 0 where there is none, and removes its entry', async () => {
-        for (const expected of ['r1', '']) {
-          await listed(eva(), { s1: latest }, latest)
-          await db.client.del(s1())
-          expect(await remove(expected)).to.equal(0)
-          await expectIndex(eva(), { s2: soon, s3: later }, later)
+      it('answers with the record that is there instead, or 0 where there is none, and changes nothing', async () => {
+        await expectUnchanged(async () => {
+          expect(await write([s1(), eva()], { expected: 'r1' })).to.equal(0)
+          expect(await write([s1(), eva()], { expected: '' })).to.equal(0)
+        })
+        await stored()
+        await expectUnchanged(async () => {
+          expect(await write([s1(), eva()], { expires: later })).to.deep.equal(['r1'])
+          expect(await write([s1(), eva()], { expires: later, expected: 'r0' })).to.deep.equal(['r1'])
+          expect(await write([s1()], { until: '', expected: 'r0' })).to.deep.equal(['r1'])
+        })
+      })
+
+      it('keeps a TTL up to an end, and gives one where there is none', async () => {
+        const keep = (expected: string, record: string, keepTo: number) =>
+          write([s1(), eva()], { expected, record, expires: latest, keepTo, until: latest })
+        await stored()
+        expect(await keep('r1', 'r2', latest)).to.equal(1)
+        expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r2', soon])
+        await expectIndex(eva(), { s1: latest }, latest)
+        await keep('r2', 'r3', soon - MINUTE)
+        expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r3', soon - MINUTE])
+        await db.client.persist(s1())
+        await keep('r3', 'r4', latest)
+        expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r4', latest])
+      })
+
+      it('moves the entry from one user to another, and out of all indexes where it has no owner', async () => {
+        await stored()
+        await listed(bob(), { s1: soon, s2: later, s3: MINUTE }, soon)
+        await write([s1(), eva(), bob()], { record: 'r2', expected: 'r1' })
+        await expectIndex(eva(), { s1: later }, later)
+        await expectIndex(bob(), { s2: later }, later)
+        await write([s1(), eva(), bob()], { record: 'r3', expected: 'r2', until: '' })
+        expect(await scores(eva())).to.deep.equal({})
+        await expectIndex(bob(), { s2: later }, later)
+        expect(await db.raw('s1')).to.equal('r3')
+      })
+
+      it('of a session without an index writes the session alone', async () => {
+        expect(await write([s1()], { until: '' })).to.equal(1)
+        expect(await db.keys()).to.deep.equal([s1()])
+      })
+
+      it('the index lives as long as its longest entry, whatever its own TTL was', async () => {
+        const list = (until: number) => write([s1(), eva()], { expected: 'r1', until })
+        await stored()
+        await listed(eva(), { s2: later }, latest + HOUR)
+        await list(soon)
+        await expectIndex(eva(), { s1: soon, s2: later }, later)
+        await list(latest)
+        await expectIndex(eva(), { s1: latest, s2: later }, latest)
+        await list(soon)
+        await expectIndex(eva(), { s1: soon, s2: later }, later)
+        await db.client.persist(eva())
+        await list(latest)
+        await expectIndex(eva(), { s1: latest, s2: later }, latest)
+      })
+
+      it('refuses a sign-in beyond the limit, and changes nothing; entries that have expired do not count', async () => {
+        await listed(eva(), { s2: soon, s3: later }, later)
+        await expectUnchanged(async () => {
+          expect(await write([s1(), eva()], { limit: 2 })).to.equal(-1)
+          expect(await write([s1(), eva()], { limit: 1 })).to.equal(-1)
+        })
+        expect(await write([s1(), eva()], { limit: 3 })).to.equal(1)
+        await db.client.del(s1())
+        await listed(eva(), { s1: MINUTE, s2: MINUTE })
+        expect(await write([s1(), eva()], { limit: 2 })).to.equal(1)
+        expect(Object.keys(await scores(eva()))).to.have.members(['s1', 's3'])
+      })
+
+      it('counts no session that the index lists already', async () => {
+        await stored()
+        await listed(eva(), { s1: soon, s2: soon, s3: later }, later)
+        expect(await write([s1(), eva()], { expected: 'r1', record: 'r2', limit: 2 })).to.equal(1)
+        expect(await db.raw('s1')).to.equal('r2')
+      })
+
+      it('forgets entries that have expired by Redis’s clock, to the millisecond', async () => {
+        const now = await clockWithin(300, 700)
+        await listed(eva(), { past: now - 1, older: now - 5 * MINUTE, next: now + MINUTE })
+        await write([s1(), eva()])
+        expect(Object.keys(await scores(eva()))).to.have.members(['next', 's1'])
+      })
+
+      it('forgets exactly those, at any time of a second: its microseconds have fewer digits at first', async () => {
+        for (const [from, to] of [
+          [10, 60],
+          [300, 700],
+        ] as const) {
+          const before = await clockWithin(from, to)
+          const second = before - (before % 1000)
+          const entries = Array.from({ length: 10 * SECOND }, (_, ms) => [`ms${ms}`, second + ms] as const)
+          await listed(eva(), Object.fromEntries(entries))
+          await write([s1(), eva()])
+          const after = await clock()
+          const left = Object.values(await scores(eva()))
+          expect(Math.min(...left)).to.be.within(before + 1, after + 1)
+          expect(left).to.include(later)
+          await db.client.del([s1(), eva()])
         }
       })
 
-      it('deletes a value of another type, whatever was expected', async () => {
-        for (const expected of ['r1', '']) {
-          await db.client.del(s1())
-          await db.client.lPush(s1(), 'x')
-          expect(await remove(expected)).to.equal(1)
-          expect(await db.client.exists(s1())).to.equal(0)
+      it('names the key that is of another type, and writes no session', async () => {
+        const wrong = async (keys: string[], expected: string) => {
+          const error = await rejection(write(keys))
+          expect(error).to.be.instanceOf(CorruptSessionError).and.have.property('key', expected)
         }
+        await db.client.set(bob(), 'text')
+        await expectUnchanged(() => wrong([s1(), bob()], bob()))
+        await wrong([s1(), eva(), bob()], bob())
+        expect(await db.raw('s1')).to.equal(null)
+        await db.client.lPush(db.sessionKey('list'), 'x')
+        await expectUnchanged(() => wrong([db.sessionKey('list'), eva()], db.sessionKey('list')))
       })
 
-      it('publishes that it deleted something, where it has a channel, once', async () => {
-        const subscriber = await db.client.duplicate().connect()
-        const heard: string[] = []
-        const channels = ['', s1()]
-        await subscriber.subscribe(channels, (message, channel) => heard.push(`${channel}: ${message}`))
-        try {
-          await remove('r0', s1(), 'another record')
-          expect(await remove('r1', s1(), 'gone')).to.equal(1)
-          await remove('r1', s1(), 'gone before')
-          await stored()
-          await listed(eva(), { s1: latest })
-          await remove('r1', '', 'unheard')
-          await db.client.publish(s1(), 'last')
-          while (!heard.at(-1)?.endsWith('last')) await new Promise((resolve) => setTimeout(resolve, 5))
-        } finally {
-          await subscriber.close()
-        }
-        expect(heard).to.deep.equal([`${s1()}: gone`, `${s1()}: last`])
+      it('any other error of Redis is what it is', async () => {
+        const error = await rejection(write([s1(), eva()], { until: 'never' as never }))
+        expect(error).to.not.be.instanceOf(CorruptSessionError)
+        expect(error.message).to.match(/not a valid float/)
+        expect(await db.keys()).to.deep.equal([])
       })
     })
   }
 
-  it('remove leaves the entry in no index that it is given, and does not mind one of another type', async () => {
-    await stored()
-    await db.client.set(db.indexKey('text'), 'text')
-    await listed(eva(), { s1: soon, s2: later }, later)
-    await listed(bob(), { s1: soon })
-    const keys = [s1(), db.indexKey('text'), eva(), bob()]
-    expect(await call(removeScript, keys, 's1', '', '')).to.equal(1)
-    await expectIndex(eva(), { s2: later }, later)
-    expect(await db.keys()).to.deep.equal([db.indexKey('text'), eva()].sort())
+  describe('replace', () => {
+    const replace = (expected: string, record = 'r2', expires = later) =>
+      call(replaceScript, [s1()], record, expires, expected)
+
+    it('replaces exactly the expected record, and gives it its expiry, later or sooner', async () => {
+      await stored()
+      expect(await replace('r1')).to.equal(1)
+      expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r2', later])
+      expect(await replace('r2', 'r3', soon)).to.equal(1)
+      expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r3', soon])
+    })
+
+    it('answers as SET … IFEQ and GET do where it does not, and changes nothing', async () => {
+      await expectUnchanged(async () => {
+        expect(await replace('r1')).to.equal(0)
+        expect(await replace('')).to.equal(0)
+      })
+      await stored()
+      await expectUnchanged(async () => expect(await replace('r0')).to.deep.equal(['r1']))
+      await stored('')
+      await expectUnchanged(async () => expect(await replace('r0')).to.deep.equal(['']))
+      expect(await replace('')).to.equal(1)
+    })
+
+    it('names the key that is of another type', async () => {
+      await db.client.lPush(s1(), 'x')
+      await expectUnchanged(async () => expect(await rejection(replace('r1'))).to.have.property('key', s1()))
+    })
   })
 
-  it('evict deletes only while the user has more live sessions than he may', async () => {
-    const evict = (limit: number) => call(evictScript, [s1(), eva()], 's1', '', '', '', limit)
-    await stored()
-    await listed(eva(), { s1: soon, s2: later, past: MINUTE }, later)
-    expect(await evict(2)).to.equal(-1)
-    expect(await evict(10)).to.equal(-1)
-    expect(await db.raw('s1')).to.equal('r1')
-    await expectIndex(eva(), { s1: soon, s2: later }, later)
-    expect(await evict(1)).to.equal(1)
-    expect(await db.raw('s1')).to.equal(null)
-    await expectIndex(eva(), { s2: later }, later)
+  describe('remove', () => {
+    /** Each: id, expected record ('' for whatever is there), message. */
+    type Removing = [id: string, expected?: string, message?: string]
+    const remove = (sessions: Removing[], channel = '', index: string | null = eva()) => {
+      const keys = sessions.map(([id]) => db.sessionKey(id))
+      const each = sessions.flatMap(([id, expected = '', message = '']) => [id, expected, message])
+      return call(
+        removeScript,
+        index === null ? keys : [...keys, index],
+        index === null ? 0 : 1,
+        channel,
+        ...each,
+      )
+    }
+
+    beforeEach(async () => {
+      await stored()
+      await listed(eva(), { s1: latest, s2: soon, s3: later }, latest)
+    })
+
+    it('deletes the expected record, or whatever is there, with its entry', async () => {
+      for (const expected of ['r1', '']) {
+        await stored()
+        await listed(eva(), { s1: latest }, latest)
+        expect(await remove([['s1', expected]])).to.deep.equal([1])
+        expect(await db.raw('s1')).to.equal(null)
+        await expectIndex(eva(), { s2: soon, s3: later }, later)
+      }
+    })
+
+    it('deletes many in one go, and tells of each', async () => {
+      await stored('r2', soon, 's2')
+      await db.client.lPush(db.sessionKey('s4'), 'x')
+      await listed(eva(), { s4: soon, s5: soon }, latest)
+      const replies = await remove([['s1', 'r1'], ['s2', 'r0'], ['s3'], ['s4', 'r4']])
+      expect(replies).to.deep.equal([1, ['r2'], 0, 1])
+      expect(await db.keys()).to.deep.equal([db.sessionKey('s2'), eva()].sort())
+      await expectIndex(eva(), { s2: soon, s5: soon }, soon)
+      expect(await remove([['s2'], ['s5']])).to.deep.equal([1, 0])
+      expect(await db.keys()).to.deep.equal([])
+    })
+
+    it('answers with the record that is there instead, and changes nothing', async () => {
+      await expectUnchanged(async () => expect(await remove([['s1', 'r0']])).to.deep.equal([['r1']]))
+      await expectUnchanged(async () =>
+        expect(await remove([['s1', 'r0']], '', null)).to.deep.equal([['r1']]),
+      )
+    })
+
+    it('answers 0 where there is none, and removes its entry', async () => {
+      for (const expected of ['r1', '']) {
+        await listed(eva(), { s1: latest }, latest)
+        await db.client.del(s1())
+        expect(await remove([['s1', expected]])).to.deep.equal([0])
+        await expectIndex(eva(), { s2: soon, s3: later }, later)
+      }
+    })
+
+    it('deletes a value of another type, whatever was expected', async () => {
+      for (const expected of ['r1', '']) {
+        await db.client.del(s1())
+        await db.client.lPush(s1(), 'x')
+        expect(await remove([['s1', expected]])).to.deep.equal([1])
+        expect(await db.client.exists(s1())).to.equal(0)
+      }
+    })
+
+    it('of sessions without an owner touches no index, and does not mind one of another type', async () => {
+      await stored('r4', soon, 's4')
+      const index = await scores(eva())
+      expect(await remove([['s1'], ['s4', 'r4']], '', null)).to.deep.equal([1, 1])
+      expect(await scores(eva())).to.deep.equal(index)
+      await stored()
+      await db.client.set(bob(), 'text')
+      expect(await remove([['s1', 'r1']], '', bob())).to.deep.equal([1])
+      expect(await db.client.get(bob())).to.equal('text')
+    })
+
+    it('drops entries that have expired by then', async () => {
+      await listed(eva(), { past: MINUTE })
+      await remove([['s1', 'r1']])
+      await expectIndex(eva(), { s2: soon, s3: later }, later)
+    })
+
+    it('publishes for each that it deleted, where it has a channel, once', async () => {
+      await stored('r2', soon, 's2')
+      const heard = await heardOn(s1(), async () => {
+        await remove([['s1', 'r0', 'another record']], s1())
+        const each: Removing[] = [
+          ['s1', 'r1', 'one'],
+          ['s3', '', 'none'],
+          ['s2', '', 'two'],
+        ]
+        expect(await remove(each, s1())).to.deep.equal([1, 0, 1])
+        await remove([['s1', 'r1', 'gone before']], s1())
+        await stored()
+        await remove([['s1', 'r1', 'unheard']])
+      })
+      expect(heard).to.deep.equal(['one', 'two'])
+    })
   })
 
-  describe('touch', () => {
-    const touch = (
-      keys: string[],
-      expires: number,
-      expected: string,
-      head: string,
-      last = expected.length - 1,
-    ) => call(touchScript, keys, 's1', expires, last, expected, head)
+  describe('evict', () => {
+    const evict = (limit: number, expected = '', channel = '', message = '') =>
+      call(evictScript, [s1(), eva()], 's1', channel, expected, message, limit)
 
-    it('changes how the record begins, and moves TTL and entry, later or sooner', async () => {
-      await stored('old-rest')
-      await listed(eva(), { s1: soon, s2: later, s3: MINUTE }, later)
-      expect(await touch([s1(), eva()], latest, 'old-', 'new-')).to.equal(1)
-      expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['new-rest', latest])
-      await expectIndex(eva(), { s1: latest, s2: later }, latest)
-      expect(await touch([s1(), eva()], soon, 'new-', 'old-')).to.equal(1)
-      expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['old-rest', soon])
+    beforeEach(async () => {
+      await stored()
+      await listed(eva(), { s1: soon, s2: later, past: MINUTE }, later)
+    })
+
+    it('deletes only while the user has more live sessions than allowed', async () => {
+      expect(await evict(2)).to.equal(-1)
+      expect(await evict(10)).to.equal(-1)
+      expect(await db.raw('s1')).to.equal('r1')
+      await expectIndex(eva(), { s1: soon, s2: later }, later)
+      expect(await evict(1, 'r1')).to.equal(1)
+      expect(await db.raw('s1')).to.equal(null)
+      await expectIndex(eva(), { s2: later }, later)
+    })
+
+    it('deletes exactly the expected record, or tells what is there instead', async () => {
+      expect(await evict(1, 'r0')).to.deep.equal(['r1'])
+      expect(await db.raw('s1')).to.equal('r1')
       await expectIndex(eva(), { s1: soon, s2: later }, later)
     })
 
-    it('leaves what another write has changed behind the beginning', async () => {
-      await stored('old-changed meanwhile')
-      await listed(eva(), { s1: soon }, soon)
-      expect(await touch([s1(), eva()], later, 'old-', 'new-')).to.equal(1)
-      expect(await db.raw('s1')).to.equal('new-changed meanwhile')
+    it('answers 0 where there is none, and removes its entry', async () => {
+      await db.client.del(s1())
+      expect(await evict(1, 'r1')).to.equal(0)
+      await expectIndex(eva(), { s2: later }, later)
     })
 
-    it('of an anonymous session needs no index', async () => {
-      await stored('old-rest')
-      await expectUnchanged(async () => {
-        expect(await touch([s1()], later, 'old-best', 'new-')).to.equal(0)
+    it('publishes that it deleted something, where it has a channel, once', async () => {
+      const heard = await heardOn(s1(), async () => {
+        await evict(2, '', s1(), 'within the limit')
+        await evict(1, 'r0', s1(), 'another record')
+        expect(await evict(1, 'r1', s1(), 'gone')).to.equal(1)
+        await evict(0, 'r1', s1(), 'gone before')
       })
-      expect(await touch([s1()], later, 'old-rest', 'new-')).to.equal(1)
-      expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['new-rest', later])
+      expect(heard).to.deep.equal(['gone'])
     })
 
-    it('changes nothing where the session is gone, begins otherwise, or is listed elsewhere or so already', async () => {
-      await listed(eva(), { s1: soon, s2: later }, later)
-      await listed(bob(), { s2: later }, later)
-      await expectUnchanged(async () => {
-        expect(await touch([s1(), eva()], later, 'old-', 'new-')).to.equal(0)
-        expect(await touch([s1()], later, 'old-', 'new-')).to.equal(0)
-      })
-      await stored('old-rest')
-      await expectUnchanged(async () => {
-        expect(await touch([s1(), eva()], later, 'odd-', 'new-')).to.equal(0)
-        expect(await touch([s1(), bob()], later, 'old-', 'new-')).to.equal(0)
-        expect(await touch([s1(), eva()], soon, 'old-', 'new-')).to.equal(0)
-      })
+    it('names the index that is of another type, and deletes nothing', async () => {
+      await db.client.del(eva())
+      await db.client.set(eva(), 'text')
+      await expectUnchanged(async () => expect(await rejection(evict(0))).to.have.property('key', eva()))
     })
+  })
 
-    it('names the key of another type, and changes nothing', async () => {
-      await db.client.hSet(s1(), 'field', 'value')
-      await listed(eva(), { s1: soon }, soon)
-      await expectUnchanged(async () => {
-        const error = await rejection(touch([s1(), eva()], later, 'old-', 'new-'))
-        expect(error).to.be.instanceOf(CorruptSessionError).with.property('key', s1())
-      })
-      await db.client.del([s1(), eva()])
-      await stored('old-rest')
-      await db.client.set(eva(), 'no index')
-      await expectUnchanged(async () => {
-        const error = await rejection(touch([s1(), eva()], later, 'old-', 'new-'))
-        expect(error).to.be.instanceOf(CorruptSessionError).with.property('key', eva())
-      })
-    })
+  /** What is published on a channel during the work. */
+  async function heardOn(channel: string, work: () => Promise<unknown>): Promise<string[]> {
+    const subscriber = await db.client.duplicate().connect()
+    const heard: string[] = []
+    await subscriber.subscribe([channel, ''], (message) => heard.push(message))
+    try {
+      await work()
+      await db.client.publish(channel, 'last')
+      while (heard.at(-1) !== 'last') await new Promise((resolve) => setTimeout(resolve, 5))
+    } finally {
+      await subscriber.close()
+    }
+    return heard.slice(0, -1)
+  }
+
+  it('mark leaves nothing behind', async () => {
+    await expectUnchanged(async () => expect(await call(markScript, [s1()])).to.equal(1))
   })
 
   describe('condemn', () => {
     const condemn = (id: string, limit: number) => call(condemnScript, [eva()], id, limit)
+    const marked = 0.25
 
     it('marks entries while there are more than the limit that are not marked', async () => {
       await listed(eva(), { s1: soon, s2: later, s3: latest, past: MINUTE })
       expect(await condemn('s1', 3)).to.equal(-1)
       await expectIndex(eva(), { s1: soon, s2: later, s3: latest }, latest)
       expect(await condemn('s3', 2)).to.equal(1)
-      await expectIndex(eva(), { s1: soon, s2: later, s3: -latest }, latest)
+      await expectIndex(eva(), { s1: soon, s2: later, s3: latest + marked }, latest + 1)
       expect(await condemn('s1', 2)).to.equal(-1)
       expect(await condemn('s1', 10)).to.equal(-1)
       expect(await condemn('s2', 1)).to.equal(1)
       expect(await condemn('s1', 0)).to.equal(1)
-      await expectIndex(eva(), { s1: -soon, s2: -later, s3: -latest }, latest)
+      const all = { s1: soon + marked, s2: later + marked, s3: latest + marked }
+      await expectIndex(eva(), all, latest + 1)
     })
 
     it('says so of one that is marked already, at any limit', async () => {
-      await listed(eva(), { s1: -soon, s2: later }, later)
+      await listed(eva(), { s1: soon + marked, s2: later }, later)
       await expectUnchanged(async () => expect(await condemn('s1', 10)).to.equal(1))
     })
 
+    it('marks one that nobody has confirmed yet, and counts it before', async () => {
+      await listed(eva(), { s1: soon + 0.5, s2: later }, later)
+      expect(await condemn('s2', 1)).to.equal(1)
+      expect(await condemn('s1', 0)).to.equal(1)
+      await expectIndex(eva(), { s1: soon + marked, s2: later + marked }, later + 1)
+    })
+
     it('says 0 where there is no such entry, or it has expired, and makes none', async () => {
-      await listed(eva(), { s2: later, s1: MINUTE, s3: -MINUTE }, later)
+      await listed(eva(), { s2: later, s1: MINUTE, s3: MINUTE + marked }, later)
       for (const id of ['s1', 's3', 'never']) expect(await condemn(id, 0)).to.equal(0)
       await expectIndex(eva(), { s2: later }, later)
     })
@@ -422,17 +533,25 @@ describe('The script', () => {
   })
 
   describe('reconcile', () => {
-    const reconcile = (...seen: [id: string, his: 0 | 1, record: string][]) =>
+    /** Each: id, the score that was found right ('' to remove the entry), the record that told. */
+    const reconcile = (...seen: [id: string, score: number | '', record: string][]) =>
       call(reconcileScript, [eva(), ...seen.map(([id]) => db.sessionKey(id))], ...seen.flat())
 
-    it('lists what is his under its true expiry, and no longer what is gone or not his', async () => {
+    it('gives an entry the right score, later or sooner, and drops those of what is gone or another’s', async () => {
       await stored('r1', soon, 's1')
       await stored('r2', later, 's2')
-      await listed(eva(), { s2: soon, gone: latest, goneToo: latest, other: soon }, latest)
+      await stored('r3', later, 's3')
+      await listed(eva(), { s2: soon, s3: latest, gone: latest, goneToo: latest, other: soon }, latest)
       expect(
-        await reconcile(['s1', 1, 'r1'], ['gone', 0, ''], ['s2', 0, 'r2'], ['goneToo', 1, 'r9']),
+        await reconcile(
+          ['s1', later, 'r1'],
+          ['gone', '', ''],
+          ['s2', '', 'r2'],
+          ['s3', soon, 'r3'],
+          ['goneToo', soon, 'r9'],
+        ),
       ).to.deep.equal([])
-      await expectIndex(eva(), { s1: soon, other: soon }, soon)
+      await expectIndex(eva(), { s1: later, s3: soon, other: soon }, later)
     })
 
     it('leaves those whose record has changed since as they are, and tells which', async () => {
@@ -440,29 +559,73 @@ describe('The script', () => {
       await stored('new', later, 's2')
       await stored('r3', latest, 's3')
       await listed(eva(), { s1: soon, s2: soon, s3: soon }, soon)
-      expect(await reconcile(['s1', 1, 'r1'], ['s3', 1, 'r3'], ['s2', 0, 'r2'])).to.deep.equal(['s1', 's2'])
+      expect(await reconcile(['s1', later, 'r1'], ['s3', latest, 'r3'], ['s2', '', 'r2'])).to.deep.equal([
+        's1',
+        's2',
+      ])
       await expectIndex(eva(), { s1: soon, s2: soon, s3: latest }, latest)
     })
 
     it('names the index that is of another type, even where there is nothing to change', async () => {
       await db.client.set(eva(), 'text')
       await stored('new')
-      const error = await rejection(reconcile(['s1', 1, 'r1']))
+      const error = await rejection(reconcile(['s1', soon, 'r1']))
       expect(error).to.be.instanceOf(CorruptSessionError).and.have.property('key', eva())
     })
 
     it('makes the index where there is none', async () => {
       await stored()
-      expect(await reconcile(['s1', 1, 'r1'])).to.deep.equal([])
+      expect(await reconcile(['s1', soon, 'r1'])).to.deep.equal([])
       await expectIndex(eva(), { s1: soon }, soon)
     })
 
-    it('leaves the entry of a session without a TTL, and of one of another type', async () => {
-      await db.client.set(s1(), 'r1')
+    it('leaves the entry of a session of another type, and removes it where it was seen to be nobody’s', async () => {
       await db.client.lPush(db.sessionKey('s2'), 'x')
       await listed(eva(), { s1: soon, s2: later }, latest)
-      expect(await reconcile(['s1', 1, 'r1'], ['s2', 1, ''])).to.deep.equal(['s2'])
+      expect(await reconcile(['s2', later, '']), 'a value of another type').to.deep.equal(['s2'])
       await expectIndex(eva(), { s1: soon, s2: later }, later)
+    })
+  })
+
+  describe('reserve', () => {
+    const reserve = (until: number, limit: number | '' = '') =>
+      call(reserveScript, [eva()], 's1', until, limit)
+
+    it('lists what is about to be written, as what nobody has confirmed', async () => {
+      expect(await reserve(soon)).to.equal(`${soon}.5`)
+      await expectIndex(eva(), { s1: soon + 0.5 }, soon + 1)
+    })
+
+    it('lists what is listed already for as long as it was, or longer', async () => {
+      for (const before of [later, later + 0.25, later + 0.5]) {
+        await listed(eva(), { s1: before }, latest)
+        expect(await reserve(soon)).to.equal(`${later}.5`)
+        await expectIndex(eva(), { s1: later + 0.5 }, later + 1)
+      }
+      expect(await reserve(latest)).to.equal(`${latest}.5`)
+      await expectIndex(eva(), { s1: latest + 0.5 }, latest + 1)
+    })
+
+    it('refuses one beyond the limit, and changes nothing; entries that have expired do not count', async () => {
+      await listed(eva(), { s2: soon, s3: later + 0.5 }, later)
+      await db.client.pExpireAt(eva(), later + 1)
+      await expectUnchanged(async () => {
+        expect(await reserve(soon, 2)).to.equal('full')
+        expect(await reserve(soon, 1)).to.equal('full')
+      })
+      await listed(eva(), { s4: MINUTE })
+      expect(await reserve(soon, 3)).to.equal(`${soon}.5`)
+      await expectIndex(eva(), { s1: soon + 0.5, s2: soon, s3: later + 0.5 }, later + 1)
+    })
+
+    it('counts no session that the index lists already', async () => {
+      await listed(eva(), { s1: soon, s2: soon }, soon)
+      expect(await reserve(soon, 1)).to.equal(`${soon}.5`)
+    })
+
+    it('names the index that is of another type', async () => {
+      await db.client.set(eva(), 'text')
+      expect(await rejection(reserve(soon))).to.have.property('key', eva())
     })
   })
 
@@ -480,12 +643,12 @@ describe('The script', () => {
     })
 
     it('replaces the one score that it may replace', async () => {
-      await listed(eva(), { s1: latest }, latest)
-      expect(Number(await raise(soon, later))).to.equal(latest)
-      await expectIndex(eva(), { s1: latest }, latest)
-      expect(Number(await raise(soon, latest))).to.equal(latest)
+      await listed(eva(), { s1: latest + 0.5 }, latest)
+      expect(Number(await raise(soon, latest))).to.equal(latest + 0.5)
+      await expectIndex(eva(), { s1: latest + 0.5 }, latest + 1)
+      expect(Number(await raise(soon, latest + 0.5))).to.equal(latest + 0.5)
       await expectIndex(eva(), { s1: soon }, soon)
-      expect(Number(await raise(later, latest))).to.equal(soon)
+      expect(Number(await raise(later, latest + 0.5))).to.equal(soon)
       await expectIndex(eva(), { s1: later }, later)
     })
 
@@ -494,18 +657,19 @@ describe('The script', () => {
       await expectIndex(eva(), { s1: soon }, soon)
     })
 
-    it('an entry of half a millisecond more, and one that is being evicted, count for the index’s end', async () => {
-      await listed(eva(), { s2: -later })
-      await raise(soon + 0.5)
-      await expectIndex(eva(), { s1: soon + 0.5, s2: -later }, later)
-      await raise(latest + 0.5)
-      await expectIndex(eva(), { s1: latest + 0.5, s2: -later }, latest)
+    it('keeps the mark of an entry that is reserved or being evicted, unless it raises it', async () => {
+      for (const mark of [0.25, 0.5]) {
+        await listed(eva(), { s1: later + mark, s2: later + 0.5 }, later)
+        expect(Number(await raise(later))).to.equal(later + mark)
+        await expectIndex(eva(), { s1: later + mark, s2: later + 0.5 }, later + 1)
+        await raise(latest)
+        await expectIndex(eva(), { s1: latest, s2: later + 0.5 }, latest)
+      }
     })
 
-    it('an entry that is being evicted and raised does so no longer', async () => {
-      await listed(eva(), { s1: -later })
-      expect(Number(await raise(soon))).to.equal(-later)
-      await expectIndex(eva(), { s1: soon }, soon)
+    it('names the index that is of another type', async () => {
+      await db.client.set(eva(), 'text')
+      expect(await rejection(raise(soon))).to.have.property('key', eva())
     })
   })
 
@@ -535,6 +699,25 @@ describe('The script', () => {
       })
     })
 
+    it('leaves one that nobody has confirmed, unless it is exactly the expected one', async () => {
+      await listed(eva(), { s1: latest + 0.5 })
+      await db.client.pExpireAt(eva(), latest + 1)
+      await expectUnchanged(async () => {
+        await lower('', '')
+        await lower('', soon)
+        await lower(latest, '')
+        await lower(latest, soon)
+      })
+      await lower(latest + 0.5, '')
+      await expectIndex(eva(), { s2: soon }, soon)
+    })
+
+    it('removes one that is being evicted', async () => {
+      await listed(eva(), { s1: latest + 0.25 })
+      await lower('', '')
+      await expectIndex(eva(), { s2: soon }, soon)
+    })
+
     it('lowers one that was confirmed meanwhile, but removes it only as it was seen', async () => {
       await lower(latest + 0.5, later)
       await expectIndex(eva(), { s1: later, s2: soon }, later)
@@ -542,19 +725,10 @@ describe('The script', () => {
       await expectUnchanged(() => lower(latest + 0.5, soon))
     })
 
-    it('keeps the index as long as one that is being evicted lives', async () => {
-      await listed(eva(), { s3: -later })
+    it('keeps the index as long as its longest entry lives', async () => {
+      await listed(eva(), { s3: later + 0.25 })
       await lower(latest, '')
-      await expectIndex(eva(), { s2: soon, s3: -later }, later)
+      await expectIndex(eva(), { s2: soon, s3: later + 0.25 }, later + 1)
     })
-  })
-
-  it('lists tells whether an index lists a session; a key of another type, or none, lists nothing', async () => {
-    await listed(eva(), { s1: soon })
-    await db.client.set(bob(), 'text')
-    expect(await call(listsScript, [eva()], 's1')).to.equal(1)
-    expect(await call(listsScript, [eva()], 's2')).to.equal(0)
-    expect(await call(listsScript, [bob()], 's1')).to.equal(0)
-    expect(await call(listsScript, [db.indexKey('nobody')], 's1')).to.equal(0)
   })
 })

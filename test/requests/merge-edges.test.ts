@@ -1,6 +1,7 @@
-/** Of the merge's rules, the edges: what counts as the same maxAge, and whose expiry holds where only one has an age. */
+/** The edges of the merge's rules: what counts as the same maxAge, and whose cookie holds if both changed it. */
 import { expect } from 'chai'
-import { isSameAge, mergeSessions } from '../../src/requests/merge.ts'
+import { mergeSessions } from '../../src/requests/merge.ts'
+import { isSameAge } from '../../src/session/cookie.ts'
 import { HOUR } from '../support/database.ts'
 
 describe('Guarantee 5, nothing lost: the edges of the merge', () => {
@@ -19,18 +20,20 @@ describe('Guarantee 5, nothing lost: the edges of the merge', () => {
     expect([HOUR - 99, HOUR, HOUR + 99].map((age) => isSameAge(age, HOUR))).to.deep.equal([true, true, true])
     expect([HOUR - 100, HOUR + 100].map((age) => isSameAge(age, HOUR))).to.deep.equal([false, false])
     expect([isSameAge(null, null), isSameAge(undefined, undefined)]).to.deep.equal([true, true])
-    expect([isSameAge(null, undefined), isSameAge('1', 1)]).to.deep.equal([false, false])
+    expect([isSameAge(null, undefined), isSameAge('1', 1)]).to.deep.equal([true, false])
+    expect([isSameAge(null, 50), isSameAge(50, undefined)]).to.deep.equal([false, false])
   })
 
-  it('theirs got an age while mine, which has none, was given another end by hand: theirs holds', () => {
+  it('theirs got an age while mine, which has none, was given another end by hand: each holds', () => {
     const stored = data(HOUR, at(HOUR))
-    expect(mergeSessions(data(null, at(1)), data(null, at(2)), stored)).to.deep.equal(stored)
+    expect(mergeSessions(data(null, at(1)), data(null, at(2)), stored)).to.deep.equal(data(HOUR, at(2)))
   })
 
-  it('of two touches the later end holds, whoever made it', () => {
-    const touched = (ms: number) => data(HOUR, at(ms))
-    expect(mergeSessions(touched(0), touched(1), touched(5))).to.deep.equal(touched(5))
-    expect(mergeSessions(touched(0), touched(5), touched(1))).to.deep.equal(touched(5))
+  it('what the drift took off my age does not count as a change against theirs', () => {
+    const theirs = data(9 * HOUR, at(9 * HOUR))
+    expect(mergeSessions(data(HOUR, at(0)), data(HOUR - 99, at(0)), theirs)).to.deep.equal(theirs)
+    const mine = data(HOUR - 100, at(0))
+    expect(mergeSessions(data(HOUR, at(0)), mine, theirs)).to.deep.equal(data(HOUR - 100, at(9 * HOUR)))
   })
 
   it('undefined is a value, for a serializer that keeps it', () => {
@@ -43,10 +46,23 @@ describe('Guarantee 5, nothing lost: the edges of the merge', () => {
     expect(merged).to.deep.equal({ cookie: 'b', n: 1 })
   })
 
-  it('an end that is no date does not hold against one that is', () => {
-    const base = data(HOUR, at(0))
-    expect(mergeSessions(base, data(HOUR, at(2)), data(HOUR, 'never'))).to.deep.equal(data(HOUR, at(2)))
-    const remembered = data(9 * HOUR, at(9 * HOUR))
-    expect(mergeSessions(base, data(HOUR, 'never'), remembered)).to.deep.equal(remembered)
+  it('only one of two has a cookie: it is a property like any other', () => {
+    const [base, mine] = [{ n: 1 }, { n: 1, ...data(HOUR, at(1)) }]
+    expect(mergeSessions(base, mine, { n: 2 })).to.deep.equal({ n: 2, ...data(HOUR, at(1)) })
+    expect(mergeSessions(mine, { n: 3 }, mine)).to.deep.equal({ n: 3 })
+  })
+
+  it('data that is nested too deep to be compared is compared as JSON', () => {
+    const deep = (end: unknown) => {
+      let nested: unknown = end
+      for (let n = 0; n < 3000; n++) nested = { nested }
+      return nested
+    }
+    const merged = mergeSessions(
+      { mine: deep(1), theirs: deep(1) },
+      { mine: deep(2), theirs: deep(1) },
+      { mine: deep(1), theirs: deep(3) },
+    )
+    expect(JSON.stringify(merged)).to.equal(JSON.stringify({ mine: deep(2), theirs: deep(3) }))
   })
 })

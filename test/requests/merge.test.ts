@@ -2,7 +2,8 @@
 import { expect } from 'chai'
 import { mergeSessions } from '../../src/requests/merge.ts'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
-import { type Fields, fields, newSession, usedCookie } from '../support/sessions.ts'
+import { expectListed } from '../support/listed.ts'
+import { cookie, type Fields, fields, newSession, usedCookie } from '../support/sessions.ts'
 
 describe('Guarantee 5, nothing lost: the three-way merge', () => {
   const rules: Record<string, { base: Fields; mine: Fields; stored: Fields; merged: Fields }> = {
@@ -72,20 +73,23 @@ describe('Guarantee 5, nothing lost: the three-way merge', () => {
     expect((merged as { admin?: boolean }).admin).to.equal(undefined)
   })
 
-  describe('of the cookie, which every touch changes', () => {
+  describe('of the cookie', () => {
     const at = (ms: number) => new Date(Date.UTC(2999, 0, 1) + ms).toISOString()
     const cookieOf = (expires: number, originalMaxAge: number | null = HOUR, more: Fields = {}) => ({
       cookie: { originalMaxAge, expires: at(expires), path: '/', ...more },
     })
 
-    it('takes the later touch', () => {
-      const merged = mergeSessions(cookieOf(HOUR), cookieOf(HOUR + 2), cookieOf(HOUR + 1))
-      expect(merged).to.deep.equal(cookieOf(HOUR + 2))
+    it('takes my end if both changed it, and theirs if only they did', () => {
+      const [base, mine, theirs] = [cookieOf(HOUR), cookieOf(HOUR + 1), cookieOf(HOUR + 2)]
+      expect(mergeSessions(base, mine, theirs)).to.deep.equal(mine)
+      expect(mergeSessions(base, base, theirs)).to.deep.equal(theirs)
     })
 
-    it('keeps a remember-me of theirs, and lets it last from my touch', () => {
-      const merged = mergeSessions(cookieOf(HOUR), cookieOf(HOUR + 5), cookieOf(100 * HOUR + 1, 100 * HOUR))
-      expect(merged).to.deep.equal(cookieOf(100 * HOUR + 5, 100 * HOUR))
+    it('keeps a remember-me of theirs', () => {
+      const theirs = cookieOf(100 * HOUR, 100 * HOUR)
+      expect(mergeSessions(cookieOf(HOUR), cookieOf(HOUR), theirs)).to.deep.equal(theirs)
+      const merged = mergeSessions(cookieOf(HOUR), cookieOf(HOUR + 5), theirs)
+      expect(merged).to.deep.equal(cookieOf(HOUR + 5, 100 * HOUR))
     })
 
     it('keeps a remember-me of mine', () => {
@@ -104,7 +108,16 @@ describe('Guarantee 5, nothing lost: the three-way merge', () => {
 
     it('keeps theirs where it no longer has a maxAge', () => {
       const theirs = { cookie: { originalMaxAge: null, expires: null, path: '/' } }
-      expect(mergeSessions(cookieOf(HOUR), cookieOf(HOUR + 5), theirs)).to.deep.equal(theirs)
+      expect(mergeSessions(cookieOf(HOUR), cookieOf(HOUR), theirs)).to.deep.equal(theirs)
+    })
+
+    it('gives data of createSession the one that both were loaded with', () => {
+      const plain = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
+      const mine = { cookie: { ...plain, sameSite: 'lax' } }
+      const theirs = { cookie: { ...plain, originalMaxAge: HOUR } }
+      expect(mergeSessions({}, mine, theirs)).to.deep.equal({
+        cookie: { ...plain, sameSite: 'lax', originalMaxAge: HOUR },
+      })
     })
   })
 })
@@ -195,16 +208,33 @@ describe('Guarantee 5, nothing lost: overlapping saves in the store', () => {
     expect(await db.keys()).to.deep.equal([db.sessionKey('s1')])
   })
 
-  it('a remember-me in one request is kept by another that only touched', async () => {
-    const { store, one } = await twoLoaded({})
-    const two = fields(await store.get('s1'))
-    one.cookie = usedCookie(0, 100 * HOUR)
-    two.cookie = usedCookie(0)
-    await store.touch('s1', one)
-    await store.touch('s1', two)
-    const expected = (two.cookie.expires as Date).getTime() - HOUR + 100 * HOUR
-    expect(await db.expiry('s1')).to.equal(expected)
-    expect(await db.index('eva')).to.deep.equal({ s1: expected })
-    expect((await db.record('s1')).cookie.originalMaxAge).to.equal(100 * HOUR)
-  })
+  for (const work of ['touch', 'set'] as const) {
+    it(`a remember-me in one request is kept by another, which lets it last from now: ${work}`, async () => {
+      const { store, one } = await twoLoaded({})
+      const two = fields(await store.get('s1'))
+      one.cookie = usedCookie(0, 100 * HOUR)
+      await store.touch('s1', one)
+      two.cookie = usedCookie(0)
+      const started = Date.now()
+      if (work === 'set') two.cart = ['tea']
+      await store[work]('s1', two)
+      expect((await db.record('s1')).cookie.originalMaxAge).to.equal(100 * HOUR)
+      if (work === 'set')
+        expect(await db.expiry('s1')).to.be.within(started + 100 * HOUR, Date.now() + 100 * HOUR)
+      else expect(await db.expiry('s1')).to.equal((one.cookie.expires as Date).getTime())
+      expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
+    })
+
+    it(`a session that another request lets live until the browser closes does so: ${work}`, async () => {
+      const { store, one } = await twoLoaded({})
+      const two = fields(await store.get('s1'))
+      one.cookie = cookie(null)
+      await store.touch('s1', one)
+      two.cookie = usedCookie(0)
+      if (work === 'set') two.cart = ['tea']
+      await store[work]('s1', two)
+      expect((await db.record('s1')).cookie).to.include({ originalMaxAge: null, expires: null })
+      await expectListed(db, 's1', 'eva')
+    })
+  }
 })

@@ -1,8 +1,9 @@
 /** Loads, saves and touches at their edges: turns of one object, what a touch may skip, and what a record must tell. */
 import { expect } from 'chai'
-import { CorruptSessionError, createSession } from '../../src/index.ts'
+import { CorruptSessionError, createSession, deleteUserSessions, readSession } from '../../src/index.ts'
 import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
-import { failBefore, pauseAfter, pauseBefore, watch } from '../support/paused-client.ts'
+import { expectListed } from '../support/listed.ts'
+import { failBefore, pauseBefore, watch } from '../support/paused-client.ts'
 import { nth, onEveryStage, theLoad, theWrite } from '../support/scene.ts'
 import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
 
@@ -60,10 +61,10 @@ describe('Saves of one object take turns', () => {
       const session = fields(newSession({ userId: 'eva' }))
       const creating = store.set('s1', session)
       await reached
-      const refused = rejection(store.set('s1', Object.assign(session, { toJSON: () => ({}) })))
+      const refused = rejection(store.set('s1', Object.assign(session, { amount: 10n })))
       await meanwhile()
       const asked = calls.length
-      delete session.toJSON
+      delete session.amount
       const waiting = next === 'destroy' ? store.destroy('s1') : store.set('s1', session)
       await meanwhile()
       expect(calls).to.have.length(asked)
@@ -108,98 +109,129 @@ describe('A new session that has already ended', () => {
 
 describe('A touch with touchInterval', () => {
   const db = useDatabase()
-  const INTERVAL = 60
-  const end = Math.floor(Date.now() / 1000) * 1000 + 20 * MINUTE
+  /** In ms: less than what a cookie may drift from the clock. */
+  const INTERVAL = 50
 
-  async function loadedUntil(expires: number) {
-    const sessionCookie = cookie(HOUR)
-    sessionCookie.expires = new Date(expires)
-    sessionCookie.originalMaxAge = HOUR
-    await db.store().set('s1', newSession({ userId: 'eva' }, sessionCookie))
+  /** A session that this process has saved; `by` is how much later than then it is touched to end. */
+  async function saved(options: object = {}) {
     const { client, calls } = watch(db.client)
-    const store = db.store({ client, touchInterval: INTERVAL })
+    const store = db.store({ client, touchInterval: INTERVAL / SECOND, ...options })
+    await store.set('s1', newSession({ userId: 'eva' }, cookie(HOUR)))
+    const [end, until] = [await db.expiry('s1'), await expectListed(db, 's1', 'eva')]
     const session = fields(await store.get('s1'))
-    calls.length = 0
-    const touch = async (to: number) => {
-      session.cookie.expires = new Date(to)
+    const touch = async (by: number) => {
+      calls.length = 0
+      session.cookie.expires = new Date(end + by)
       await store.touch('s1', session)
-      return calls.length > 0
+      return calls.map(({ command }) => command)
     }
-    return { store, session, touch }
+    return { store, session, end, until, touch }
   }
 
-  for (const [name, by, writes] of [
-    ['to the same end is skipped', 0, false],
-    ['by less than the interval is skipped', INTERVAL * SECOND - 1, false],
-    ['by the interval is written', INTERVAL * SECOND, true],
-    ['to an earlier end is written, by however little', -1, true],
+  for (const [name, by, sends, moved] of [
+    ['to the same end is skipped', 0, [], 0],
+    ['by less than the interval is skipped', INTERVAL - 1, [], 0],
+    ['by the interval is written', INTERVAL, ['pExpireAt'], INTERVAL],
+    ['to an earlier end moves nothing', -1, ['pExpireAt'], 0],
   ] as const) {
     it(name, async () => {
-      const { touch } = await loadedUntil(end)
-      expect(await touch(end + by)).to.equal(writes)
-      expect(await db.expiry('s1')).to.equal(writes ? end + by : end)
-      expect(await db.index('eva')).to.deep.equal({ s1: writes ? end + by : end })
+      const { end, until, touch } = await saved()
+      expect(await touch(by)).to.deep.equal(sends)
+      expect(await db.expiry('s1')).to.equal(end + moved)
+      expect(await db.index('eva')).to.deep.equal({ s1: until })
+      await expectListed(db, 's1', 'eva')
     })
   }
 
+  it('that skips one still counts from the last that was written', async () => {
+    const { end, touch } = await saved()
+    expect(await touch(INTERVAL - 1)).to.deep.equal([])
+    expect(await touch(INTERVAL + 1)).to.deep.equal(['pExpireAt'])
+    expect(await touch(INTERVAL + 2)).to.deep.equal([])
+    expect(await db.expiry('s1')).to.equal(end + INTERVAL + 1)
+  })
+
   it('to the same end, by a cookie that lives a little less long, is written', async () => {
-    const { session, touch } = await loadedUntil(end)
+    const { session, end, touch } = await saved()
     session.cookie.originalMaxAge = HOUR - 5 * SECOND
-    expect(await touch(end)).to.equal(true)
+    expect(await touch(0)).to.not.deep.equal([])
     expect((await db.record('s1')).cookie).to.include({ originalMaxAge: HOUR - 5 * SECOND })
+    expect(await db.expiry('s1')).to.equal(end)
+    await expectListed(db, 's1', 'eva')
+  })
+
+  it('of a session that another process has saved since is written: it has another end in the index', async () => {
+    const { store, end } = await saved()
+    const { client, calls } = watch(db.client)
+    const other = db.store({ client })
+    const theirs = fields(await other.get('s1'))
+    theirs.cookie = cookie(9 * HOUR)
+    await other.set('s1', theirs)
+    const again = fields(await store.get('s1'))
+    expect(again.cookie.originalMaxAge).to.equal(9 * HOUR)
+    await db.client.pExpireAt(db.sessionKey('s1'), end)
+    calls.length = 0
+    await store.touch('s1', again)
+    expect(await db.expiry('s1')).to.be.above(end + 7 * HOUR)
   })
 
   describe('and absoluteTtl', () => {
     const LONG = 12 * HOUR
-    const options = { touchInterval: INTERVAL, absoluteTtl: LONG / SECOND }
+    const end = Math.floor(Date.now() / 1000) * 1000 + 20 * MINUTE
 
     /** A session that ends at `end`, or so much sooner by its cookie; how it is touched, and whether that is written. */
-    async function loadedNearItsEnd(sooner = 0) {
+    async function nearItsEnd(sooner = 0) {
+      const { client, calls } = watch(db.client)
+      const store = db.store({ client, touchInterval: INTERVAL / SECOND, absoluteTtl: LONG / SECOND })
       const sessionCookie = cookie(HOUR)
       sessionCookie.expires = new Date(end - sooner)
       sessionCookie.originalMaxAge = HOUR
       const session = newSession({ userId: 'eva', sessionCreated: end - LONG }, sessionCookie)
-      await db.store(options).set('s1', session)
-      const { client, calls } = watch(db.client)
-      const store = db.store({ ...options, client })
+      await store.set('s1', session)
       const loaded = fields(await store.get('s1'))
-      calls.length = 0
-      return async (age: number) => {
-        loaded.cookie.expires = new Date(end)
+      return async (expires: number, age = HOUR) => {
+        calls.length = 0
+        loaded.cookie.expires = new Date(expires)
         loaded.cookie.originalMaxAge = age
         await store.touch('s1', loaded)
         return calls.length > 0
       }
     }
 
-    for (const [name, by, writes] of [
-      ['less than the interval after the last one is skipped', INTERVAL * SECOND - 1, false],
-      ['the interval after the last one is written', INTERVAL * SECOND, true],
-    ] as const) {
-      it(`at the end, where the expiry stands still, ${name}`, async () => {
-        const touch = await loadedNearItsEnd()
-        expect(await touch(HOUR - by)).to.equal(writes)
-        expect((await db.record('s1')).cookie).to.include({ originalMaxAge: writes ? HOUR - by : HOUR })
-      })
-    }
+    it('at the end, where the expiry stands still, is skipped', async () => {
+      const touch = await nearItsEnd()
+      for (const expires of [end, end, end + HOUR]) {
+        expect(await touch(Math.min(expires, end))).to.equal(false)
+        expect(await db.expiry('s1')).to.equal(end)
+      }
+    })
+
+    it('at the end, with another maxAge, is written, and does not move the end', async () => {
+      const touch = await nearItsEnd()
+      expect(await touch(end, 2 * HOUR)).to.equal(true)
+      expect((await db.record('s1')).cookie).to.include({ originalMaxAge: 2 * HOUR })
+      expect(await db.expiry('s1')).to.equal(end)
+      expect(await expectListed(db, 's1', 'eva')).to.equal(end)
+    })
 
     it('that first reaches the end is written', async () => {
-      const touch = await loadedNearItsEnd(10 * MINUTE)
-      expect(await touch(HOUR)).to.equal(true)
+      const touch = await nearItsEnd(10 * MINUTE)
+      expect(await touch(end)).to.equal(true)
       expect(await db.expiry('s1')).to.equal(end)
+      expect(await expectListed(db, 's1', 'eva')).to.equal(end)
     })
   })
 
   it('of a session that could not be created does nothing', async () => {
-    const store = db.store({ touchInterval: INTERVAL })
-    const session = newSession({ userId: 'eva', toJSON: () => ({}) })
+    const store = db.store({ touchInterval: INTERVAL / SECOND })
+    const session = newSession({ userId: 'eva', amount: 10n })
     await rejection(store.set('s1', session))
     await store.touch('s1', session)
     expect(await db.keys()).to.deep.equal([])
   })
 
   it('of a session that lost its cookie is no error', async () => {
-    const { store, session } = await loadedUntil(end)
+    const { store, session } = await saved()
     delete (session as { cookie?: unknown }).cookie
     await store.touch('s1', session)
     expect(await db.record('s1')).to.include({ userId: 'eva' })
@@ -221,28 +253,30 @@ describe('A touch', () => {
     return JSON.stringify(calls).length
   }
 
-  it('does not send the record, but twice where a serializer or absoluteTtl has a say', async () => {
-    expect(await sent({})).to.be.below(1000)
-    expect(await sent({}, cookie(null))).to.be.above(2 * long.length)
-    expect(await sent({ absoluteTtl: 7200 })).to.be.above(2 * long.length)
+  it('does not send the record, nor serialize it, but twice if its cookie has changed', async () => {
     let written = 0
     const stringify = (session: unknown) => {
       written += 1
       return JSON.stringify(session)
     }
-    expect(await sent({ serializer: { parse: JSON.parse, stringify } })).to.be.above(2 * long.length)
-    expect(written, 'by the serializer, set and touch').to.equal(2)
-    expect(await db.record('s1')).to.include({ userId: 'eva', long })
+    const options = [{}, { absoluteTtl: 7200 }, { serializer: { parse: JSON.parse, stringify } }]
+    for (const each of options) expect(await sent(each)).to.be.below(1000)
+    expect(written, 'by the serializer, of set alone').to.equal(1)
+    for (const each of options) {
+      expect(await sent(each, cookie(null))).to.be.above(2 * long.length)
+      expect(await db.record('s1')).to.include({ userId: 'eva', long })
+    }
+    expect(written, 'by the serializer, set and touch').to.equal(3)
   })
 
-  it('is one command, of an anonymous session too', async () => {
+  it('is one plain command, of an anonymous session too', async () => {
     for (const userId of ['eva', undefined]) {
       await db.store().set('s1', newSession({ userId, city: 'Zürich' }, usedCookie(MINUTE)))
       const { client, calls } = watch(db.client)
       const store = db.store({ client })
       const session = fields(await store.get('s1'))
       await store.touch('s1', Object.assign(session, { cookie: usedCookie(0) }))
-      expect(calls.map(({ command }) => command)).to.deep.equal(['get', 'evalSha'])
+      expect(calls.map(({ command }) => command)).to.deep.equal(['get', 'pExpireAt'])
       await db.store().destroy('s1')
     }
   })
@@ -293,46 +327,68 @@ describe('A touch', () => {
   })
 })
 
-describe('What tells whose a session is must be in its record', () => {
+describe('Guarantee 1, indexed: whom a session names, and what is written of it', () => {
   const db = useDatabase()
 
-  for (const [name, session] of Object.entries({
-    'a userId that is inherited': Object.assign(Object.create({ userId: 'eva' }), newSession()),
-    'a userId that is not enumerable': Object.defineProperty(newSession(), 'userId', { value: 'eva' }),
-    'a toJSON that leaves it out': newSession({ userId: 'eva', toJSON: () => ({ cookie: {} }) }),
-    'a toJSON that says another': newSession({ userId: 'eva', toJSON: () => ({ userId: 'bob' }) }),
+  for (const [name, make] of Object.entries({
+    'a userId that is inherited': () => Object.assign(Object.create({ userId: 'eva' }), newSession()),
+    'a userId that is not enumerable': () => Object.defineProperty(newSession(), 'userId', { value: 'eva' }),
+    'a toJSON that leaves it out': () => newSession({ userId: 'eva', toJSON: () => ({ cookie: {} }) }),
   })) {
-    it(`${name} is a TypeError that names it, and writes nothing`, async () => {
-      const error = await rejection(db.store().set('s1', session))
-      expect(error).to.be.instanceOf(TypeError)
-      expect(error.message).to.contain('session.userId').and.contain('in the serialized session')
+    it(`${name} is not in the data, but the record tells whose it is`, async () => {
+      await db.store().set('s1', make())
+      const until = await expectListed(db, 's1', 'eva')
+      expect((await db.record('s1')).cookie.index).to.deep.equal({ until, user: 'eva' })
+      const store = db.store()
+      await store.set('s1', Object.assign(fields(await store.get('s1')), { cart: ['tea'] }))
+      await expectListed(db, 's1', 'eva')
+      expect(await deleteUserSessions({ ...db.options, userId: 'eva' })).to.equal(undefined)
       expect(await db.keys()).to.deep.equal([])
     })
   }
 
-  it('so must a user that a loaded session is given', async () => {
+  it('a new session whose toJSON names another user is a TypeError, and writes nothing', async () => {
+    for (const userId of ['eva', undefined, '']) {
+      const session = newSession({ userId, toJSON: () => ({ userId: 'bob' }) })
+      const error = await rejection(db.store().set('s1', session))
+      expect(error).to.be.instanceOf(TypeError)
+      expect(error.message).to.contain('session.userId').and.contain('in the serialized session')
+      expect(await db.keys()).to.deep.equal([])
+    }
+  })
+
+  it('so is a loaded session whose toJSON names another user', async () => {
     const store = db.store()
     await store.set('s1', newSession({ userId: 'eva' }))
     const before = await db.dump()
-    for (const userId of ['bob', 'eva']) {
+    for (const userId of ['bob', 'eva', null]) {
       const session = Object.assign(fields(await store.get('s1')), {
         userId,
         toJSON: () => ({ userId: 'x' }),
       })
       expect((await rejection(store.set('s1', session))).message).to.contain('session.userId')
     }
-    const hidden = Object.defineProperty(fields(await store.get('s1')), 'userId', {
-      value: 'bob',
-      enumerable: false,
-    })
-    expect((await rejection(store.set('s1', hidden))).message).to.contain('session.userId')
     expect(await db.dump()).to.deep.equal(before)
+  })
+
+  it('so is a session whose serializer leaves out what tells the user, the note for the index included', async () => {
+    const stringify = (session: unknown) => JSON.stringify({ n: (session as { n?: number }).n })
+    const store = db.store({ serializer: { parse: JSON.parse, stringify } })
+    const error = await rejection(store.set('s1', newSession({ userId: 'eva' })))
+    expect(error).to.be.instanceOf(TypeError)
+    expect(error.message).to.contain('session.userId').and.contain('in the serialized session')
+    expect(await db.keys()).to.deep.equal([])
   })
 
   it('a session that serializes to something else than an object is a TypeError that says so', async () => {
     const error = await rejection(db.store().set('s1', newSession({ toJSON: () => 'text' })))
     expect(error).to.be.instanceOf(TypeError)
-    expect(error.message).to.contain('session').and.contain('data that serializes to an object')
+    expect(error.message).to.equal('session.toJSON() must be an object, got a string of 4 characters')
+    const serializer = { parse: JSON.parse, stringify: () => '"text"' }
+    const own = await rejection(db.store({ serializer }).set('s1', newSession({ userId: 'eva' })))
+    expect(own).to.be.instanceOf(TypeError)
+    expect(own.message).to.contain('session').and.contain('data that serializes to an object')
+    expect(await db.keys()).to.deep.equal([])
   })
 })
 
@@ -351,22 +407,34 @@ describe('A load', () => {
     expect(await rejection(db.store({ client }).get('s1'))).to.equal(broken)
   })
 
-  it('Guarantee 6, true expiry: of what has ended and has no TTL finds nothing', async () => {
-    await db.client.set(db.sessionKey('s1'), outlived)
-    expect(await db.store().get('s1')).to.equal(null)
-    await db.client.pExpireAt(db.sessionKey('s1'), Date.now() + HOUR)
-    const expires = new Date(await db.expiry('s1')).toISOString()
-    expect(fields(await db.store().get('s1')).cookie).to.deep.include({ expires, originalMaxAge: HOUR })
+  it('Guarantee 6, true expiry: of a record of connect-redis goes by Redis, which the cookie is behind', async () => {
+    await db.client.set(db.sessionKey('s1'), outlived, { PX: HOUR })
+    const started = Date.now()
+    const { cookie: loaded } = fields(await db.store().get('s1'))
+    expect(loaded).to.deep.include({ originalMaxAge: HOUR })
+    expect(Date.parse(String(loaded.expires))).to.be.within(started + HOUR, Date.now() + HOUR)
+    expect((await db.store().userSessions('eva')).length, 'not indexed yet').to.equal(0)
+    const [listed] = await db.store().all()
+    expect(listed?.cookie.expires).to.equal(new Date(await db.expiry('s1')).toISOString())
   })
 
-  it('of what has ended and goes meanwhile finds nothing', async () => {
-    await db.client.set(db.sessionKey('s1'), outlived, { PX: HOUR })
-    const { client, reached, release } = pauseAfter(db.client, theLoad)
-    const loading = db.store({ client }).get('s1')
-    await reached
-    await db.client.del(db.sessionKey('s1'))
-    release()
-    expect(await loading).to.equal(null)
+  it('Guarantee 4, bounded: finds nothing after the end of the index entry, although Redis has the key', async () => {
+    const { cookie: theirs } = JSON.parse(outlived)
+    const record = (until: number) =>
+      JSON.stringify({ userId: 'eva', cookie: { ...theirs, index: { until } } })
+    for (const [until, isFound] of [
+      [Date.now() + MINUTE, true],
+      [Date.now() - 1, false],
+    ] as const) {
+      await db.client.set(db.sessionKey('s1'), record(until), { PX: HOUR })
+      await db.client.zAdd(db.indexKey('eva'), { value: 's1', score: Date.now() + HOUR })
+      expect((await db.store().get('s1')) !== null, 'get').to.equal(isFound)
+      expect(await db.store().userSessions('eva'), 'userSessions').to.have.length(isFound ? 1 : 0)
+      expect(await db.store().all(), 'all').to.have.length(isFound ? 1 : 0)
+      expect((await readSession({ ...db.options, sessionId: 's1' })) !== null, 'readSession').to.equal(
+        isFound,
+      )
+    }
   })
 
   it('gives data of createSession a cookie that is no part of it, and may be replaced or deleted', async () => {
@@ -385,8 +453,18 @@ describe('A load', () => {
 
 describe('Guarantee 3, owned: a session that two requests give to two users', () => {
   onEveryStage((scene) => {
-    it('is the later one’s, and in no other index', async () => {
+    it('is the one’s who was written first: the other was made from the session of another user', async () => {
       const id = await scene.signIn('alice')
+      const store = scene.store()
+      const mine = fields(await store.get(id))
+      await scene.request(id, { userId: 'bob' })
+      await store.set(id, Object.assign(mine, { userId: 'carol', cart: ['of alice'] }))
+      await scene.expectSignedIn(id, 'bob')
+      expect(await scene.record(id)).to.not.have.property('cart')
+    })
+
+    it('of an anonymous session, is the later one’s, and in no other index', async () => {
+      const id = await scene.signIn(undefined)
       const store = scene.store()
       const mine = fields(await store.get(id))
       await scene.request(id, { userId: 'bob' })

@@ -5,14 +5,24 @@ import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import type { Response } from 'express'
 import { appWith, cookieFor, sessionOf } from '../support/app.ts'
+import { atClock } from '../support/clock.ts'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
-import { load, newId, onEveryStage } from '../support/scene.ts'
+import { expectListed } from '../support/listed.ts'
+import { type LoadedSession, load, newId, onEveryStage } from '../support/scene.ts'
 import { newSession, usedCookie } from '../support/sessions.ts'
 
 describe('A request that ends long after it began', () => {
   onEveryStage(
     (scene) => {
+      /** On Cluster a save that meets another one leaves the entry where it has raised it: an eighth beyond an end from now. */
+      async function expiryOf(id: string): Promise<number> {
+        if (scene.topology.name !== 'cluster') return scene.expectOneExpiry(id, 'alice')
+        const [expires, index] = [await scene.expiry(id), await scene.index('alice')]
+        expect(index[id]).to.be.within(expires, Date.now() + (HOUR * 9) / 8)
+        return expires
+      }
+
       for (const [name, ago] of [
         ['within the life of a session', 20 * MINUTE],
         ['after more than the life of a session', 2 * HOUR],
@@ -22,16 +32,16 @@ describe('A request that ends long after it began', () => {
             const id = newId()
             await scene.store().set(id, newSession({ userId: 'alice' }, usedCookie(30 * MINUTE)))
             const store = scene.store()
-            const stream = await load(store, id)
+            const stream = await atClock(-ago, async () => (await load(store, id)).touch() as LoadedSession)
             await scene.request(id, { cart: ['book'] })
             const session = await load(scene.store(), id)
             session.touch()
             await scene.store().set(id, session)
             const expires = await scene.expectOneExpiry(id, 'alice')
-            Object.assign(stream, { cookie: usedCookie(ago) })
             if (work === 'set') stream.streamed = true
             await store[work](id, stream)
-            expect(await scene.expectOneExpiry(id, 'alice')).to.equal(expires)
+            // A save is a use, of the cookie alone too, which the index did not cover.
+            expect(await expiryOf(id)).to.be.within(expires, Date.now() + HOUR)
             const record = await scene.record(id)
             expect(record).to.have.deep.property('cart', ['book'])
             if (work === 'set') expect(record).to.include({ streamed: true })
@@ -96,8 +106,9 @@ describe('A request that ends long after it began', () => {
       stream.resume()
       streams[0]?.end()
       await new Promise((resolve) => stream.once('end', resolve))
-      expect(await db.expiry(id)).to.equal(expires)
-      expect((await db.index('alice'))[id]).to.equal(expires)
+      // The save at its end, if express-session finds one due, is a use.
+      expect(await db.expiry(id)).to.be.within(expires, Date.now() + HOUR)
+      await expectListed(db, id, 'alice')
     })
   })
 })

@@ -5,3 +5,24 @@ export async function nextMillisecond(): Promise<void> {
   const now = Date.now()
   while (Date.now() === now) await new Promise((resolve) => setImmediate(resolve))
 }
+
+const trueNow = Date.now
+
+/** How many ms the clock of this process is ahead of that of Redis. */
+export function clockAhead(): number {
+  return Date.now() - trueNow()
+}
+
+/**
+ * Runs `work` as a process whose clock is this many ms ahead of Redis's (behind, if negative). What another process does meanwhile has
+ * to say its own clock. Calls may nest, and end in the order in which they nest.
+ */
+export async function atClock<T>(ahead: number, work: () => Promise<T>): Promise<T> {
+  const before = Date.now
+  Date.now = () => trueNow() + ahead
+  try {
+    return await work()
+  } finally {
+    Date.now = before
+  }
+}

@@ -9,6 +9,8 @@ export const HOUR = 60 * MINUTE
 export class Database {
   client!: TestClient
   prefixes!: Prefixes
+  /** When the test began, in ms since 1970. */
+  started!: number
 
   /** What every one of the seven functions takes. */
   get options() {
@@ -87,6 +89,7 @@ export function useDatabase(): Database {
   })
   beforeEach(() => {
     database.prefixes = freshPrefixes()
+    database.started = Date.now()
   })
   after(() => database.client.close())
   return database

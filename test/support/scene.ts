@@ -7,10 +7,12 @@ import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.
 import { freshPrefixes, type Prefixes } from './hooks.ts'
 import { type Call, type Choice, pauseAfter, pauseBefore, runs } from './paused-client.ts'
 import {
-  lowerScript,
   raiseScript,
   reconcileScript,
   removeScript,
+  replaceScript,
+  reserveScript,
+  settleScript,
   touchScript,
   writeScript,
 } from './scripts.ts'
@@ -19,16 +21,58 @@ import { type AnyClient, onEveryTopology, type Topology, type TopologyName } fro
 
 export type LoadedSession = Session & SessionData & Fields
 
-/** The steps at which a race is decided. They exist on every topology, whatever their scripts are called there. */
-export const theWrite = attempts(writeScript, touchScript)
-export const theRemoval = attempts(removeScript)
-export const thePruning = attempts(reconcileScript, lowerScript)
-export const theRighting = attempts(reconcileScript, raiseScript)
+/**
+ * The steps at which a race is decided. They exist on every topology and every server, whatever commands they are there. A step is one
+ * call: what a server refuses because it does not know it (`IFEQ`) is none.
+ */
+export const theWrite = anyOf(
+  runsOne(writeScript, touchScript, replaceScript),
+  creates,
+  (call) => knowsIfeq && replacesIfEqual(call),
+)
+/** Of a touch: one that moves the TTL alone, or one that saves the cookie. */
+export const theTouch = anyOf(runsOne(touchScript), ({ command }) => command === 'pExpireAt')
+export const theRemoval = anyOf(runsOne(removeScript), ({ command }) => command === 'del')
+export const thePruning = runsOne(reconcileScript, settleScript)
+export const theRighting = runsOne(reconcileScript, raiseScript)
+/** Of a sign-in on Cluster alone: the index lists a session that is not written yet. */
+export const theReservation = runsOne(reserveScript)
 export const theLoad = ({ command }: Call) => command === 'get'
 
+type Step = (call: Call) => boolean
+
+function anyOf(...steps: Step[]): Step {
+  return (call) => steps.some((step) => step(call))
+}
+
 /** The first sending of a script, and not its second, with the source, to a server that does not know it. */
-function attempts(...scripts: Parameters<typeof runs>[0][]): (call: Call) => boolean {
+function runsOne(...scripts: Parameters<typeof runs>[0][]): Step {
   return (call) => call.command === 'evalSha' && scripts.some((script) => runs(script)(call))
+}
+
+/** A plain SET that makes a session. */
+function creates({ command, args }: Call): boolean {
+  return command === 'set' && (args[2] as { condition?: unknown }).condition === 'NX'
+}
+
+/** A plain SET that replaces a record, also one that a server does not know. */
+export function replacesIfEqual({ command, args }: Call): boolean {
+  const raw = args.find((arg) => Array.isArray(arg)) as unknown[] | undefined
+  return command === 'sendCommand' && raw?.[0] === 'SET' && raw[3] === 'IFEQ'
+}
+
+let knowsIfeq = false
+
+/** If the servers of this run know `SET … IFEQ`. */
+export function serverKnowsIfeq(): boolean {
+  return knowsIfeq
+}
+
+async function askForIfeq(topology: Topology): Promise<void> {
+  const key = 'asked-for-ifeq'
+  const { admin } = await topology.masterOf(key)
+  const reply = await admin.sendCommand(['SET', key, 'new', 'IFEQ', 'old']).catch((error: Error) => error)
+  knowsIfeq = reply === null
 }
 
 /** The n-th call that `choice` takes, from 1. */
@@ -130,27 +174,76 @@ export class Scene {
     }
   }
 
-  /** The session lives, its owner's index lists it under its true expiry, and no other index does. */
+  /** The session lives, its owner's index lists it for as long as its record says, and no other index does. */
   async expectSignedIn(sessionId: string, userId: string): Promise<void> {
     expect(await this.lives(sessionId), 'the session lives').to.equal(true)
     expect(await this.record(sessionId)).to.have.property('userId', userId)
-    expect(await this.index(userId)).to.have.property(sessionId, await this.expiry(sessionId))
+    await this.expectListed(sessionId, userId)
     for (const key of await this.keys()) {
       if (!key.endsWith(':sessions') || key === this.indexKey(userId)) continue
       expect(await this.client.zScore(key, sessionId), `an entry in ${key}`).to.equal(null)
     }
   }
 
-  /** TTL, index score, the record's cookie and both reported expiries are the same. */
+  /**
+   * The index entry ends exactly when the record says, never before the TTL, and at most an eighth of the session's lifetime after it.
+   * The index lives as long as its longest entry. Resolves to the score.
+   */
+  async expectListed(sessionId: string, userId: string): Promise<number> {
+    const [expires, record] = [await this.expiry(sessionId), await this.record(sessionId)]
+    const index = await this.index(userId)
+    expect(index).to.have.property(sessionId, recordedUntil(record) ?? expires)
+    const score = index[sessionId] as number
+    expect(score, 'index score').to.be.within(expires, expires + lifetimeOf(record) / 8)
+    const last = Math.max(...Object.values(index))
+    expect(await this.client.pExpireTime(this.indexKey(userId)), 'the end of the index').to.equal(
+      Math.ceil(last),
+    )
+    return score
+  }
+
+  /**
+   * TTL, index score, the record's cookie, what is reported and what the next request loads agree on the expiry, as far as touches let
+   * them: the score promises up to an eighth more, the record does not know of the last touches. Resolves to the TTL.
+   */
   async expectOneExpiry(sessionId: string, userId: string): Promise<number> {
     const expires = await this.expiry(sessionId)
     const [listed] = (await this.store().userSessions(userId)).filter((each) => each.sessionId === sessionId)
-    expect((await this.index(userId))[sessionId], 'index score').to.equal(expires)
     expect(listed?.expires.getTime(), 'listed expiry').to.equal(expires)
-    expect(Date.parse((await this.record(sessionId)).cookie.expires as string), 'cookie').to.equal(expires)
+    const listedCookie = listed?.data.cookie as unknown as Fields
+    expect(Date.parse(listedCookie.expires as string), 'the cookie in a listing').to.equal(expires)
+    const score = await this.expectListed(sessionId, userId)
+    const { cookie } = await this.record(sessionId)
+    const recorded = Date.parse(cookie.expires as string)
+    const { originalMaxAge: maxAge } = cookie
+    const from = Date.now()
+    const loaded = await this.store().get(sessionId)
+    const next = Date.parse(loaded?.cookie.expires as unknown as string)
+    if (score === expires || typeof maxAge !== 'number') {
+      expect([recorded, next], 'the cookie, and as it is loaded').to.deep.equal([expires, expires])
+      return expires
+    }
+    expect(recorded, 'the cookie').to.be.at.most(expires)
+    expect(next, 'the cookie as it is loaded').to.be.within(from + maxAge, Date.now() + maxAge)
     return expires
   }
 }
+
+/** Until when a record says that the index lists it; `undefined` for what connect-redis writes. */
+function recordedUntil({ cookie, expires }: Fields & { cookie?: Fields }): number | undefined {
+  const { until } = Object(cookie?.index) as { until?: number }
+  if (until !== undefined || cookie?.expires || typeof expires !== 'string') return until
+  return Date.parse(expires)
+}
+
+/** In ms, as the tests' stores have it; 0 if the expiry is set outright, so that nothing moves it. */
+function lifetimeOf({ cookie, expires }: Fields & { cookie?: Fields }): number {
+  if (typeof cookie?.originalMaxAge === 'number') return cookie.originalMaxAge
+  return cookie?.expires || expires ? 0 : DEFAULT_TTL
+}
+
+/** In ms: the store's, if neither cookie nor data says. */
+const DEFAULT_TTL = 86_400_000
 
 /** The same interleavings on one server, a pool, Sentinel and Cluster. */
 export function onEveryStage(tests: (scene: Scene) => void, names?: readonly TopologyName[]): void {
@@ -158,6 +251,7 @@ export function onEveryStage(tests: (scene: Scene) => void, names?: readonly Top
     const scene = new Scene()
     before(async () => {
       scene.topology = topology()
+      await askForIfeq(scene.topology)
       scene.client = await scene.topology.connect()
     })
     beforeEach(() => {

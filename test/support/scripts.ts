@@ -1,7 +1,6 @@
 /** Every Lua script of the package, by its name. */
 export { condemnScript } from '../../src/redis/scripts/condemn.ts'
 export { evictScript } from '../../src/redis/scripts/evict.ts'
-export { lowerScript } from '../../src/redis/scripts/lower.ts'
 export { markScript } from '../../src/redis/scripts/mark.ts'
 export { pageScript } from '../../src/redis/scripts/page.ts'
 export { raiseScript } from '../../src/redis/scripts/raise.ts'
@@ -11,4 +10,5 @@ export { removeScript } from '../../src/redis/scripts/remove.ts'
 export { replaceScript } from '../../src/redis/scripts/replace.ts'
 export { reserveScript } from '../../src/redis/scripts/reserve.ts'
 export { run, type Script } from '../../src/redis/scripts/script.ts'
+export { settleScript } from '../../src/redis/scripts/settle.ts'
 export { touchScript, writeScript } from '../../src/redis/scripts/write.ts'

@@ -1,31 +1,39 @@
-import { onKey, settleIndex } from './parts.ts'
+import { entryMarks, onKey, settleIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
- * Marks an index entry as being evicted, on Cluster, while the user has more than a number of others. The mark is a quarter of a
- * millisecond on its score.
+ * Stamps an index entry that is about to be removed, on Cluster. A reserved entry stays as it is. If the caller has seen this user's
+ * session, a single maker who found no entry has written it by then, and that entry is as good as settled.
  *
  * KEYS[1]  the index
  * ARGV[1]  session id
- * ARGV[2]  how many sessions the user may have
+ * ARGV[2]  stamp it only while the user has more than so many entries that are not being removed; '' for always
+ * ARGV[3]  '1' if the caller has seen that there is a session, and that it is this user's; else ''
  *
- * 1 if it is marked, now or before; 0 if there is no such entry; -1 if the user has no more than that.
+ * The score with the stamp, as a string; '' if there is nothing to remove; 'enough' if the user has no more entries than that.
  */
 export const condemnScript = scriptWhileFull(
   'condemn',
   onKey,
   settleIndex,
+  entryMarks,
   `
 settleIndex(1)
-local score = tonumber(onKey(1, 'ZSCORE', ARGV[1]) or '')
-if not score then return 0 end
-if score % 1 == 0.25 then return 1 end
-local entries, others = onKey(1, 'ZRANGE', 0, -1, 'WITHSCORES'), 0
-for n = 2, #entries, 2 do
-  if entries[n] % 1 ~= 0.25 then others = others + 1 end
+local before = onKey(1, 'ZSCORE', ARGV[1])
+if not before then return '' end
+local ends, makers, stamp = marksOf(tonumber(before))
+local isFresh = makers == 1 and stamp == 0
+if makers > 0 and not (isFresh and ARGV[3] == '1') then return '' end
+if ARGV[2] ~= '' and stamp < 4 then
+  local entries, staying = onKey(1, 'ZRANGE', 0, -1, 'WITHSCORES'), 0
+  for n = 2, #entries, 2 do
+    local _, _, other = marksOf(tonumber(entries[n]))
+    if other < 4 then staying = staying + 1 end
+  end
+  if staying <= tonumber(ARGV[2]) then return 'enough' end
 end
-if others <= tonumber(ARGV[2]) then return -1 end
-onKey(1, 'ZADD', math.floor(score) + 0.25, ARGV[1])
+local score = marked(ends, 0, removedStamp(stamp))
+onKey(1, 'ZADD', score, ARGV[1])
 settleIndex(1)
-return 1`,
+return score`,
 )

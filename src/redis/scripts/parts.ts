@@ -21,6 +21,7 @@ export const settleIndex = `
 local function ifThere(n, command, ...)
   local reply = redis.pcall(command, KEYS[n], ...)
   if type(reply) ~= 'table' or not reply.err then return reply end
+  if string.sub(reply.err, 1, 9) == 'WRONGTYPE' then reply.err = 'WRONGTYPE ' .. n end
   if not string.find(reply.err, 'non local key', 1, true) then error(reply) end
 end
 local function settleIndex(n)
@@ -30,6 +31,21 @@ local function settleIndex(n)
   local last = ifThere(n, 'ZRANGE', -1, -1, 'WITHSCORES')
   if last and last[2] then redis.call('PEXPIREAT', KEYS[n], math.ceil(last[2])) end
 end`
+
+/**
+ * The marks on an index entry, on Cluster. They are the fraction of its score, in 32nds of a millisecond. Each maker who has
+ * reserved the entry counts 8; 3 of them stand for more. The rest is a stamp, which everybody changes who works on the entry:
+ * 1 to 3 if its end is being moved, 4 to 7 if its session is being removed. An entry at rest has no marks.
+ */
+export const entryMarks = `
+local function marksOf(score)
+  local ends = math.floor(score)
+  local marks = math.floor((score - ends) * 32)
+  return ends, math.floor(marks / 8), marks % 8
+end
+local function marked(ends, makers, stamp) return string.format('%.5f', ends + (8 * makers + stamp) / 32) end
+local function movedStamp(stamp) return stamp % 3 + 1 end
+local function removedStamp(stamp) return 4 + (stamp + 1) % 4 end`
 
 /**
  * Deletes session KEYS[n] with its entry in index KEYS[index], if there is such a key, and publishes a message unless the

@@ -1,4 +1,4 @@
-import { onKey, settleIndex } from './parts.ts'
+import { entryMarks, onKey, settleIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
@@ -7,21 +7,31 @@ import { scriptWhileFull } from './script.ts'
  * KEYS[1]  the index
  * ARGV[1]  session id
  * ARGV[2]  until when, ms since 1970
- * ARGV[3]  a score that ARGV[2] replaces even if it is lower; '' for none
+ * ARGV[3]  '1' if an entry that is longer gets a stamp, so that it can be lowered after the session was written; else ''
  *
- * The score before, as a string; '' if it was not listed.
+ * The score with that stamp, as a string; '' if there is nothing to lower, or if the entry is reserved.
  */
 export const raiseScript = scriptWhileFull(
   'raise',
   onKey,
   settleIndex,
+  entryMarks,
   `
-local before = onKey(1, 'ZSCORE', ARGV[1]) or ''
-if before ~= '' and tonumber(before) == tonumber(ARGV[3]) then
-  onKey(1, 'ZADD', ARGV[2], ARGV[1])
-else
-  onKey(1, 'ZADD', 'GT', ARGV[2], ARGV[1])
+local before = onKey(1, 'ZSCORE', ARGV[1])
+local score, lowerable = ARGV[2], ''
+if before then
+  local ends, makers, stamp = marksOf(tonumber(before))
+  local isLonger = tonumber(ARGV[2]) > ends
+  if makers > 0 then
+    score = marked(math.max(ends, ARGV[2]), makers, movedStamp(stamp))
+  elseif not isLonger and ARGV[3] == '1' then
+    score = marked(ends, 0, movedStamp(stamp))
+    lowerable = score
+  elseif not isLonger then
+    score = before
+  end
 end
+onKey(1, 'ZADD', score, ARGV[1])
 settleIndex(1)
-return before`,
+return lowerable`,
 )

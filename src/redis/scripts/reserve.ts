@@ -1,27 +1,33 @@
-import { onKey, settleIndex } from './parts.ts'
+import { entryMarks, onKey, settleIndex } from './parts.ts'
 import { script } from './script.ts'
 
 /**
- * Lists a session that is about to be written, on Cluster. Half a millisecond on its score says that nobody has confirmed the
- * session yet: a listing that does not find the session leaves the entry alone.
+ * Lists a session that is about to be made this user's, on Cluster. The entry is reserved until its maker settles it: nobody else
+ * removes it, because the session may be written at any moment.
  *
  * KEYS[1]  the index
  * ARGV[1]  session id
  * ARGV[2]  until when, ms since 1970
  * ARGV[3]  how many sessions the user may have, this one included; '' for any number
  *
- * The new score, as a string; 'full' if the user has as many sessions as allowed, and nothing has changed.
+ * The score before ('' if it was not listed) and the new one, as strings; 'full' if the user has as many sessions as allowed, and
+ * nothing has changed.
  */
 export const reserveScript = script(
   'reserve',
   onKey,
   settleIndex,
+  entryMarks,
   `
 settleIndex(1)
 local before = onKey(1, 'ZSCORE', ARGV[1])
 if ARGV[3] ~= '' and not before and onKey(1, 'ZCARD') >= tonumber(ARGV[3]) then return 'full' end
-local score = string.format('%.1f', math.floor(math.max(before or 0, ARGV[2])) + 0.5)
+local score = marked(ARGV[2], 1, 0)
+if before then
+  local ends, makers, stamp = marksOf(tonumber(before))
+  score = marked(math.max(ends, ARGV[2]), math.min(makers + 1, 3), movedStamp(stamp))
+end
 onKey(1, 'ZADD', score, ARGV[1])
 settleIndex(1)
-return score`,
+return { before or '', score }`,
 )

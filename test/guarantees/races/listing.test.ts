@@ -105,10 +105,30 @@ describe('a live session is in the index of its user, and in no other', () => {
       const mortal = dieAfter(scene.client, thePruning)
       const { client, reached, release } = pauseBefore(mortal.client, thePruning)
       const listing = scene.store({ client }).userSessions('alice')
-      const died = listing.catch((error) => error)
-      await reached
+      const ended = listing.catch((error) => error)
+      // On Cluster it leaves an entry alone that nobody has confirmed, and so does not come that far.
+      if (scene.topology.name === 'cluster') expect(await ended).to.deep.equal([])
+      else await reached
       signIn.release()
       await signingIn
+      release()
+      if (scene.topology.name !== 'cluster') expect(await ended).to.be.instanceOf(ClientDied)
+      await scene.expectSignedIn(id, 'alice')
+    })
+
+    it('when a lister that saw the entry of a dead session prunes after a sign-in under its id, and dies there', async () => {
+      const id = newId()
+      const data = { userId: 'alice', expires: inMs(MINUTE) }
+      await createSession({ ...scene.options, sessionId: id, data })
+      await scene.expire(id)
+      const mortal = dieAfter(scene.client, thePruning)
+      const { client, reached, release } = pauseBefore(mortal.client, thePruning)
+      const died = scene
+        .store({ client })
+        .userSessions('alice')
+        .catch((error) => error)
+      await reached
+      await scene.signIn('alice', {}, id)
       release()
       expect(await died).to.be.instanceOf(ClientDied)
       await scene.expectSignedIn(id, 'alice')

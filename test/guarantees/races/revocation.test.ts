@@ -20,6 +20,7 @@ import {
   type Scene,
   theLoad,
   theRemoval,
+  theTouch,
   theWrite,
 } from '../../support/scene.ts'
 import { newSession } from '../../support/sessions.ts'
@@ -57,7 +58,7 @@ describe('a revoked session stays gone', () => {
 
         it('when a request that had loaded it touches', async () => {
           const id = await scene.signIn('alice')
-          const { store, reached, release } = scene.stoppedBefore(theWrite)
+          const { store, reached, release } = scene.stoppedBefore(theTouch)
           const late = await load(store, id)
           late.touch()
           const touching = store.touch(id, late)

@@ -3,6 +3,8 @@ export interface Latest {
   raw: string
 }
 
+import type { SessionClient } from './clients/client.ts'
+
 /** Resolves to what it has written; to `undefined` if it has written nothing, or does not know. */
 type Work = (latest: Latest | undefined) => Promise<Latest | undefined>
 
@@ -14,33 +16,42 @@ interface Queue {
   latest: Latest | undefined
 }
 
+const turns = new WeakMap<SessionClient, Turns>()
+
+/** The turns of all stores and functions that share a client. */
+export function turnsOf(client: SessionClient): Turns {
+  const known = turns.get(client) ?? new Turns()
+  turns.set(client, known)
+  return known
+}
+
 /**
- * Work on one session takes turns within a process, in the order of the calls. Each turn begins with what the one before has
+ * Work on one session, by its key, takes turns within a process, in the order of the calls. Each turn begins with what the one before has
  * written, so that N overlapping saves cost O(N) commands.
  */
 export class Turns {
   readonly #queues = new Map<string, Queue>()
 
   /** Runs `work` when all work on this session that was begun before has ended. */
-  take(sessionId: string, work: Work): Promise<void> {
-    return this.#enqueue(sessionId, work).turn
+  take(key: string, work: Work): Promise<void> {
+    return this.#enqueue(key, work).turn
   }
 
   /** As `take`, for work that makes the session. */
-  make(sessionId: string, work: Work): Promise<void> {
-    const { turn, queue } = this.#enqueue(sessionId, work)
+  make(key: string, work: Work): Promise<void> {
+    const { turn, queue } = this.#enqueue(key, work)
     queue.making = queue.tail
     return turn
   }
 
-  /** Resolves when nobody is making this session any more who began before: whoever destroys it must see it. */
-  async made(sessionId: string): Promise<void> {
-    await this.#queues.get(sessionId)?.making
+  /** Resolves when all work has ended that makes this session and was begun before. A revocation must see its result. */
+  async made(key: string): Promise<void> {
+    await this.#queues.get(key)?.making
   }
 
-  #enqueue(sessionId: string, work: Work): { turn: Promise<void>; queue: Queue } {
+  #enqueue(key: string, work: Work): { turn: Promise<void>; queue: Queue } {
     const done = Promise.resolve()
-    const queue = this.#queues.get(sessionId) ?? { tail: done, making: done, latest: undefined }
+    const queue = this.#queues.get(key) ?? { tail: done, making: done, latest: undefined }
     const turn = queue.tail.then(async () => {
       const { latest } = queue
       queue.latest = undefined
@@ -49,10 +60,10 @@ export class Turns {
     const end: Promise<void> = turn
       .catch(() => {})
       .then(() => {
-        if (queue.tail === end) this.#queues.delete(sessionId)
+        if (queue.tail === end) this.#queues.delete(key)
       })
     queue.tail = end
-    this.#queues.set(sessionId, queue)
+    this.#queues.set(key, queue)
     return { turn, queue }
   }
 }

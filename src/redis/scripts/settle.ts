@@ -1,0 +1,32 @@
+import { entryMarks, onKey, settleIndex } from './parts.ts'
+import { scriptWhileFull } from './script.ts'
+
+/**
+ * Ends the work on an index entry, on Cluster: gives it another score, or removes it, if nobody has worked on it since.
+ *
+ * KEYS[1]  the index
+ * ARGV[1]  session id
+ * ARGV[2]  the score that the work began with
+ * ARGV[3]  the new score; '' to remove the entry
+ * ARGV[4]  '1' if the caller has reserved the entry: if somebody else has worked on it, only that reservation ends; else ''
+ *
+ * 1 if it is done; 0 if there is no such entry; -1 if somebody else has worked on it.
+ */
+export const settleScript = scriptWhileFull(
+  'settle',
+  onKey,
+  settleIndex,
+  entryMarks,
+  `
+local score = tonumber(onKey(1, 'ZSCORE', ARGV[1]) or '')
+local reply = not score and 0 or score == tonumber(ARGV[2]) and 1 or -1
+if reply == 1 and ARGV[3] == '' then onKey(1, 'ZREM', ARGV[1]) end
+if reply == 1 and ARGV[3] ~= '' then onKey(1, 'ZADD', ARGV[3], ARGV[1]) end
+if reply == -1 and ARGV[4] == '1' then
+  local ends, makers, stamp = marksOf(score)
+  if makers == 1 then onKey(1, 'ZADD', ends, ARGV[1]) end
+  if makers == 2 then onKey(1, 'ZADD', marked(ends, 1, stamp), ARGV[1]) end
+end
+settleIndex(1)
+return reply`,
+)

@@ -1,0 +1,43 @@
+/** Sessions as tests of the records write them: a record that says whose it is, and until when the index lists it. */
+import { Keys } from '../../src/redis/keys.ts'
+import type { IndexEntry, Records, Write } from '../../src/redis/records.ts'
+import { recordsOn } from '../../src/redis/records-on.ts'
+import { turnsOf } from '../../src/redis/turns.ts'
+import { defaultUserId, type UserIdOption } from '../../src/session/owner.ts'
+import type { Scene } from './scene.ts'
+import type { AnyClient } from './topologies.ts'
+
+export interface State {
+  /** Tells one record from another. */
+  n: number
+  /** `null` for nobody. */
+  user: string | null
+  /** ms since 1970: when it expires, and until when the index lists it. */
+  until: number
+}
+
+export function recordOf({ n, user, until }: State): string {
+  const cookie = { originalMaxAge: null, expires: null }
+  if (user === null) return JSON.stringify({ cookie, n, until })
+  return JSON.stringify({ cookie: { ...cookie, index: { until } }, userId: user, n })
+}
+
+/** The write that makes a session `s1` (from `null`), or changes it. */
+export function writeOf(from: State | null, to: State): Write {
+  return {
+    ...{ sessionId: 's1', expected: from && recordOf(from), record: recordOf(to) },
+    ...{ expiry: { at: to.until }, entry: entryOf(to), previous: entryOf(from) },
+  }
+}
+
+function entryOf(state: State | null): IndexEntry | null {
+  return state === null || state.user === null ? null : { owner: state.user, until: state.until }
+}
+
+export function recordsOf({ prefixes }: Scene, client: AnyClient): Records {
+  return recordsOn({
+    ...{ client, keys: new Keys(prefixes.prefix, prefixes.userPrefix), turns: turnsOf(client) },
+    ...{ serializer: JSON, userId: defaultUserId as UserIdOption, ttl: 86_400, scanCount: 1000 },
+    ...{ absoluteTtl: null, disableTouch: false },
+  })
+}
