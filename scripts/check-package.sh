@@ -1,39 +1,96 @@
 #!/usr/bin/env bash
-# Packs the package, installs it into an empty project beside its peers, and loads it by import and by require on every Node
-# version that package.json promises.
+# Packs the package and uses it as strangers do: in an empty project beside its peers, by import and by require, on every Node
+# version that package.json promises, with Jest, with Vitest, and with every TypeScript from 5.4.
+#
+#   npm run check:package             all of it
+#   npm run check:package -- quick    without the older Node and TypeScript versions
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 project=$(mktemp -d)
 trap 'rm -rf "$project"' EXIT
 
-rm -rf dist
-npm run --silent build
-npx publint --strict
-npx attw --pack . --profile esm-only
+nodes=(20.19.0 22.12.0 24)
+typescripts=(5.4 5.9 6.0 7.0)
+if [ "${1:-}" = quick ]; then nodes=(24) typescripts=(7.0); fi
 
-tarball=$(npm pack --silent --pack-destination "$project")
-unexpected=$(tar -tzf "$project/$tarball" | grep -Ev '^package/(dist/([a-z-]+/)*[a-z-]+\.(js|d\.ts)|package\.json|README\.md|LICENSE)$' || true)
-[ -z "$unexpected" ] || { echo "the tarball has files that nobody needs: $unexpected" >&2; exit 1; }
+main() {
+  npm run --silent build
+  npx publint --strict
+  # Nothing that is older than the package's Node resolves modules as node10 does.
+  npx attw --pack . --profile node16
+  pack
+  check_functions_alone
+  check_loading
+  check_types
+  check_test_runners
+}
 
-cd "$project"
-node -e '
-  const dependencies = require(process.argv[1]).dependencies ?? {}
-  if (Object.keys(dependencies).length > 0) throw new Error("the package has runtime dependencies")
-' "$root/package.json"
-npm init -y >/dev/null
-npm install --silent --no-audit --no-fund "./$tarball" express-session redis
-cat >load.mjs <<'END'
-import { createSession, UserSessionStore } from 'redis-user-sessions'
-if (typeof UserSessionStore !== 'function' || typeof createSession !== 'function') throw new Error('import')
-END
-cat >load.cjs <<'END'
-const { createSession, UserSessionStore } = require('redis-user-sessions')
-if (typeof UserSessionStore !== 'function' || typeof createSession !== 'function') throw new Error('require')
-END
-for version in 20.19.0 22.12.0 24; do
-  for file in load.mjs load.cjs; do
-    npx -y "node@$version" "$file" || { echo "$file fails on Node $version" >&2; exit 1; }
+pack() {
+  tarball=$project/$(npm pack --silent --ignore-scripts --pack-destination "$project")
+  local unexpected size
+  unexpected=$(tar -tzf "$tarball" | grep -Ev '^package/(dist/(esm|cjs)/([a-z-]+/)*[a-z-]+\.(js|d\.ts)|dist/cjs/package\.json|package\.json|README\.md|LICENSE)$' || true)
+  [ -z "$unexpected" ] || fail "the tarball has files that nobody needs: $unexpected"
+  size=$(stat --format %s "$tarball")
+  [ "$size" -lt 120000 ] || fail "the tarball has $size bytes, more than 120 kB"
+  node -e '
+    const dependencies = require(process.argv[1]).dependencies ?? {}
+    if (Object.keys(dependencies).length > 0) throw new Error("the package has runtime dependencies")
+  ' "$root/package.json"
+}
+
+# Before express-session is there.
+check_functions_alone() {
+  cd "$project"
+  npm init -y >/dev/null
+  install "$tarball" typescript@7.0 @types/node@20
+  [ ! -d node_modules/express-session ] || fail 'the package brings express-session'
+  node -e "require('redis-user-sessions/functions')"
+  compile functions "TypeScript, without express-session"
+}
+
+check_loading() {
+  install express-session redis
+  cp "$root"/scripts/check-package/load.* .
+  for version in "${nodes[@]}"; do
+    for file in load.mjs load.cjs; do
+      npx -y "node@$version" "$file" || fail "$file fails on Node $version"
+    done
+    echo "import and require work on Node $version"
   done
-  echo "import and require work on Node $version"
-done
+}
+
+check_types() {
+  install @types/express-session @types/express
+  for version in "${typescripts[@]}"; do
+    install "typescript@~$version"
+    compile store "TypeScript $version"
+  done
+}
+
+# As an ES module and as CommonJS, as strict as the compiler can be.
+compile() {
+  cp "$root/scripts/check-package/$1.ts" "$1.mts"
+  cp "$root/scripts/check-package/$1.ts" "$1.cts"
+  npx tsc --noEmit --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --esModuleInterop --skipLibCheck false \
+    --target es2022 --module node16 --types node "$1.mts" "$1.cts" || fail "the types of $1 fail: $2"
+  echo "the types of $1 work: $2"
+}
+
+check_test_runners() {
+  install jest@30 vitest
+  cp "$root"/scripts/check-package/*.test.* .
+  npx jest --testMatch '**/jest.test.cjs' || fail 'the package does not work with Jest'
+  npx vitest run vitest.test.mjs || fail 'the package does not work with Vitest'
+}
+
+install() {
+  npm install --silent --no-audit --no-fund "$@"
+}
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+main

@@ -27,7 +27,7 @@ export interface Builds {
   against?: string
 }
 
-export const DEFAULT_BUILD = resolve(import.meta.dirname, '../../dist')
+export const DEFAULT_BUILD = resolve(import.meta.dirname, '../../dist/esm')
 
 /** A build of this package: what users get, not its TypeScript sources. */
 export async function loadBuild(folder: string): Promise<typeof import('../../src/index.ts')> {

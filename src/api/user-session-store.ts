@@ -1,9 +1,9 @@
-import type { Request } from 'express'
 import { type Session, type SessionData, Store } from 'express-session'
 import type { Access } from '../redis/access.ts'
 import { Keys } from '../redis/keys.ts'
 import { recordsOn } from '../redis/records-on.ts'
 import { turnsOf } from '../redis/turns.ts'
+import { capTouch } from '../requests/cap-touch.ts'
 import {
   type LoadedSession,
   loadedOf,
@@ -27,7 +27,6 @@ import { stringifyRecord } from '../session/codec.ts'
 import { badArgument } from '../session/errors.ts'
 import { checkTimestamp } from '../session/expiry.ts'
 import { handleOf } from '../session/handle.ts'
-import { capTouch } from '../session/lifetime.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { clearSessions, readableSessions, sessionIds } from '../users/enumerate.ts'
 import { type DestroyReason, emitLater, Reports, type StoreEvents } from '../users/events.ts'
@@ -42,9 +41,12 @@ import { type Callback, settle } from './callback.ts'
 import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
 
+/** Express's request, as the types of express-session have it. */
+type Request = Parameters<Store['createSession']>[0]
+
 export interface DestroyUserOptions {
   /** The id of a session that stays, such as `req.sessionID`. */
-  except?: string
+  except?: string | undefined
 }
 
 /** Session data with the id of its session. */

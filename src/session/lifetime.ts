@@ -1,4 +1,3 @@
-import type { Session, SessionData } from 'express-session'
 import { cookieExpiry, maxAgeOf, withCookieExpiry } from './cookie.ts'
 import { expiryOf, forever, ownExpiry, type Ttl } from './expiry.ts'
 import type { SessionRecord } from './record.ts'
@@ -103,22 +102,4 @@ export function listedUntil(
 /** If nothing but the app moves the expiry: the session has one, and no `originalMaxAge` by which a touch would move it. */
 export function isFixed(data: SessionRecord): boolean {
   return maxAgeOf(data) === null && (cookieExpiry(data) ?? ownExpiry(data)) !== null
-}
-
-/** Lets express-session's `touch`, which moves the cookie that the browser gets, go no further than `end` either. */
-export function capTouch(session: Session & Partial<SessionData>, end: () => number): void {
-  const { touch } = session
-  Object.defineProperty(session, 'touch', {
-    configurable: true,
-    writable: true,
-    value(this: Session) {
-      touch.call(this)
-      const { expires, originalMaxAge } = this.cookie
-      if (!(expires instanceof Date) || expires.getTime() <= end()) return this
-      this.cookie.expires = new Date(end())
-      // express-session takes a new expiry for a new `maxAge`, but the app's choice stays.
-      this.cookie.originalMaxAge = originalMaxAge
-      return this
-    },
-  })
 }

@@ -17,9 +17,9 @@ export interface ReindexResult {
 
 export interface ReindexOptions {
   /** Called after each batch; `total` is how many sessions there were at the start. */
-  onProgress?: (progress: ReindexResult & { total: number }) => void
+  onProgress?: ((progress: ReindexResult & { total: number }) => void) | undefined
   /** Ends the work after the batch in hand; `reindex` rejects with the signal's reason. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** Lists all sessions in the indexes of their users, as they are found. */

@@ -14,7 +14,7 @@ import { Keys } from '../../src/redis/keys.ts'
 import { appWith, cookieFor, sessionOf } from '../support/app.ts'
 import { Database, HOUR, inMs } from '../support/database.ts'
 import { freshPrefixes } from '../support/hooks.ts'
-import { newSession } from '../support/sessions.ts'
+import { fields, newSession } from '../support/sessions.ts'
 import { startTopology, type Topology } from '../support/topologies.ts'
 import { anything, data, names, rawRecords, texts, tooDeep } from './values.ts'
 
@@ -215,7 +215,7 @@ describe(`hostile input (seed ${seed})`, function () {
     }
   })
 
-  it('as a user id that the object tells and its record does not: nobody could ever revoke it', async () => {
+  it('as a user id that the object tells and its record does not: it can be revoked, or is refused', async () => {
     class User {
       get id() {
         return 'alice'
@@ -224,12 +224,16 @@ describe(`hostile input (seed ${seed})`, function () {
     const own = db.store({ userId: ({ user }: { user?: User }) => user?.id } as never)
     const liar = { toJSON: () => ({ userId: 'mallory' }) }
     const errors = await survives([
-      () => own.set('hidden', newSession({ user: new User() })),
       () => store.set('hidden', newSession({ userId: 'alice', ...liar })),
       () => store.set('hidden', newSession({ userId: 'alice', toJSON: () => 'no object' })),
       () => api.createSession({ ...db.options, data: { ...liar, userId: 'alice', expires: inMs(HOUR) } }),
     ])
-    expect(errors.map((error) => error instanceof TypeError)).to.deep.equal([true, true, true, true])
+    expect(errors.map((error) => error instanceof TypeError)).to.deep.equal([true, true, true])
+    expect(await db.keys()).to.have.length(2)
+    await own.set('hidden', newSession({ user: new User() }))
+    const other = db.store()
+    await other.set('hidden', Object.assign(fields(await other.get('hidden')), { seen: true }))
+    expect(await db.store().destroyUserSession('alice', 'hidden')).to.equal(true)
     expect(await db.keys()).to.have.length(2)
   })
 

@@ -674,39 +674,40 @@ describe('The script', () => {
   })
 
   describe('raise', () => {
-    const raise = (score: number, stamps = false) =>
-      call(raiseScript, [eva()], 's1', score, stamps ? '1' : '')
+    const raise = (until: number, settles = false) =>
+      call(raiseScript, [eva()], 's1', until, settles ? '1' : '')
 
-    it('lists, and lists for longer, but not for shorter', async () => {
-      for (const stamps of [false, true]) {
-        await db.client.del(eva())
-        expect(await raise(soon, stamps)).to.equal('')
-        await expectIndex(eva(), { s1: soon }, soon)
-        expect(await raise(later, stamps)).to.equal('')
-        await expectIndex(eva(), { s1: later }, later)
-      }
-      expect(await raise(soon)).to.equal('')
+    it('lists, and lists for longer, but not for shorter; and tells the scores before and after', async () => {
+      expect(await raise(later)).to.deep.equal(['', String(later)])
       await expectIndex(eva(), { s1: later }, later)
+      expect(await raise(latest)).to.deep.equal([String(later), String(latest)])
+      await expectIndex(eva(), { s1: latest }, latest)
+      expect(await raise(soon)).to.deep.equal([String(latest), String(latest)])
+      await expectIndex(eva(), { s1: latest }, latest)
     })
 
-    it('stamps an entry that is as long or longer, so that it can be lowered; each time with another stamp', async () => {
+    it('stamps the entry for a caller who settles it afterwards, each time with another stamp', async () => {
+      expect(await raise(soon, true)).to.deep.equal(['', said(marked(soon, 0, 1))])
+      await db.client.del(eva())
       await listed(eva(), { s1: later }, later)
-      for (const [until, stamp] of [
-        [soon, 1],
-        [later, 2],
-        [soon, 3],
-        [soon, 1],
+      for (const [until, ends, stamp] of [
+        [soon, later, 1],
+        [later, later, 2],
+        [latest, latest, 3],
+        [soon, latest, 1],
       ] as const) {
-        const score = marked(later, 0, stamp)
-        expect(await raise(until, true)).to.equal(said(score))
-        await expectIndex(eva(), { s1: score }, later + 1)
+        const [before, score] = (await raise(until, true)) as [string, string]
+        expect(Number(before)).to.equal(stamp === 1 ? ends : marked(later, 0, stamp - 1))
+        expect(score).to.equal(said(marked(ends, 0, stamp)))
+        await expectIndex(eva(), { s1: marked(ends, 0, stamp) }, ends + 1)
+        if (stamp === 3) await listed(eva(), { s1: latest })
       }
     })
 
     it('without a stamp leaves a longer entry as it is, marks included', async () => {
       for (const before of [marked(later, 0, 2), marked(later, 0, 5)]) {
         await listed(eva(), { s1: before }, later)
-        expect(await raise(later)).to.equal('')
+        expect(((await raise(later)) as string[]).map(Number)).to.deep.equal([before, before])
         await expectIndex(eva(), { s1: before }, later + 1)
       }
     })
@@ -714,30 +715,31 @@ describe('The script', () => {
     it('ends the work of others on an entry that it raises, or stamps', async () => {
       for (const stamp of [2, 5]) {
         await listed(eva(), { s1: marked(later, 0, stamp) })
-        expect(await raise(latest, stamp === 5)).to.equal('')
+        await raise(latest)
         await expectIndex(eva(), { s1: latest }, latest)
-        await listed(eva(), { s1: marked(later, 0, stamp) })
-        const score = marked(later, 0, (stamp % 3) + 1)
-        expect(await raise(later, true)).to.equal(said(score))
-        await expectIndex(eva(), { s1: score }, later + 1)
+        for (const until of [soon, latest]) {
+          await listed(eva(), { s1: marked(later, 0, stamp) })
+          await raise(until, true)
+          const score = marked(Math.max(later, until), 0, (stamp % 3) + 1)
+          await expectIndex(eva(), { s1: score }, Math.ceil(score))
+        }
       }
     })
 
-    it('keeps an entry reserved, with another stamp, and lets nobody lower it', async () => {
+    it('keeps an entry reserved, with another stamp', async () => {
       for (const [makers, stamp] of [
         [1, 0],
         [2, 3],
         [3, 1],
       ] as const) {
-        for (const [until, stamps] of [
-          [soon, true],
-          [latest, false],
-          [latest, true],
-        ] as const) {
-          await listed(eva(), { s1: marked(later, makers, stamp) })
-          expect(await raise(until, stamps)).to.equal('')
-          const score = marked(Math.max(later, until), makers, (stamp % 3) + 1)
-          await expectIndex(eva(), { s1: score }, Math.ceil(score))
+        for (const settles of [false, true]) {
+          for (const until of [soon, latest]) {
+            const before = marked(later, makers, stamp)
+            await listed(eva(), { s1: before })
+            const score = marked(Math.max(later, until), makers, (stamp % 3) + 1)
+            expect(((await raise(until, settles)) as string[]).map(Number)).to.deep.equal([before, score])
+            await expectIndex(eva(), { s1: score }, Math.ceil(score))
+          }
         }
       }
     })

@@ -1,6 +1,7 @@
 /** maxUserSessions: a user has no more sessions than he may, however many sign-ins come at once. */
 import { expect } from 'chai'
 import { createSession, type DestroyedEvent, type UserSessionStore } from '../../src/index.ts'
+import { isReserved } from '../../src/redis/entry-marks.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import { type Call, dieAfter, dieBefore, runs, watch } from '../support/paused-client.ts'
@@ -271,12 +272,22 @@ describe('maxUserSessions', () => {
             const latest = await signIn(limited(), MINUTE)
             const left = await living(scene, [...alive, latest])
             expect(left, `step ${step}`).to.have.lengthOf(LIMIT).and.to.include(latest)
+            await forgetReserved(brief)
             await expectExactly(left, [...alive, latest])
             await scene.store().destroyUser('alice')
             expect(await scene.keys(), `step ${step}`).to.deep.equal([])
             if (!mortal.dead) break
           }
         })
+      }
+
+      /** On Cluster a crash before the session was written leaves an entry that is reserved until its own end, and nothing else. */
+      async function forgetReserved(id: string): Promise<void> {
+        const score = (await scene.index('alice'))[id]
+        if (scene.topology.name !== 'cluster' || score === undefined || (await scene.lives(id))) return
+        expect(isReserved(score), 'reserved').to.equal(true)
+        expect(score).to.be.at.most(Date.now() + (MINUTE * 9) / 8 + 1)
+        await scene.client.zRem(scene.indexKey('alice'), id)
       }
 
       it('a crash between the choice and the removal does not shorten the index', async () => {
@@ -293,14 +304,17 @@ describe('maxUserSessions', () => {
 
       /** Every one is found by a listing, and the index lives as long as the longest of them. */
       async function expectListed(alive: string[]): Promise<void> {
-        const expiries = await Promise.all(alive.map((id) => scene.expiry(id)))
         const indexed = await scene.index('alice')
-        for (const [n, id] of alive.entries()) {
-          // On Cluster a negative score says that this one goes, and one of half a millisecond more is not confirmed yet.
-          expect(Math.floor(Math.abs(indexed[id] as number)), 'score').to.equal(expiries[n])
+        for (const id of alive) {
+          const { until } = (await scene.record(id)).cookie.index as { until: number }
+          // On Cluster a fraction of a millisecond says that the session is being made or evicted.
+          expect(Math.floor(indexed[id] as number), 'score').to.equal(until)
+          const expires = await scene.expiry(id)
+          expect(until).to.be.within(expires, expires + (expires - Date.now() + MINUTE) / 8)
         }
         const lasts = await scene.client.pExpireTime(scene.indexKey('alice'))
-        expect(lasts, 'the index lives as long as its longest session').to.be.at.least(Math.max(...expiries))
+        const longest = Math.max(...Object.values(indexed))
+        expect(lasts, 'the index lives as long as its longest entry').to.equal(Math.ceil(longest))
         const listed = await scene.store().userSessions('alice')
         expect(listed.map(({ sessionId }) => sessionId)).to.have.members(alive)
       }

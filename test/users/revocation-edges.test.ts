@@ -3,8 +3,8 @@ import { expect } from 'chai'
 import { deleteSession, SessionConflictError } from '../../src/index.ts'
 import type { Access } from '../../src/redis/access.ts'
 import { maxAttempts } from '../../src/redis/compare-and-set.ts'
-import { indexPage, outcome, removalArguments, storedRecords } from '../../src/redis/replies.ts'
-import { revoke } from '../../src/users/revoke.ts'
+import { indexPage, outcome, storedRecords } from '../../src/redis/replies.ts'
+import { revokeOne } from '../../src/users/revoke.ts'
 import { HOUR, rejection, useDatabase } from '../support/database.ts'
 import { type Call, pauseBefore, watch } from '../support/paused-client.ts'
 import { theRemoval } from '../support/scene.ts'
@@ -14,8 +14,9 @@ import { fields, newSession } from '../support/sessions.ts'
 describe('Revocation', () => {
   const db = useDatabase()
   const scripts = (calls: Call[]) => calls.filter(({ command }) => command === 'evalSha')
+  /** The keys that plain commands and scripts name. */
   const keysOf = (calls: Call[]) =>
-    scripts(calls).flatMap(({ args }) => (args[1] as { keys?: string[] }).keys ?? [])
+    calls.flatMap(({ args }) => (Object(args[1]).keys as string[] | undefined) ?? [String(args[0])])
 
   it('does not count a session that somebody else ends first', async () => {
     await db.store().set('s1', newSession({ userId: 'eva' }))
@@ -29,13 +30,22 @@ describe('Revocation', () => {
   })
 
   it('of a session reads it and removes it, and of one that is not there no more than reads', async () => {
-    for (const data of [{ userId: 'eva' }, {}]) {
-      await db.store().set('s1', newSession(data))
-      const { client, calls } = watch(db.client)
-      await db.store({ client }).destroy('s1')
-      expect(scripts(calls), 'read, remove').to.have.length(2)
-      await db.store({ client }).destroy('s1')
-      expect(scripts(calls), 'read').to.have.length(3)
+    for (const [data, removal] of [
+      [{ userId: 'eva' }, 'evalSha'],
+      [{}, 'del'],
+    ] as const) {
+      for (const how of ['destroy', 'deleteSession'] as const) {
+        await db.store().set('s1', newSession(data))
+        const { client, calls } = watch(db.client)
+        const revoke = () =>
+          how === 'destroy'
+            ? db.store({ client }).destroy('s1')
+            : deleteSession({ ...db.options, client, sessionId: 's1' })
+        await revoke()
+        expect(calls.map(({ command }) => command)).to.deep.equal(['get', removal])
+        await revoke()
+        expect(calls.map(({ command }) => command)).to.deep.equal(['get', removal, 'get'])
+      }
     }
   })
 
@@ -106,32 +116,25 @@ describe('Revocation', () => {
   it('gives up, by an error of its own, when others are faster ten thousand times', async () => {
     let attempts = 0
     const access = {
-      records: { remove: async () => ({ done: false, current: `{"n":${++attempts}}` }) },
+      records: { remove: async () => [{ done: false, current: `{"userId":"eva","n":${++attempts}}` }] },
       keys: { session: (id: string) => id },
       serializer: JSON,
-      ownerOf: () => 'eva',
+      userId: () => 'eva',
     } as unknown as Access
-    const endless = revoke(access, { sessionId: 's1', raw: '{}', data: {} })
+    const endless = revokeOne(access, { sessionId: 's1', raw: '{}', session: null })
     expect(await rejection(endless)).to.be.instanceOf(SessionConflictError)
     expect(attempts).to.equal(maxAttempts)
   })
 })
 
 describe('What Redis answers', () => {
-  it('to a removal is asked for with empty strings where nothing is to be published', () => {
-    const removal = { sessionId: 's1', expected: 'r1', owners: [] }
-    const announcement = { channel: 'channel', message: 'message' }
-    expect(removalArguments(removal)).to.deep.equal(['s1', '', '', 'r1'])
-    expect(removalArguments({ ...removal, expected: null })).to.deep.equal(['s1', '', ''])
-    expect(removalArguments({ ...removal, announcement })).to.deep.equal(['s1', 'channel', 'message', 'r1'])
-  })
-
   it('says whether it was done, and published', () => {
     expect(outcome(Date.now() + HOUR)).to.deep.equal({ done: true })
     expect(outcome(1)).to.deep.equal({ done: true })
     expect(outcome(2)).to.deep.equal({ done: true, unannounced: true })
     expect(outcome(0)).to.deep.equal({ done: false, current: null })
     expect(outcome(['r1'])).to.deep.equal({ done: false, current: 'r1' })
+    expect(outcome(-1)).to.deep.equal({ done: false, current: null, full: true })
   })
 
   it('has as many records, and entries, as were asked for', () => {

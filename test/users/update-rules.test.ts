@@ -13,10 +13,11 @@ import {
 } from '../../src/index.ts'
 import type { Access } from '../../src/redis/access.ts'
 import { compareAndSet, maxAttempts } from '../../src/redis/compare-and-set.ts'
+import type { Write } from '../../src/redis/records.ts'
 import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
-import { pauseBefore, runs, watch } from '../support/paused-client.ts'
+import { expectListed } from '../support/listed.ts'
+import { type Call, pauseBefore, watch } from '../support/paused-client.ts'
 import { onEveryStage, theRemoval, theWrite } from '../support/scene.ts'
-import { listsScript } from '../support/scripts.ts'
 import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
 
 const byAccount = { userId: (data: object) => (data as { account?: string }).account }
@@ -33,7 +34,7 @@ describe('An update', () => {
       await updateUserSessions({ ...db.options, userId: 'eva', data: { role: 'admin' } })
       await db.store({ ttl: 200 }).updateUser('eva', { more: 1 } as never)
       expect(await db.expiry('s1')).to.equal(expiry)
-      expect(await db.index('eva')).to.deep.equal({ s1: expiry })
+      expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
     })
 
     it('keeps such a TTL also of a session that has an end of its own, absoluteTtl', async () => {
@@ -43,7 +44,7 @@ describe('An update', () => {
       await db.store({ ttl: 200, absoluteTtl }).updateUser('eva', { more: 1 } as never)
       expect(await db.record('s1')).to.include({ more: 1 })
       expect(await db.expiry('s1')).to.equal(expiry)
-      expect(await db.index('eva')).to.deep.equal({ s1: expiry })
+      expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
     })
 
     it('a new cookie moves TTL and index', async () => {
@@ -53,7 +54,18 @@ describe('An update', () => {
       const patch = { cookie: { originalMaxAge: 9 * HOUR, expires, path: '/' } }
       expect(await store.updateUser('eva', patch as never)).to.equal(1)
       expect(await db.expiry('s1')).to.equal(Date.parse(expires))
-      expect(await db.index('eva')).to.deep.equal({ s1: Date.parse(expires) })
+      expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
+    })
+
+    it('gives a record of connect-redis, which does not say until when it is listed, an entry by its TTL', async () => {
+      const record = JSON.stringify({ userId: 'eva', cookie: usedCookie(MINUTE) })
+      const expiry = Date.now() + HOUR / 2
+      await db.client.set(db.sessionKey('s1'), record, { expiration: { type: 'PXAT', value: expiry } })
+      await one({ role: 'user' })
+      expect(await db.expiry('s1')).to.equal(expiry)
+      expect((await db.record('s1')).cookie.index).to.deep.equal({
+        until: await expectListed(db, 's1', 'eva'),
+      })
     })
 
     it('a new expires goes into the data and the cookie of a session that has it in both', async () => {
@@ -150,31 +162,34 @@ describe('An update', () => {
   })
 
   describe('asks Redis for no more than it needs', () => {
-    const scans = (calls: { command: string }[]) => calls.filter(({ command }) => command === 'scan').length
+    /** The keys that these calls name. */
+    const keysOf = (calls: Call[]) =>
+      new Set(
+        calls.flatMap(({ args }) => (Object(args[1]).keys as string[] | undefined) ?? [String(args[0])]),
+      )
 
-    it('whose a session is, only where the change names a user or moves the expiry', async () => {
-      await db.store(byAccount).set('s1', newSession({ account: 'eva' }))
-      const { client, calls } = watch(db.client)
-      await updateSession({ ...db.options, client, sessionId: 's1', data: { role: 'user' } })
-      expect(scans(calls)).to.equal(0)
-      await updateSession({ ...db.options, client, sessionId: 's1', data: { expires: inMs(HOUR) } })
-      expect(scans(calls)).to.be.greaterThan(0)
-    })
-
-    it('of a session of Passport only the index that Passport names', async () => {
-      await db.store().set('s1', newSession({ passport: { user: 'eva' } }))
-      const { client, calls } = watch(db.client)
-      await updateSession({ ...db.options, client, sessionId: 's1', data: { expires: inMs(9 * HOUR) } })
-      expect(scans(calls)).to.equal(0)
-    })
-
-    it('of a session that names nobody no index, where there is none', async () => {
-      await db.store().set('s1', newSession())
-      const { client, calls } = watch(db.client)
-      await updateSession({ ...db.options, client, sessionId: 's1', data: { expires: inMs(9 * HOUR) } })
-      expect(scans(calls)).to.be.greaterThan(0)
-      expect(calls.filter(runs(listsScript))).to.deep.equal([])
-    })
+    for (const [name, { options, data, user }] of Object.entries({
+      'with a userId': { options: {}, data: { userId: 'eva' }, user: 'eva' },
+      'of Passport': { options: {}, data: { passport: { user: 'eva' } }, user: 'eva' },
+      'of a custom userId option': { options: byAccount, data: { account: 'eva' }, user: 'eva' },
+      'of nobody': { options: {}, data: {}, user: undefined },
+    })) {
+      it(`of a session ${name}: the record tells whose it is, and no other index is looked at`, async () => {
+        await db.store(options).set('s1', newSession(data))
+        await db.store().set('s2', newSession({ userId: 'bob' }))
+        for (const [patch, keys] of [
+          [{ role: 'user' }, [db.sessionKey('s1')]],
+          [{ expires: inMs(9 * HOUR) }, [db.sessionKey('s1'), ...(user ? [db.indexKey(user)] : [])]],
+        ] as const) {
+          const { client, calls } = watch(db.client)
+          await updateSession({ ...db.options, client, sessionId: 's1', data: patch })
+          expect(calls.map(({ command }) => command)).to.have.length.within(2, 3)
+          expect(calls.map(({ command }) => command)).to.not.include('scan')
+          const looked = keysOf(calls.filter(({ command }) => command === 'get' || command === 'evalSha'))
+          expect(looked).to.deep.equal(new Set(keys))
+        }
+      })
+    }
 
     it('nothing of a user without sessions but his index, and no repair where nothing is wrong', async () => {
       const { client, calls } = watch(db.client)
@@ -210,8 +225,7 @@ describe('An update', () => {
       calls.length = 0
       await store.set('s1', Object.assign(loaded, { cookie: usedCookie(2 * HOUR) }))
       expect(await db.keys()).to.deep.equal([])
-      const keys = calls.flatMap(({ args }) => (args[1] as { keys?: string[] }).keys ?? [])
-      expect(new Set(keys)).to.deep.equal(new Set([db.sessionKey('s1')]))
+      expect(calls).to.deep.equal([{ command: 'del', args: [db.sessionKey('s1')] }])
     })
   })
 
@@ -257,9 +271,9 @@ describe('An update', () => {
     let writes = 0
     const write = async () => ({ done: false, current: `${++writes}` })
     const access = { records: { write }, keys: { session: (id: string) => id } } as unknown as Access
-    const first = {
-      ...{ sessionId: 's1', expected: '0', record: 'mine', expires: Date.now() + HOUR },
-      ...{ keepTtl: false, owner: null, previousOwner: null },
+    const first: Write = {
+      ...{ sessionId: 's1', expected: '0', record: 'mine', expiry: { at: Date.now() + HOUR } },
+      ...{ entry: null, previous: null },
     }
     const endless = compareAndSet(access, first, async (expected) => ({ ...first, expected }))
     expect(await rejection(endless)).to.be.instanceOf(SessionConflictError)
@@ -303,7 +317,7 @@ describe('Guarantee 3, owned: a session that comes to belong to another user mea
     })
 
     for (const [name, revoke] of Object.entries({ deleteUserSessions, updateUserSessions })) {
-      it(`${name} leaves it alone where only an index can tell whose it is`, async () => {
+      it(`${name} leaves it alone where only its own record can tell whose it is`, async () => {
         const store = scene.store(byAccount)
         await store.set('s1', newSession({ account: 'alice' }))
         const stopped = pauseBefore(scene.client, name === 'deleteUserSessions' ? theRemoval : theWrite)
@@ -315,7 +329,7 @@ describe('Guarantee 3, owned: a session that comes to belong to another user mea
         await late
         expect(await scene.record('s1')).to.include({ account: 'bob' })
         expect(await scene.record('s1')).to.not.have.property('role')
-        expect(await scene.index('bob')).to.deep.equal({ s1: await scene.expiry('s1') })
+        expect(await scene.index('bob')).to.deep.equal({ s1: await scene.expectListed('s1', 'bob') })
         expect(await scene.index('alice')).to.deep.equal({})
       })
     }

@@ -1,0 +1,17 @@
+// The functions, in a project that has neither express-session nor its types.
+import {
+  createSession,
+  readSession,
+  type SessionClient,
+  SessionUserError,
+} from 'redis-user-sessions/functions'
+
+export async function use(client: SessionClient): Promise<string | undefined> {
+  const data = { userId: 'eva', expires: new Date().toISOString(), role: 'admin' }
+  const sessionId = await createSession({ client, prefix: undefined, data })
+  return (await readSession<{ role: string }>({ client, sessionId }))?.role
+}
+
+export function handleIn(error: unknown): string | null {
+  return error instanceof SessionUserError ? error.handle : null
+}

@@ -1,0 +1,13 @@
+// The package as CommonJS, and beside it as an ES module.
+const { createSession, SessionNotFoundError, UserSessionStore } = require('redis-user-sessions')
+const functions = require('redis-user-sessions/functions')
+
+if (typeof UserSessionStore !== 'function') throw new Error('require')
+if (functions.createSession !== createSession) throw new Error('require of the functions')
+
+import('redis-user-sessions').then((other) => {
+  if (other.SessionNotFoundError === SessionNotFoundError) throw new Error('both builds are one')
+  const [mine, theirs] = [new SessionNotFoundError('id'), new other.SessionNotFoundError('id')]
+  if (!(mine instanceof other.SessionNotFoundError)) throw new Error('instanceof the ES module')
+  if (!(theirs instanceof SessionNotFoundError)) throw new Error('instanceof CommonJS')
+})
