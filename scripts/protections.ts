@@ -271,7 +271,7 @@ const protections: Protection[] = [
     what: 'On Cluster who has made a session lists it again, if somebody was about to remove its entry',
     on: 'cluster',
     file: 'redis/records-cluster.ts',
-    line: "if (settled !== 'settled') await this.#raise(owner, sessionId, until, true)\n    // Whoever",
+    line: "if (settled !== 'settled') await this.#raise(owner, sessionId, until, settled === 'changed')\n    // Whoever",
     without: '// Whoever',
   },
   {
@@ -301,13 +301,6 @@ const protections: Protection[] = [
     file: 'redis/scripts/reserve.ts',
     line: 'local score = marked(ARGV[2], 1, 0)',
     without: 'local score = marked(ARGV[2], 0, 0)',
-  },
-  {
-    what: 'On Cluster a listing leaves a reserved entry alone as long as there is no session',
-    on: 'cluster',
-    file: 'users/list.ts',
-    line: 'if (isReserved(score)) return wanted !== null && (isFresh(score) || score < wanted)\n',
-    without: '',
   },
   {
     what: 'On Cluster nobody removes a reserved entry',

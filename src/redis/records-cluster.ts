@@ -90,7 +90,7 @@ export class ClusterRecords implements Records {
     // A crash here leaves a session that is listed by an entry that is reserved.
     const settled = await this.#settle(owner, sessionId, reserved.score, until, true)
     // Somebody may have begun to remove the entry before the session was there: they must see that it is listed again.
-    if (settled !== 'settled') await this.#raise(owner, sessionId, until, true)
+    if (settled !== 'settled') await this.#raise(owner, sessionId, until, settled === 'changed')
     // Whoever has revoked the session before that has left the entry alone.
     const after = await this.#readOne(sessionId)
     if (after.raw !== record && (await this.listedUntil(sessionId, after, owner)) === false) {
@@ -131,7 +131,7 @@ export class ClusterRecords implements Records {
     const ends =
       stored.raw === record ? Number(entry?.until) : Math.floor(Math.max(Number(score), until ?? 0))
     const settled = await this.#settle(owner, sessionId, score, ends, true)
-    if (settled !== 'settled') await this.#raise(owner, sessionId, ends, true)
+    if (settled !== 'settled') await this.#raise(owner, sessionId, ends, settled === 'changed')
   }
 
   /** A session that is listed, and from now on until another time. */
