@@ -456,47 +456,71 @@ describe('The script', () => {
     await expectUnchanged(async () => expect(await call(markScript, [s1()])).to.equal(1))
   })
 
-  describe('condemn', () => {
-    const condemn = (id: string, limit: number | '' = '', isSeen: '1' | '' = '') =>
-      call(condemnScript, [eva()], id, limit, isSeen)
+  /** A score with marks: how many makers have reserved the entry, and the stamp of who works on it. */
+  const marked = (score: number, makers: number, stamp: number) => score + (8 * makers + stamp) / 32
+  /** What a script says of a score is a string with five digits. */
+  const said = (score: number) => score.toFixed(5)
 
-    it('stamps an entry, each time with another stamp, and keeps its end', async () => {
-      await listed(eva(), { s1: soon, s2: later }, later)
-      expect(await condemn('s1')).to.equal(text(marked(soon, 0, 5)))
-      await expectIndex(eva(), { s1: marked(soon, 0, 5), s2: later }, later)
-      expect(await condemn('s1')).to.equal(text(marked(soon, 0, 6)))
-      await expectIndex(eva(), { s1: marked(soon, 0, 6), s2: later }, later)
+  describe('condemn', () => {
+    const condemn = (id: string, limit: number | '' = '', isSeen = false) =>
+      call(condemnScript, [eva()], id, limit, isSeen ? '1' : '')
+
+    it('stamps an entry, each time with another stamp', async () => {
+      await listed(eva(), { s1: soon, s2: later, past: MINUTE })
+      for (const stamp of [5, 6, 7, 4, 5]) {
+        expect(await condemn('s1')).to.equal(said(marked(soon, 0, stamp)))
+        await expectIndex(eva(), { s1: marked(soon, 0, stamp), s2: later }, later)
+      }
     })
 
-    it('stamps while there are more than the limit that are not being removed', async () => {
+    it('stamps one whose end is being moved', async () => {
+      for (const stamp of [1, 2, 3]) {
+        await listed(eva(), { s1: marked(soon, 0, stamp) })
+        const removed = 4 + ((stamp + 1) % 4)
+        expect(await condemn('s1')).to.equal(said(marked(soon, 0, removed)))
+        await expectIndex(eva(), { s1: marked(soon, 0, removed) }, soon + 1)
+      }
+    })
+
+    it('leaves a reserved entry, unless its only maker found none and the session was seen', async () => {
+      for (const [makers, stamp] of [
+        [1, 0],
+        [1, 2],
+        [2, 0],
+        [3, 1],
+      ] as const) {
+        await listed(eva(), { s1: marked(soon, makers, stamp) })
+        const isFresh = makers === 1 && stamp === 0
+        expect(await condemn('s1')).to.equal('')
+        await expectIndex(eva(), { s1: marked(soon, makers, stamp) }, soon + 1)
+        expect(await condemn('s1', '', true)).to.equal(isFresh ? said(marked(soon, 0, 5)) : '')
+      }
+    })
+
+    it('with a limit stamps only while more entries stay than that', async () => {
       await listed(eva(), { s1: soon, s2: later, s3: latest, past: MINUTE })
       expect(await condemn('s1', 3)).to.equal('enough')
       await expectIndex(eva(), { s1: soon, s2: later, s3: latest }, latest)
-      expect(await condemn('s3', 2)).to.equal(text(marked(latest, 0, 5)))
+      expect(await condemn('s3', 2)).to.equal(said(marked(latest, 0, 5)))
       expect(await condemn('s1', 2)).to.equal('enough')
-      expect(await condemn('s2', 1)).to.equal(text(marked(later, 0, 5)))
-      expect(await condemn('s1', 0)).to.equal(text(marked(soon, 0, 5)))
+      expect(await condemn('s1', 10)).to.equal('enough')
+      expect(await condemn('s2', 1)).to.equal(said(marked(later, 0, 5)))
+      expect(await condemn('s1', 0)).to.equal(said(marked(soon, 0, 5)))
       const all = { s1: marked(soon, 0, 5), s2: marked(later, 0, 5), s3: marked(latest, 0, 5) }
       await expectIndex(eva(), all, latest + 1)
     })
 
-    it('stamps one that is being removed already, at any limit', async () => {
-      await listed(eva(), { s1: marked(soon, 0, 5), s2: later }, later)
-      expect(await condemn('s1', 10)).to.equal(text(marked(soon, 0, 6)))
-    })
-
-    it('leaves a reserved entry, unless its one maker has been seen to have written the session', async () => {
-      await listed(eva(), { s1: marked(soon, 1, 0), s2: marked(soon, 2, 1), s3: later })
-      await db.client.pExpireAt(eva(), later)
-      await expectUnchanged(async () => {
-        expect(await condemn('s1')).to.equal('')
-        expect(await condemn('s2', '', '1')).to.equal('')
+    it('counts what is reserved or being moved as what stays, and stamps what is stamped at any limit', async () => {
+      await listed(eva(), {
+        ...{ s1: marked(soon, 0, 4), s2: marked(later, 1, 0), s3: marked(later, 0, 3), s4: later },
       })
-      expect(await condemn('s1', '', '1')).to.equal(text(marked(soon, 0, 5)))
+      expect(await condemn('s4', 3)).to.equal('enough')
+      expect(await condemn('s1', 10)).to.equal(said(marked(soon, 0, 5)))
+      expect(await condemn('s4', 2)).to.equal(said(marked(later, 0, 5)))
     })
 
-    it('makes no entry where there is none, or it has expired', async () => {
-      await listed(eva(), { s2: later, s1: MINUTE, s3: marked(MINUTE, 0, 5) }, later)
+    it('says so where there is no such entry, or it has expired, and makes none', async () => {
+      await listed(eva(), { s2: later, s1: MINUTE, s3: marked(MINUTE, 0, 4) }, later)
       for (const id of ['s1', 's3', 'never']) expect(await condemn(id, 0)).to.equal('')
       await expectIndex(eva(), { s2: later }, later)
     })
@@ -600,21 +624,30 @@ describe('The script', () => {
     const reserve = (until: number, limit: number | '' = '') =>
       call(reserveScript, [eva()], 's1', until, limit)
 
-    it('lists what is about to be written, for one maker', async () => {
-      expect(await reserve(soon)).to.deep.equal(['', text(marked(soon, 1, 0))])
+    it('lists what is about to be written, and tells that it was not listed', async () => {
+      expect(await reserve(soon)).to.deep.equal(['', said(marked(soon, 1, 0))])
       await expectIndex(eva(), { s1: marked(soon, 1, 0) }, soon + 1)
     })
 
-    it('lists what is listed already for as long as it was, or longer, and tells the score before', async () => {
-      await listed(eva(), { s1: later }, later)
-      expect(await reserve(soon)).to.deep.equal([String(later), text(marked(later, 1, 1))])
-      expect(((await reserve(latest)) as string[])[1]).to.equal(text(marked(latest, 2, 2)))
-      await expectIndex(eva(), { s1: marked(latest, 2, 2) }, latest + 1)
-    })
-
-    it('counts makers up to three, who stand for more', async () => {
-      for (let makers = 0; makers < 5; makers++) await reserve(soon)
-      expect(Math.floor(((await scores(eva())).s1 as number) * 4) % 4).to.equal(3)
+    it('lists what is listed already for as long as it was, or longer, with another stamp', async () => {
+      for (const [makers, stamp] of [
+        [0, 0],
+        [0, 1],
+        [0, 3],
+        [0, 4],
+        [1, 0],
+        [2, 2],
+        [3, 1],
+      ] as const) {
+        for (const until of [soon, latest]) {
+          const before = marked(later, makers, stamp)
+          await listed(eva(), { s1: before }, latest)
+          const score = marked(Math.max(later, until), Math.min(makers + 1, 3), (stamp % 3) + 1)
+          const [was, is] = (await reserve(until)) as [string, string]
+          expect([Number(was), is]).to.deep.equal([before, said(score)])
+          await expectIndex(eva(), { s1: score }, Math.ceil(score))
+        }
+      }
     })
 
     it('refuses one beyond the limit, and changes nothing; entries that have expired do not count', async () => {
@@ -625,14 +658,13 @@ describe('The script', () => {
         expect(await reserve(soon, 1)).to.equal('full')
       })
       await listed(eva(), { s4: MINUTE })
-      expect(await reserve(soon, 3)).to.deep.equal(['', text(marked(soon, 1, 0))])
-      const entries = { s1: marked(soon, 1, 0), s2: soon, s3: marked(later, 1, 0) }
-      await expectIndex(eva(), entries, later + 1)
+      expect(await reserve(soon, 3)).to.deep.equal(['', said(marked(soon, 1, 0))])
+      await expectIndex(eva(), { s1: marked(soon, 1, 0), s2: soon, s3: marked(later, 1, 0) }, later + 1)
     })
 
     it('counts no session that the index lists already', async () => {
       await listed(eva(), { s1: soon, s2: soon }, soon)
-      expect(await reserve(soon, 1)).to.deep.equal([String(soon), text(marked(soon, 1, 1))])
+      expect(await reserve(soon, 1)).to.deep.equal([String(soon), said(marked(soon, 1, 1))])
     })
 
     it('names the index that is of another type', async () => {
@@ -642,7 +674,8 @@ describe('The script', () => {
   })
 
   describe('raise', () => {
-    const raise = (until: number, stamps: '1' | '' = '') => call(raiseScript, [eva()], 's1', until, stamps)
+    const raise = (until: number, settles = false) =>
+      call(raiseScript, [eva()], 's1', until, settles ? '1' : '')
 
     it('lists, and lists for longer, but not for shorter; and tells the scores before and after', async () => {
       expect(await raise(later)).to.deep.equal(['', String(later)])
@@ -654,22 +687,61 @@ describe('The script', () => {
     })
 
     it('stamps the entry for a caller who settles it afterwards, each time with another stamp', async () => {
+      expect(await raise(soon, true)).to.deep.equal(['', said(marked(soon, 0, 1))])
+      await db.client.del(eva())
       await listed(eva(), { s1: later }, later)
-      expect(await raise(soon, '1')).to.deep.equal([String(later), text(marked(later, 0, 1))])
-      expect(((await raise(latest, '1')) as string[])[1]).to.equal(text(marked(latest, 0, 2)))
-      await expectIndex(eva(), { s1: marked(latest, 0, 2) }, latest + 1)
+      for (const [until, ends, stamp] of [
+        [soon, later, 1],
+        [later, later, 2],
+        [latest, latest, 3],
+        [soon, latest, 1],
+      ] as const) {
+        const [before, score] = (await raise(until, true)) as [string, string]
+        expect(Number(before)).to.equal(stamp === 1 ? ends : marked(later, 0, stamp - 1))
+        expect(score).to.equal(said(marked(ends, 0, stamp)))
+        await expectIndex(eva(), { s1: marked(ends, 0, stamp) }, ends + 1)
+        if (stamp === 3) await listed(eva(), { s1: latest })
+      }
     })
 
-    it('takes the stamp of whoever is removing the entry, if it raises it', async () => {
-      await listed(eva(), { s1: marked(soon, 0, 5) })
-      await raise(later)
-      await expectIndex(eva(), { s1: later }, later)
+    it('without a stamp leaves a longer entry as it is, marks included', async () => {
+      for (const before of [marked(later, 0, 2), marked(later, 0, 5)]) {
+        await listed(eva(), { s1: before }, later)
+        expect(((await raise(later)) as string[]).map(Number)).to.deep.equal([before, before])
+        await expectIndex(eva(), { s1: before }, later + 1)
+      }
     })
 
-    it('keeps the makers of a reserved entry, and changes its stamp', async () => {
-      await listed(eva(), { s1: marked(soon, 2, 1) })
-      expect(((await raise(later)) as string[])[1]).to.equal(text(marked(later, 2, 2)))
-      await expectIndex(eva(), { s1: marked(later, 2, 2) }, later + 1)
+    it('ends the work of others on an entry that it raises, or stamps', async () => {
+      for (const stamp of [2, 5]) {
+        await listed(eva(), { s1: marked(later, 0, stamp) })
+        await raise(latest)
+        await expectIndex(eva(), { s1: latest }, latest)
+        for (const until of [soon, latest]) {
+          await listed(eva(), { s1: marked(later, 0, stamp) })
+          await raise(until, true)
+          const score = marked(Math.max(later, until), 0, (stamp % 3) + 1)
+          await expectIndex(eva(), { s1: score }, Math.ceil(score))
+        }
+      }
+    })
+
+    it('keeps an entry reserved, with another stamp', async () => {
+      for (const [makers, stamp] of [
+        [1, 0],
+        [2, 3],
+        [3, 1],
+      ] as const) {
+        for (const settles of [false, true]) {
+          for (const until of [soon, latest]) {
+            const before = marked(later, makers, stamp)
+            await listed(eva(), { s1: before })
+            const score = marked(Math.max(later, until), makers, (stamp % 3) + 1)
+            expect(((await raise(until, settles)) as string[]).map(Number)).to.deep.equal([before, score])
+            await expectIndex(eva(), { s1: score }, Math.ceil(score))
+          }
+        }
+      }
     })
 
     it('names the index that is of another type', async () => {
@@ -679,51 +751,70 @@ describe('The script', () => {
   })
 
   describe('settle', () => {
-    const settle = (from: number, to: number | '', isReserved: '1' | '' = '', id = 's1') =>
-      call(settleScript, [eva()], id, text(from), to, isReserved)
-    const begun = () => marked(latest, 0, 1)
+    const settle = (began: number, to: number | '', { id = 's1', reserved = false } = {}) =>
+      call(settleScript, [eva()], id, said(began), to, reserved ? '1' : '')
 
-    beforeEach(async () => {
-      await listed(eva(), { s1: begun(), s2: soon })
-      await db.client.pExpireAt(eva(), latest + 1)
+    beforeEach(() => listed(eva(), { s1: latest, s2: soon }, latest))
+
+    it('gives an entry another score, or removes it, if it still has the one that the work began with', async () => {
+      for (const reserved of [false, true]) {
+        await listed(eva(), { s1: marked(latest, 0, 2), s2: soon })
+        expect(await settle(marked(latest, 0, 2), later, { reserved })).to.equal(1)
+        await expectIndex(eva(), { s1: later, s2: soon }, later)
+        expect(await settle(later, '', { reserved })).to.equal(1)
+        await expectIndex(eva(), { s2: soon }, soon)
+      }
+      await settle(soon, '', { id: 's2' })
+      expect(await db.keys()).to.deep.equal([])
     })
 
-    it('gives the entry another score, or removes it, if nobody has worked on it since', async () => {
-      expect(await settle(begun(), later)).to.equal(1)
-      await expectIndex(eva(), { s1: later, s2: soon }, later)
-      expect(await settle(later, '')).to.equal(1)
-      await expectIndex(eva(), { s2: soon }, soon)
+    it('leaves one that somebody has worked on since, even if only a stamp is another', async () => {
+      for (const now of [latest, marked(latest, 0, 2), marked(latest, 1, 1), later]) {
+        await listed(eva(), { s1: now })
+        await db.client.pExpireAt(eva(), Math.ceil(now))
+        await expectUnchanged(async () => {
+          expect(await settle(marked(latest, 0, 1), '')).to.equal(-1)
+          expect(await settle(marked(latest, 0, 1), soon)).to.equal(-1)
+        })
+      }
     })
 
-    it('leaves one that somebody else has worked on, and makes none', async () => {
+    it('ends one reservation, and no more, of one that somebody has worked on since', async () => {
+      const began = marked(soon, 1, 0)
+      for (const [before, after] of [
+        [marked(latest, 1, 2), latest],
+        [marked(latest, 2, 3), marked(latest, 1, 3)],
+        // More makers than the marks can count: it stays reserved until its end.
+        [marked(latest, 3, 1), marked(latest, 3, 1)],
+        [marked(latest, 0, 5), marked(latest, 0, 5)],
+        [latest, latest],
+      ] as const) {
+        for (const to of ['', later] as const) {
+          await listed(eva(), { s1: before })
+          expect(await settle(began, to, { reserved: true })).to.equal(-1)
+          await expectIndex(eva(), { s1: after, s2: soon }, Math.ceil(after))
+        }
+      }
+    })
+
+    it('makes none', async () => {
       await expectUnchanged(async () => {
-        expect(await settle(marked(latest, 0, 2), soon)).to.equal(-1)
-        expect(await settle(latest, '')).to.equal(-1)
-        expect(await settle(begun(), soon, '', 's3')).to.equal(0)
+        expect(await settle(latest, soon, { id: 's3' })).to.equal(0)
+        expect(await settle(latest, soon, { id: 's3', reserved: true })).to.equal(0)
+        expect(await settle(latest, '', { id: 's3' })).to.equal(0)
       })
     })
 
-    it('ends the one reservation of its caller, if somebody else has worked on the entry', async () => {
-      await listed(eva(), { s1: marked(latest, 1, 2) })
-      expect(await settle(marked(latest, 1, 0), soon, '1')).to.equal(-1)
-      await expectIndex(eva(), { s1: latest, s2: soon }, latest)
-      await listed(eva(), { s1: marked(latest, 2, 2) })
-      expect(await settle(marked(latest, 1, 0), soon, '1')).to.equal(-1)
-      await expectIndex(eva(), { s1: marked(latest, 1, 2), s2: soon }, latest + 1)
+    it('keeps the index as long as its longest entry lives, and drops what has expired', async () => {
+      await listed(eva(), { s3: marked(later, 0, 4), past: MINUTE })
+      await settle(latest, '')
+      await expectIndex(eva(), { s2: soon, s3: marked(later, 0, 4) }, later + 1)
     })
 
     it('names the index that is of another type', async () => {
+      await db.client.del(eva())
       await db.client.set(eva(), 'text')
-      expect(await rejection(settle(soon, ''))).to.have.property('key', eva())
+      expect(await rejection(settle(latest, ''))).to.have.property('key', eva())
     })
   })
 })
-
-/** The score of an entry with marks: see `entryMarks` in src/redis/scripts/parts.ts. */
-function marked(ends: number, makers: number, stamp: number): number {
-  return ends + (8 * makers + stamp) / 32
-}
-
-function text(score: number): string {
-  return score.toFixed(5)
-}

@@ -2,8 +2,8 @@
 import { expect } from 'chai'
 import { createSession, deleteUserSessions, getUserSessions, updateUserSessions } from '../../../src/index.ts'
 import { handleOf } from '../../../src/session/handle.ts'
-import { HOUR, inMs, MINUTE } from '../../support/database.ts'
-import { ClientDied, dieAfter, pauseBefore } from '../../support/paused-client.ts'
+import { HOUR, inMs, MINUTE, rejection } from '../../support/database.ts'
+import { ClientDied, dieAfter, failAfter, pauseBefore } from '../../support/paused-client.ts'
 import {
   load,
   newId,
@@ -131,6 +131,14 @@ describe('a live session is in the index of its user, and in no other', () => {
       await scene.signIn('alice', {}, id)
       release()
       expect(await died).to.be.instanceOf(ClientDied)
+      await scene.expectSignedIn(id, 'alice')
+    })
+
+    it('when the answer to its sign-in is lost', async () => {
+      const [id, lost] = [newId(), new Error('lost')]
+      const { client } = failAfter(scene.client, theWrite, lost)
+      const signIn = scene.store({ client }).set(id, newSession({ userId: 'alice' }))
+      expect(await rejection(signIn)).to.equal(lost)
       await scene.expectSignedIn(id, 'alice')
     })
 
