@@ -8,7 +8,7 @@ import {
   UserSessionStore,
   type UserSessionStoreOptions,
 } from '../../src/index.ts'
-import { markScript } from '../../src/redis/scripts.ts'
+import { markScript } from '../support/scripts.ts'
 import { tracked } from '../support/clients.ts'
 import { rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
