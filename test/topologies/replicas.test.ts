@@ -8,13 +8,13 @@ import {
   UserSessionStore,
   type UserSessionStoreOptions,
 } from '../../src/index.ts'
-import { markScript } from '../support/scripts.ts'
 import { tracked } from '../support/clients.ts'
 import { rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
 import { runs, watch } from '../support/paused-client.ts'
 import { load, newId } from '../support/scene.ts'
+import { markScript } from '../support/scripts.ts'
 import { newSession } from '../support/sessions.ts'
 import type { Node } from '../support/topologies/node.ts'
 import type { PoolClient, ServerClient } from '../support/topologies/one-server.ts'
