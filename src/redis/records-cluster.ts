@@ -138,7 +138,7 @@ export class ClusterRecords implements Records {
   async #writeMoved(write: Write, { owner, until }: IndexEntry): Promise<Outcome> {
     const { sessionId } = write
     const { score, before } = await this.#raise(owner, sessionId, until, true)
-    // A crash here leaves an entry that is too long, until the session is next saved.
+    // A crash here leaves an entry that is too long, until a save moves the session's end again.
     const result = await runWrite(this.client, this.keys, write)
     if (!result.done && result.current === null) await this.#unlist(owner, sessionId)
     else if (!result.done) await this.#settle(owner, sessionId, score, before)
