@@ -313,8 +313,8 @@ const protections: Protection[] = [
     what: 'On Cluster an entry is lowered or removed only if nobody has worked on it since',
     on: 'cluster',
     file: 'redis/scripts/settle.ts',
-    line: 'local reply = not score and 0 or score == tonumber(ARGV[2]) and 1 or -1',
-    without: 'local reply = not score and 0 or 1',
+    line: 'reply = score == tonumber(ARGV[2]) and kept >= makers - 1 and 1 or -1',
+    without: 'reply = 1',
   },
   {
     what: 'On Cluster who moves the end of a session stamps the entry before',
@@ -327,7 +327,7 @@ const protections: Protection[] = [
     what: 'On Cluster an entry is raised before the record says so',
     on: 'cluster',
     file: 'redis/records-cluster.ts',
-    line: 'const { score, before } = await this.#raise(owner, sessionId, until, true)\n    // A crash here leaves an entry that is too long, until the session is next saved.\n    const result = await runWrite(this.client, this.keys, write)',
+    line: "const { score, before } = await this.#raise(owner, sessionId, until, true)\n    // A crash here leaves an entry that is too long, until a save moves the session's end again.\n    const result = await runWrite(this.client, this.keys, write)",
     without:
       'const result = await runWrite(this.client, this.keys, write)\n    const { score, before } = await this.#raise(owner, sessionId, until, true)',
   },

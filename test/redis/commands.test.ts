@@ -139,6 +139,7 @@ describe('Commands per operation', () => {
         calls.length = 0
         const session = await load(store, id)
         await store.set(id, Object.assign(session, { cart: ['book'] }))
+        await nextMillisecond()
         session.touch()
         await store.touch(id, session)
         if (userId === undefined) await store.destroy(id)

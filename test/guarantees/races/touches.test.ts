@@ -287,6 +287,23 @@ describe('While a session is touched', () => {
       }
     })
 
+    it('a revocation leaves no entry, also if the touch has moved the entry and died (4, bounded)', async () => {
+      const id = await scene.signIn('alice')
+      const { client } = dieAfter(scene.client, theRighting)
+      const toucher = scene.store({ client })
+      const session = await load(toucher, id)
+      const revoker = scene.stoppedBefore(theRemoval)
+      const revoking = revoker.store.destroy(id)
+      await revoker.reached
+      const touching = atClock(BEYOND, () => touch(toucher, id, session))
+      // On one server the entry and the session move in one step.
+      if (scene.topology.name === 'cluster') expect(await rejection(touching)).to.be.instanceOf(ClientDied)
+      else await touching
+      revoker.release()
+      await revoking
+      await scene.expectGone(id)
+    })
+
     it('a revocation of an anonymous session that has read it deletes it all the same', async () => {
       const id = await scene.signIn(undefined)
       const { store, reached, release } = scene.stoppedBefore(theRemoval)
