@@ -61,14 +61,19 @@ describe('A touch that is under way', () => {
       expect(await scene.record(id)).to.deep.include({ cart: [] })
     })
 
-    for (const [what, change, expected] of [
-      ['another property of the cookie', { sameSite: 'strict' }, { sameSite: 'strict' }],
-      ['an expiry of the app’s own', { expires: new Date(Date.now() + MINUTE), originalMaxAge: HOUR }, {}],
+    for (const [what, changeNow, expected] of [
+      ['another property of the cookie', () => ({ sameSite: 'strict' }), { sameSite: 'strict' }],
+      [
+        'an expiry of the app’s own',
+        () => ({ expires: new Date(Date.now() + MINUTE), originalMaxAge: HOUR }),
+        {},
+      ],
     ] as const) {
       it(`and that says ${what} keeps it, and what a save changes meanwhile`, async () => {
         const id = await scene.signIn('alice', { cart: [] })
         const { store, reached, release } = scene.stoppedBefore(theTouchOfTheCookie)
         const session = await load(store, id)
+        const change = changeNow()
         Object.assign(session.cookie, change)
         const touching = store.touch(id, session)
         await reached
