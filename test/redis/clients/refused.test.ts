@@ -5,7 +5,7 @@ import { createClient, createClientPool, createCluster, createSentinel } from 'r
 import * as functions from '../../../src/index.ts'
 import { UserSessionStore } from '../../../src/index.ts'
 import { tracked } from '../../support/clients.ts'
-import { inMs, MINUTE, rejection, useDatabase } from '../../support/database.ts'
+import { inMs, HOUR, rejection, useDatabase } from '../../support/database.ts'
 import { redisUrl } from '../../support/hooks.ts'
 
 const secret = 'hunter2'
@@ -73,7 +73,7 @@ function refuses(error: unknown, word: string): void {
 
 describe('A client that is refused', () => {
   const db = useDatabase()
-  const data = { userId: 'eva', expires: inMs(MINUTE) }
+  const data = { userId: 'eva', expires: inMs(HOUR) }
   const calls: Record<string, (client: never) => Promise<unknown>> = {
     createSession: (client) => functions.createSession({ client, data }),
     readSession: (client) => functions.readSession({ client, sessionId: 's1' }),
