@@ -25,6 +25,11 @@ export async function writeOneKey(client: SessionClient, keys: Keys, write: Writ
   }
 }
 
+/** Deletes an anonymous session: it has no entry to remove with it. */
+export async function deleteOneKey(client: SessionClient, keys: Keys, sessionId: string): Promise<Outcome> {
+  return outcome(await client.del(keys.session(sessionId)))
+}
+
 /** Runs the script that can do any write, on the session's key and on these indexes. */
 export async function runWrite(
   client: SessionClient,

@@ -1,6 +1,6 @@
 import type { SessionClient } from './clients/client.ts'
 import type { Keys } from './keys.ts'
-import { runWrite, writeOneKey } from './one-key.ts'
+import { deleteOneKey, runWrite, writeOneKey } from './one-key.ts'
 import {
   type IndexPage,
   movesEntry,
@@ -56,7 +56,7 @@ export class AtomicRecords implements Records {
     const keys = removals.map(({ sessionId }) => this.keys.session(sessionId))
     const [first] = removals
     if (owner === null && removals.length === 1 && !first?.announcement)
-      return [await this.#delete(keys[0] as string)]
+      return [await deleteOneKey(this.client, this.keys, first?.sessionId as string)]
     if (owner !== null) keys.push(this.keys.index(owner))
     const channel = first?.announcement?.channel ?? ''
     const each = removals.flatMap(({ sessionId, expected, announcement }) => [
@@ -66,11 +66,6 @@ export class AtomicRecords implements Records {
     ])
     const replies = await run(this.client, removeScript, keys, [owner === null ? '0' : '1', channel, ...each])
     return (replies as unknown[]).map(outcome)
-  }
-
-  /** What is anonymous has no entry to remove with it, and no message to publish. */
-  async #delete(key: string): Promise<Outcome> {
-    return outcome(await this.client.del(key))
   }
 
   async evict(owner: string, removal: Removal, limit: number): Promise<Outcome | null> {

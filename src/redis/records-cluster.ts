@@ -3,7 +3,7 @@ import { settleAll } from '../session/settle-all.ts'
 import type { SessionClient } from './clients/client.ts'
 import { freshScore, isFresh, isReserved } from './entry-marks.ts'
 import type { Keys } from './keys.ts'
-import { runWrite, writeOneKey } from './one-key.ts'
+import { deleteOneKey, runWrite, writeOneKey } from './one-key.ts'
 import {
   type IndexEntry,
   type IndexPage,
@@ -154,6 +154,8 @@ export class ClusterRecords implements Records {
   remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {
     return settleAll(
       removals.map(async (removal) => {
+        if (owner === null && !removal.announcement)
+          return deleteOneKey(this.client, this.keys, removal.sessionId)
         const stamped = owner === null ? '' : await this.#condemnIfPossible(owner, removal)
         return this.#removeCondemned(owner, removal, stamped)
       }),
@@ -220,11 +222,14 @@ export class ClusterRecords implements Records {
       return false
     }
     if (score !== null && Math.floor(score) >= wanted) return false
-    await this.#raise(owner, sessionId, wanted)
-    // A crash here leaves an entry without a session, if somebody has revoked it since.
+    const { before } = await this.#raise(owner, sessionId, wanted)
+    // A crash here leaves an entry without a session, or one that is too long, if somebody has changed the session since.
     const after = await this.#readOne(sessionId)
     if (after.raw === raw && exists(after)) return false
-    if ((await this.listedUntil(sessionId, after, owner)) === false) await this.#unlist(owner, sessionId)
+    const until = await this.listedUntil(sessionId, after, owner)
+    if (until === false) await this.#unlist(owner, sessionId)
+    else if (until !== null)
+      await this.#settle(owner, sessionId, String(wanted), Math.max(until, Math.floor(Number(before))))
     return exists(after)
   }
 

@@ -136,7 +136,7 @@ export class Saves {
       }
     }
     const direct = savingOf(sessionId, first, null, null)
-    const write = await this.#write(loaded, direct, limit, async (current) => {
+    const write = await this.#write(loaded, first, direct, limit, async (current) => {
       const previous = current === null ? null : await readable(this.access, sessionId, current)
       const draft = previous ? await this.#asOldAs(previous, first) : first
       return savingOf(sessionId, draft, current, previous && entryOf(previous))
@@ -174,13 +174,14 @@ export class Saves {
     }
     const direct = { ...savingOf(loaded.sessionId, mine, base.raw, entryOf(base)), isTouch }
     const merged = latest && latest.raw !== base.raw ? await merge(latest.raw) : null
-    const write = await this.#write(loaded, merged ?? direct, limit, merge)
+    const write = await this.#write(loaded, mine, merged ?? direct, limit, merge)
     return write ? this.#saved(loaded, mine, write, limit) : undefined
   }
 
   /** Resolves to the write that took place. If the answer was lost, the next save of the object must know of the attempt. */
   async #write(
     loaded: Loaded,
+    mine: Draft,
     first: Saving,
     limit: number | undefined,
     again: (current: string | null) => Promise<Saving | null>,
@@ -200,7 +201,8 @@ export class Saves {
       }
       throw new SessionLimitError(last.entry?.owner as string, limit as number)
     } catch (error) {
-      loaded.attempt = { version: last.draft.version, expected: last.expected }
+      // What the object said, and not what a merge made of it: only that is this object's change.
+      loaded.attempt = { version: mine.version, expected: last.expected }
       throw error
     }
   }

@@ -13,7 +13,7 @@ import {
 import { HOUR, inMs, MINUTE } from '../support/database.ts'
 import { loadScripts } from '../support/load-scripts.ts'
 import { type Call, watch } from '../support/paused-client.ts'
-import { newId, onEveryStage, type Scene } from '../support/scene.ts'
+import { load, newId, onEveryStage, type Scene } from '../support/scene.ts'
 import { cookie, fields, newSession } from '../support/sessions.ts'
 import { moveSlot } from '../support/topologies/move-slot.ts'
 import type { Node } from '../support/topologies/node.ts'
@@ -193,6 +193,17 @@ async function everything(scene: Scene, client: AnyClient, userId = 'alice'): Pr
   await deleteUserSessions({ ...options, userId })
   await everyMethod(store, userId)
   expect(await store.userSessions(userId)).to.deep.equal([])
+  await everyPlainCommand(store, scene.store({ client, touchInterval: 0 }))
+}
+
+/** An anonymous session is made, touched and destroyed without a script. */
+async function everyPlainCommand(maker: UserSessionStore, visitor: UserSessionStore): Promise<void> {
+  const id = newId()
+  await maker.set(id, newSession({}))
+  const session = await load(visitor, id)
+  session.touch()
+  await visitor.touch(id, session)
+  await visitor.destroy(id)
 }
 
 async function everyMethod(store: UserSessionStore, userId: string): Promise<void> {

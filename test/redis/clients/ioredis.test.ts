@@ -114,7 +114,7 @@ for (const name of Object.keys(drivers) as DriverName[]) {
           it('set: with a condition it sets or not', async () => {
             const key = `${freshPrefixes().prefix}k`
             const spoken = sessionClient(client)
-            const expiration = { type: 'PXAT', value: Date.now() + 60_000 } as const
+            const expiration = { type: 'PXAT', value: Date.now() + 3_600_000 } as const
             expect(await spoken.set(key, 'a', { expiration, condition: 'NX' })).to.equal('OK')
             expect(await spoken.set(key, 'b', { expiration, condition: 'NX' })).to.equal(null)
             expect(await client.call('pexpiretime', [key])).to.equal(expiration.value)
@@ -127,7 +127,7 @@ for (const name of Object.keys(drivers) as DriverName[]) {
           it('pExpireAt and del: say whether they did it', async () => {
             const key = `${freshPrefixes().prefix}k`
             const spoken = sessionClient(client)
-            const at = Date.now() + 60_000
+            const at = Date.now() + 3_600_000
             expect(await spoken.pExpireAt(key, at, 'GT')).to.equal(0)
             await client.call('set', [key, 'a', 'PX', 1000])
             expect(await spoken.pExpireAt(key, at, 'GT')).to.equal(1)

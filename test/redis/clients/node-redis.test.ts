@@ -16,7 +16,7 @@ describe('A client of node-redis', () => {
     })
     after(() => given.close())
 
-    const expiration = { type: 'PXAT', value: Date.now() + 60_000 } as const
+    const expiration = { type: 'PXAT', value: Date.now() + 3_600_000 } as const
 
     it('sets a key if there is none', async () => {
       const client = sessionClient(given)
