@@ -10,7 +10,7 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import { HOUR, inMs, MINUTE } from '../support/database.ts'
+import { HOUR, inMs, MINUTE, SECOND } from '../support/database.ts'
 import { loadScripts } from '../support/load-scripts.ts'
 import { type Call, watch } from '../support/paused-client.ts'
 import { load, newId, onEveryStage, type Scene } from '../support/scene.ts'
@@ -112,7 +112,7 @@ describe('on Redis Cluster', () => {
           for (const key of [scene.sessionKey(id), scene.indexKey('alice')]) {
             await moveSlot(scene.topology, key, await otherMaster(scene, key))
             await scene.request(id, { cart: key })
-            await scene.expectSignedIn(id, 'alice')
+            await scene.expectSignedIn(id, 'alice', SECOND)
           }
           expect(await scene.store().destroyUser('alice')).to.equal(1)
           expect(await scene.keys()).to.deep.equal([])

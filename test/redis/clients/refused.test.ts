@@ -5,7 +5,7 @@ import { createClient, createClientPool, createCluster, createSentinel } from 'r
 import * as functions from '../../../src/index.ts'
 import { UserSessionStore } from '../../../src/index.ts'
 import { tracked } from '../../support/clients.ts'
-import { inMs, HOUR, rejection, useDatabase } from '../../support/database.ts'
+import { HOUR, inMs, rejection, useDatabase } from '../../support/database.ts'
 import { redisUrl } from '../../support/hooks.ts'
 
 const secret = 'hunter2'
