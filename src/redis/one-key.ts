@@ -1,5 +1,5 @@
 /** Writes and removals that touch a session's key alone, and so are the same on one server and on Cluster. */
-import type { SessionClient } from './clients/client.ts'
+import type { SessionClient, SetArguments } from './clients/client.ts'
 import type { Keys } from './keys.ts'
 import type { Outcome, Write } from './records.ts'
 import { outcome, writeArguments } from './replies.ts'
@@ -52,7 +52,7 @@ async function create(
   const written = await client.set(key, record, {
     expiration: { type: 'PXAT', value: expires },
     condition: 'NX',
-  })
+  } satisfies SetArguments as never)
   return written === null ? notWritten(client, key) : { done: true }
 }
 
@@ -84,7 +84,7 @@ async function replaceIfEqual(
       expiration: { type: 'PXAT', value: expires },
       condition: 'IFEQ',
       matchValue: expected,
-    })
+    } satisfies SetArguments as never)
   } catch (error) {
     if (!hasPrefix(error, 'ERR syntax error')) throw error
     withoutIfeq.set(client, Date.now() + askAgainAfter)

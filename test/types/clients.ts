@@ -17,6 +17,7 @@ import {
   getUserSessions,
   readSession,
   type SessionClient,
+  type SetArguments,
   UserSessionStore,
 } from '../../src/index.ts'
 
@@ -86,7 +87,7 @@ export function clientsOfOtherDrivers(): UserSessionStore[] {
 export function ownClient(send: (...args: string[]) => Promise<unknown>): SessionClient {
   return {
     get: (key) => send('GET', key),
-    set: (key, value, { expiration, condition, matchValue }) =>
+    set: (key, value, { expiration, condition, matchValue }: SetArguments) =>
       send(
         ...['SET', key, value, condition ?? '', matchValue ?? '', expiration.type].filter(Boolean),
         String(expiration.value),

@@ -11,8 +11,11 @@
 export interface SessionClient extends ScanningClient {
   /** `null` if there is no such key. Always from the master. */
   get(key: string): Promise<unknown>
-  /** `null` if the condition does not hold. A server that does not know `IFEQ` says `ERR syntax error`. */
-  set(key: string, value: string, options: SetArguments): Promise<unknown>
+  /**
+   * Takes `SetArguments`: the types of older clients know fewer conditions. `null` if the condition does not hold. A server that
+   * does not know `IFEQ` says `ERR syntax error`.
+   */
+  set(key: string, value: string, options: never): Promise<unknown>
   /** How many keys were deleted: 0 or 1. */
   del(key: string): Promise<unknown>
   /** 1, or 0 if there is no such key or it lives longer already. */

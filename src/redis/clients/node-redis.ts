@@ -129,7 +129,7 @@ class NodeRedisClient implements ConnectionClient {
   }
 
   set(key: string, value: string, options: SetArguments): Promise<unknown> {
-    if (options.condition !== 'IFEQ') return this.send((client) => client.set(key, value, options))
+    if (options.condition !== 'IFEQ') return this.send((client) => client.set(key, value, options as never))
     return this.send((client) => this.sendRaw(client, key, setIfEqual(key, value, options)))
   }
 

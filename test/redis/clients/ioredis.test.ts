@@ -115,10 +115,11 @@ for (const name of Object.keys(drivers) as DriverName[]) {
             const key = `${freshPrefixes().prefix}k`
             const spoken = sessionClient(client)
             const expiration = { type: 'PXAT', value: Date.now() + 3_600_000 } as const
-            expect(await spoken.set(key, 'a', { expiration, condition: 'NX' })).to.equal('OK')
-            expect(await spoken.set(key, 'b', { expiration, condition: 'NX' })).to.equal(null)
+            expect(await spoken.set(key, 'a', { expiration, condition: 'NX' } as never)).to.equal('OK')
+            expect(await spoken.set(key, 'b', { expiration, condition: 'NX' } as never)).to.equal(null)
             expect(await client.call('pexpiretime', [key])).to.equal(expiration.value)
-            const again = () => spoken.set(key, 'c', { expiration, condition: 'IFEQ', matchValue: 'a' })
+            const again = () =>
+              spoken.set(key, 'c', { expiration, condition: 'IFEQ', matchValue: 'a' } as never)
             const reply = await again().catch(({ message }) => message)
             expect(reply).to.be.oneOf(['OK', 'ERR syntax error'])
             expect(await client.get(key)).to.equal(reply === 'OK' ? 'c' : 'a')

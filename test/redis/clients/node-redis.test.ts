@@ -20,17 +20,19 @@ describe('A client of node-redis', () => {
 
     it('sets a key if there is none', async () => {
       const client = sessionClient(given)
-      expect(await client.set(key, 'a', { expiration, condition: 'NX' })).to.equal('OK')
-      expect(await client.set(key, 'b', { expiration, condition: 'NX' })).to.equal(null)
+      expect(await client.set(key, 'a', { expiration, condition: 'NX' } as never)).to.equal('OK')
+      expect(await client.set(key, 'b', { expiration, condition: 'NX' } as never)).to.equal(null)
       expect(await client.get(key)).to.equal('a')
       expect(await given.pExpireTime(key)).to.equal(expiration.value)
     })
 
     it('sets a key if it holds a value, on a server that can', async () => {
       const client = sessionClient(given)
-      await client.set(key, 'a', { expiration })
+      await client.set(key, 'a', { expiration } as never)
       const set = (matchValue: string) =>
-        client.set(key, 'b', { expiration, condition: 'IFEQ', matchValue }).catch(({ message }) => message)
+        client
+          .set(key, 'b', { expiration, condition: 'IFEQ', matchValue } as never)
+          .catch(({ message }) => message)
       const reply = await set('other')
       expect(reply).to.be.oneOf([null, 'ERR syntax error'])
       if (reply !== null) return
@@ -45,7 +47,7 @@ describe('A client of node-redis', () => {
     it('moves an expiry only later, and deletes', async () => {
       const client = sessionClient(given)
       expect(await client.pExpireAt(key, expiration.value, 'GT')).to.equal(0)
-      await client.set(key, 'a', { expiration })
+      await client.set(key, 'a', { expiration } as never)
       expect(await client.pExpireAt(key, expiration.value + 1, 'GT')).to.equal(1)
       expect(await client.pExpireAt(key, expiration.value, 'GT')).to.equal(0)
       expect(await client.del(key)).to.equal(1)
