@@ -1,8 +1,8 @@
-import { type Access, decode, encode, hasEnded, readLive, type StoredSession } from '../redis/access.ts'
+import { type Access, decode, encode, entryOf, hasEnded, readLive } from '../redis/access.ts'
 import { type SupportedClient, sessionClient } from '../redis/clients/session-client.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import { defaultPrefix, defaultUserPrefix, Keys } from '../redis/keys.ts'
-import type { IndexEntry, Write } from '../redis/records.ts'
+import type { Write } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
 import { turnsOf } from '../redis/turns.ts'
 import { checkNames, checkSessionId, checkUserId, plainData, type UserId } from '../session/arguments.ts'
@@ -222,10 +222,6 @@ function ownerOf({ userId }: FunctionOptions & { userId?: unknown }, data: Sessi
   const owner = namedUser(userId as UserIdOption, data)
   if (owner === null) throw badArgument('userId(data)', 'a user id', owner)
   return owner
-}
-
-function entryOf({ owner, until }: StoredSession): IndexEntry | null {
-  return owner === null ? null : { owner, until }
 }
 
 function checkUserIdOption({ userId }: OneSessionOptions): void {

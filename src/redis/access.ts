@@ -9,7 +9,7 @@ import { storedOwner, type UserIdOption } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { SessionClient } from './clients/client.ts'
 import type { Keys } from './keys.ts'
-import type { Announcement, Records, StoredRecord } from './records.ts'
+import type { Announcement, IndexEntry, Records, StoredRecord } from './records.ts'
 import { hasPrefix } from './scripts/script.ts'
 import type { Turns } from './turns.ts'
 
@@ -83,6 +83,11 @@ export async function readable(
     if (error instanceof CorruptSessionError) return null
     throw error
   }
+}
+
+/** The index entry of a record; `null` if it is nobody's. */
+export function entryOf({ owner, until }: Pick<StoredSession, 'owner' | 'until'>): IndexEntry | null {
+  return owner === null ? null : { owner, until }
 }
 
 /** If nobody may load a session any more, though Redis still has its key. */

@@ -2,7 +2,7 @@
  * Saves session objects. One that was loaded, or saved before, updates exactly the record it was made from. Any other creates a
  * session. An update of a session that is gone is dropped. An update of one that another request has saved meanwhile is merged.
  */
-import { type Access, decode, hasEnded, readable, type StoredSession } from '../redis/access.ts'
+import { type Access, decode, entryOf, hasEnded, readable, type StoredSession } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
 import type { Latest } from '../redis/turns.ts'
@@ -310,10 +310,6 @@ function savingOf(
     previous,
     draft,
   }
-}
-
-function entryOf({ owner, until }: Pick<StoredSession, 'owner' | 'until'>): IndexEntry | null {
-  return owner === null ? null : { owner, until }
 }
 
 function signInOf({ sessionId, entry }: Write, limit: number | undefined): Omit<SignIn, 'isNew'> {
