@@ -7,7 +7,7 @@ import { expect } from 'chai'
 const SRC = fileURLToPath(new URL('../../src', import.meta.url))
 
 /** From the top to the bottom. A file that lies in no folder, such as `index.ts`, is an entry point. */
-const ROOMS = ['', 'api', 'requests', 'users', 'redis', 'redis/clients', 'session']
+const ROOMS = ['', 'adapters', 'api', 'requests', 'users', 'redis', 'redis/clients', 'session']
 
 /** The libraries that only `redis/clients` may know, even by a type. */
 const CLIENT_LIBRARIES = ['redis', '@redis/client', 'ioredis', 'iovalkey']
