@@ -6,7 +6,8 @@ const functions = require('redis-user-sessions/functions')
 
 if (typeof UserSessionStore !== 'function') throw new Error('require')
 if (functions.createSession !== createSession) throw new Error('require of the functions')
-if (typeof fastifySessionStore !== 'function' || typeof openidConnectStore !== 'function') throw new Error('adapters')
+if (typeof fastifySessionStore !== 'function' || typeof openidConnectStore !== 'function')
+  throw new Error('adapters')
 
 import('redis-user-sessions').then((other) => {
   if (other.SessionNotFoundError === SessionNotFoundError) throw new Error('both builds are one')

@@ -6,4 +6,5 @@ import * as functions from 'redis-user-sessions/functions'
 
 if (typeof UserSessionStore !== 'function') throw new Error('import')
 if (functions.createSession !== createSession) throw new Error('import of the functions')
-if (typeof fastifySessionStore !== 'function' || typeof openidConnectStore !== 'function') throw new Error('adapters')
+if (typeof fastifySessionStore !== 'function' || typeof openidConnectStore !== 'function')
+  throw new Error('adapters')
