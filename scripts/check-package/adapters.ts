@@ -10,7 +10,7 @@ import { fastifySessionStore } from 'redis-user-sessions/fastify'
 declare module 'fastify' {
   interface Session {
     /** Without a question mark, as many apps declare it. */
-    userId: string
+    account: string
   }
 }
 
