@@ -46,6 +46,8 @@ check_functions_alone() {
   install "$tarball" typescript@7.0 @types/node@20
   [ ! -d node_modules/express-session ] || fail 'the package brings express-session'
   node -e "require('redis-user-sessions/functions')"
+  [ "$(npx redis-user-sessions --version)" = "$(node -p 'require("redis-user-sessions/package.json").version')" ]
+  npx redis-user-sessions count 2>&1 | grep --quiet 'npm install redis' || fail 'the command line does not say what it lacks'
   compile functions "TypeScript, without express-session"
 }
 
