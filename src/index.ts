@@ -28,7 +28,7 @@ export {
   SessionNotFoundError,
   SessionUserError,
 } from './session/errors.ts'
-export type { CreatedEvent, DestroyedEvent, DestroyReason, StoreEvents } from './users/events.ts'
+export type { CreatedEvent, DestroyedEvent, DestroyReason, FailedEvent, StoreEvents } from './users/events.ts'
 export type { ReindexOptions, ReindexResult } from './users/reindex.ts'
 export type { WaitForReplicas } from './users/replication.ts'
 export type { RevokedListener } from './users/revocations.ts'

@@ -37,6 +37,7 @@ const replacements: Replacement[] = [
   // Operators.
   [/ \+ /, ' - '],
   [/ - /, ' + '],
+  [/ % /, ' * '],
   [/ \* /, ' / '],
   [/ \/ /, ' * '],
   [/(?<=[ (,])-(?=\w)/, ''],
@@ -52,12 +53,9 @@ const replacements: Replacement[] = [
   [/''/, "'x'"],
   [/'0'/, "'1'"],
   [/'1'/, "'0'"],
-  [/'(full|zset|string)'/, "'x'"],
+  [/'(full|enough|zset|string)'/, "'x'"],
   [/'GT', /, ['', "'LT', "]],
   [/'-inf'/, '0'],
-  // Fractions of a score.
-  [/(?<![\w'#])0\.25(?![\w'])/, ['0', '0.5']],
-  [/(?<![\w'#])0\.5(?![\w'])/, ['0', '0.25']],
 ]
 
 export function luaMutants(): LuaMutant[] {

@@ -372,7 +372,7 @@ export class UserSessionStore extends Store {
     sessionId: string,
     callback?: Callback<(Session & SessionData) | undefined>,
   ): Promise<(Session & SessionData) | undefined> {
-    return this.#settle('load', callback, () => this.#load(sessionId))
+    return this.#settle('load', nothingForNone(callback), () => this.#load(sessionId))
   }
 
   async #load(sessionID: string): Promise<(Session & SessionData) | undefined> {
@@ -444,4 +444,10 @@ export class UserSessionStore extends Store {
 /** If the callback stands where options may stand. */
 function isLastArgument<T>(options: unknown, callback: unknown): options is Callback<T> {
   return typeof options === 'function' && (callback === undefined || callback === null)
+}
+
+/** express-session calls the callback of `load` without arguments if there is no session. */
+function nothingForNone<T>(callback: Callback<T> | undefined): Callback<T> | undefined {
+  if (typeof callback !== 'function') return callback
+  return (...outcome) => Reflect.apply(callback, undefined, outcome[0] || outcome[1] ? outcome : [])
 }

@@ -1,7 +1,7 @@
 import { CorruptSessionError } from '../session/errors.ts'
 import { settleAll } from '../session/settle-all.ts'
 import type { SessionClient } from './clients/client.ts'
-import { freshScore, isFresh } from './entry-marks.ts'
+import { freshScore, isFresh, isReserved } from './entry-marks.ts'
 import type { Keys } from './keys.ts'
 import { runWrite, writeOneKey } from './one-key.ts'
 import {
@@ -32,8 +32,8 @@ export type ListedUntil = (
   owner: string,
 ) => Promise<number | null | false>
 
-/** A reserved index entry: its score, and the score before ('' if there was none). */
-interface Reservation {
+/** An index entry that somebody works on: its score, and the score before ('' if there was none). */
+interface Claim {
   score: string
   before: string
 }
@@ -90,7 +90,7 @@ export class ClusterRecords implements Records {
     // A crash here leaves a session that is listed by an entry that is reserved.
     const settled = await this.#settle(owner, sessionId, reserved.score, until, true)
     // Somebody may have begun to remove the entry before the session was there: they must see that it is listed again.
-    if (settled !== 'settled') await this.#raise(owner, sessionId, until, true)
+    if (settled !== 'settled') await this.#raise(owner, sessionId, until, settled === 'changed')
     // Whoever has revoked the session before that has left the entry alone.
     const after = await this.#readOne(sessionId)
     if (after.raw !== record && (await this.listedUntil(sessionId, after, owner)) === false) {
@@ -99,7 +99,7 @@ export class ClusterRecords implements Records {
     return result
   }
 
-  async #writeReserved(write: Write, owner: string, reserved: Reservation): Promise<Outcome> {
+  async #writeReserved(write: Write, owner: string, reserved: Claim): Promise<Outcome> {
     try {
       return await runWrite(this.client, this.keys, write)
     } catch (error) {
@@ -115,7 +115,7 @@ export class ClusterRecords implements Records {
   async #withdraw(
     sessionId: string,
     owner: string,
-    { score, before }: Reservation,
+    { score, before }: Claim,
     isGone: boolean,
   ): Promise<void> {
     const settled = await this.#settle(owner, sessionId, score, before, true)
@@ -123,7 +123,7 @@ export class ClusterRecords implements Records {
   }
 
   /** The answer was lost. If there is no session of this user, it may still be written, and the entry stays reserved. */
-  async #settleUnanswered(write: Write, owner: string, { score }: Reservation): Promise<void> {
+  async #settleUnanswered(write: Write, owner: string, { score }: Claim): Promise<void> {
     const { sessionId, record, entry } = write
     const stored = await this.#readOne(sessionId)
     const until = await this.listedUntil(sessionId, stored, owner)
@@ -131,17 +131,19 @@ export class ClusterRecords implements Records {
     const ends =
       stored.raw === record ? Number(entry?.until) : Math.floor(Math.max(Number(score), until ?? 0))
     const settled = await this.#settle(owner, sessionId, score, ends, true)
-    if (settled !== 'settled') await this.#raise(owner, sessionId, ends, true)
+    if (settled !== 'settled') await this.#raise(owner, sessionId, ends, settled === 'changed')
   }
 
   /** A session that is listed, and from now on until another time. */
   async #writeMoved(write: Write, { owner, until }: IndexEntry): Promise<Outcome> {
     const { sessionId } = write
-    const lowerable = await this.#raise(owner, sessionId, until, true)
-    // A crash here leaves an entry that is too long, until the session is next saved.
+    const { score, before } = await this.#raise(owner, sessionId, until, true)
+    // A crash here leaves an entry that is too long, until a save moves the session's end again.
     const result = await runWrite(this.client, this.keys, write)
-    if (result.done && lowerable !== '') await this.#settle(owner, sessionId, lowerable, until)
     if (!result.done && result.current === null) await this.#unlist(owner, sessionId)
+    else if (!result.done) await this.#settle(owner, sessionId, score, before)
+    // Whoever has reserved the entry settles it.
+    else if (!isReserved(Number(score))) await this.#settle(owner, sessionId, score, until)
     return result
   }
 
@@ -249,11 +251,10 @@ export class ClusterRecords implements Records {
     owner: string,
     until: number | null,
     limit?: number,
-  ): Promise<Reservation | 'full'> {
+  ): Promise<Claim | 'full'> {
     try {
       const reply = await this.#onIndex(reserveScript, owner, [sessionId, until, limit ?? ''])
-      if (!Array.isArray(reply)) return 'full'
-      return { before: String(reply[0]), score: String(reply[1]) }
+      return Array.isArray(reply) ? claimOf(reply) : 'full'
     } catch (error) {
       // The answer may be lost. Nothing is written after it, so the entry can go.
       await this.#settle(owner, sessionId, freshScore(Number(until)), '').catch(() => {})
@@ -261,9 +262,9 @@ export class ClusterRecords implements Records {
     }
   }
 
-  /** Lists a session at least until then. With `stamps`, resolves to the score that can be lowered afterwards; '' for none. */
-  async #raise(owner: string, sessionId: string, until: number | null, stamps = false): Promise<string> {
-    return String(await this.#onIndex(raiseScript, owner, [sessionId, until, stamps ? '1' : '']))
+  /** Lists a session at least until then. With `isMoved`, the entry is settled afterwards. */
+  async #raise(owner: string, sessionId: string, until: number | null, isMoved = false): Promise<Claim> {
+    return claimOf(await this.#onIndex(raiseScript, owner, [sessionId, until, isMoved ? '1' : '']))
   }
 
   /** Stamps an entry that is about to be removed; '' if there is none, or a reserved one. */
@@ -281,9 +282,9 @@ export class ClusterRecords implements Records {
     sessionId: string,
     score: string,
     to: number | string | null,
-    isReserved = false,
+    isMaker = false,
   ): Promise<'settled' | 'gone' | 'changed'> {
-    const args = [sessionId, score, to ?? '', isReserved ? '1' : '']
+    const args = [sessionId, score, to ?? '', isMaker ? '1' : '']
     const reply = Number(await this.#onIndex(settleScript, owner, args))
     return reply === 1 ? 'settled' : reply === 0 ? 'gone' : 'changed'
   }
@@ -291,6 +292,11 @@ export class ClusterRecords implements Records {
   #onIndex(script: Script, owner: string, args: (string | number | null)[]): Promise<unknown> {
     return run(this.client, script, [this.keys.index(owner)], args.map(String))
   }
+}
+
+function claimOf(reply: unknown): Claim {
+  const [before, score] = reply as [unknown, unknown]
+  return { before: String(before), score: String(score) }
 }
 
 /** If Redis answered with an error, so that nothing was written; else the answer may be lost. */

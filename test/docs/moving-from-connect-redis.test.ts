@@ -4,8 +4,10 @@ import { RedisStore } from 'connect-redis'
 import type { Express } from 'express'
 import request from 'supertest'
 import type { UserSessionStore } from '../../src/index.ts'
-import { appWith, type Routes, sessionIdIn, sessionOf } from '../support/app.ts'
+import { appWith, cookieFor, type Routes, sessionIdIn, sessionOf } from '../support/app.ts'
+import { nextMillisecond } from '../support/clock.ts'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
+import { expectListed } from '../support/listed.ts'
 import { newSession, usedCookie } from '../support/sessions.ts'
 
 const routes: Routes = {
@@ -86,7 +88,7 @@ describe('Moving from connect-redis, as documented', () => {
 
   it('what rolling back leaves in Redis ends with the sessions', async () => {
     const browser = await new Browser().signedIn(after)
-    expect(await db.indexExpiry('eva')).to.equal(await db.expiry(browser.id))
+    expect(await db.indexExpiry('eva')).to.equal(await expectListed(db, browser.id, 'eva'))
   })
 
   it('reindex finds every session of every user, of connect-redis and of its own', async () => {
@@ -162,14 +164,37 @@ describe('Moving from connect-redis, as documented', () => {
       expect(await indexed()).to.deep.equal([browser.id])
     })
 
-    it('a touch leaves the index entry too early; reindex, or a request in a new process, moves it', async () => {
-      await store.set('s1', newSession({ userId: 'eva' }, usedCookie(50 * MINUTE)))
-      const old = new RedisStore({ client: db.client, prefix: db.prefixes.prefix })
-      await old.touch('s1', newSession({ userId: 'eva' }))
-      const { s1: early } = await db.index('eva')
-      expect(early).to.be.lessThan((await db.expiry('s1')) - 40 * MINUTE)
-      await store.reindex()
-      expect(await db.index('eva')).to.deep.equal({ s1: await db.expiry('s1') })
+    describe('a touch moves the TTL alone', () => {
+      const old = () => new RedisStore({ client: db.client, prefix: db.prefixes.prefix })
+
+      it('the index entry is too early, and a request in a new process moves it', async () => {
+        await store.set('s1', newSession({ userId: 'eva' }, usedCookie(50 * MINUTE)))
+        await old().touch('s1', newSession({ userId: 'eva' }))
+        const { s1: early } = await db.index('eva')
+        expect(early).to.be.lessThan((await db.expiry('s1')) - 40 * MINUTE)
+        await request(after).get('/').set('Cookie', cookieFor('s1'))
+        await expectListed(db, 's1', 'eva')
+      })
+
+      it('new processes do not accept it after that time, though Redis has it', async () => {
+        await store.set('s1', newSession({ userId: 'eva' }, usedCookie(HOUR - 40)))
+        const { s1: early } = await db.index('eva')
+        await old().touch('s1', newSession({ userId: 'eva' }))
+        while (Date.now() <= (early as number)) await nextMillisecond()
+        const { body } = await request(after).get('/').set('Cookie', cookieFor('s1'))
+        expect(body).to.not.have.property('userId')
+        expect(await old().get('s1')).to.include({ userId: 'eva' })
+      })
+
+      it('but do accept one that the old version has saved since', async () => {
+        await store.set('s1', newSession({ userId: 'eva' }, usedCookie(HOUR - 40)))
+        const { s1: early } = await db.index('eva')
+        const { body } = await request(before).get('/cart').set('Cookie', cookieFor('s1'))
+        expect(body).to.include({ userId: 'eva' })
+        while (Date.now() <= (early as number)) await nextMillisecond()
+        await request(after).get('/').set('Cookie', cookieFor('s1'))
+        await expectListed(db, 's1', 'eva')
+      })
     })
 
     it('a session that the old version destroyed is not listed', async () => {

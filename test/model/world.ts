@@ -113,7 +113,8 @@ export class World {
 
 type Index = { scores: Map<string, number>; expires: number }
 
-function foundOf(data: Fields, expires: number): Found {
+/** What a record says of its session. */
+export function foundOf(data: Fields, expires: number): Found {
   const { index, ...cookie } = Object(data.cookie) as { index?: { until?: number; user?: string | null } }
   const { expires: says } = cookie as { expires?: string | null }
   const outright = says == null && typeof data.expires === 'string' ? Date.parse(data.expires) : undefined

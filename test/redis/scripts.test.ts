@@ -5,7 +5,6 @@ import { HOUR, MINUTE, rejection, SECOND, useDatabase } from '../support/databas
 import {
   condemnScript,
   evictScript,
-  lowerScript,
   markScript,
   pageScript,
   raiseScript,
@@ -16,6 +15,7 @@ import {
   reserveScript,
   run,
   type Script,
+  settleScript,
   touchScript,
   writeScript,
 } from '../support/scripts.ts'
@@ -456,39 +456,72 @@ describe('The script', () => {
     await expectUnchanged(async () => expect(await call(markScript, [s1()])).to.equal(1))
   })
 
-  describe('condemn', () => {
-    const condemn = (id: string, limit: number) => call(condemnScript, [eva()], id, limit)
-    const marked = 0.25
+  /** A score with marks: how many makers have reserved the entry, and the stamp of who works on it. */
+  const marked = (score: number, makers: number, stamp: number) => score + (8 * makers + stamp) / 32
+  /** What a script says of a score is a string with five digits. */
+  const said = (score: number) => score.toFixed(5)
 
-    it('marks entries while there are more than the limit that are not marked', async () => {
+  describe('condemn', () => {
+    const condemn = (id: string, limit: number | '' = '', isSeen = false) =>
+      call(condemnScript, [eva()], id, limit, isSeen ? '1' : '')
+
+    it('stamps an entry, each time with another stamp', async () => {
+      await listed(eva(), { s1: soon, s2: later, past: MINUTE })
+      for (const stamp of [5, 6, 7, 4, 5]) {
+        expect(await condemn('s1')).to.equal(said(marked(soon, 0, stamp)))
+        await expectIndex(eva(), { s1: marked(soon, 0, stamp), s2: later }, later)
+      }
+    })
+
+    it('stamps one whose end is being moved', async () => {
+      for (const stamp of [1, 2, 3]) {
+        await listed(eva(), { s1: marked(soon, 0, stamp) })
+        const removed = 4 + ((stamp + 1) % 4)
+        expect(await condemn('s1')).to.equal(said(marked(soon, 0, removed)))
+        await expectIndex(eva(), { s1: marked(soon, 0, removed) }, soon + 1)
+      }
+    })
+
+    it('leaves a reserved entry, unless its only maker found none and the session was seen', async () => {
+      for (const [makers, stamp] of [
+        [1, 0],
+        [1, 2],
+        [2, 0],
+        [3, 1],
+      ] as const) {
+        await listed(eva(), { s1: marked(soon, makers, stamp) })
+        const isFresh = makers === 1 && stamp === 0
+        expect(await condemn('s1')).to.equal('')
+        await expectIndex(eva(), { s1: marked(soon, makers, stamp) }, soon + 1)
+        expect(await condemn('s1', '', true)).to.equal(isFresh ? said(marked(soon, 0, 5)) : '')
+      }
+    })
+
+    it('with a limit stamps only while more entries stay than that', async () => {
       await listed(eva(), { s1: soon, s2: later, s3: latest, past: MINUTE })
-      expect(await condemn('s1', 3)).to.equal(-1)
+      expect(await condemn('s1', 3)).to.equal('enough')
       await expectIndex(eva(), { s1: soon, s2: later, s3: latest }, latest)
-      expect(await condemn('s3', 2)).to.equal(1)
-      await expectIndex(eva(), { s1: soon, s2: later, s3: latest + marked }, latest + 1)
-      expect(await condemn('s1', 2)).to.equal(-1)
-      expect(await condemn('s1', 10)).to.equal(-1)
-      expect(await condemn('s2', 1)).to.equal(1)
-      expect(await condemn('s1', 0)).to.equal(1)
-      const all = { s1: soon + marked, s2: later + marked, s3: latest + marked }
+      expect(await condemn('s3', 2)).to.equal(said(marked(latest, 0, 5)))
+      expect(await condemn('s1', 2)).to.equal('enough')
+      expect(await condemn('s1', 10)).to.equal('enough')
+      expect(await condemn('s2', 1)).to.equal(said(marked(later, 0, 5)))
+      expect(await condemn('s1', 0)).to.equal(said(marked(soon, 0, 5)))
+      const all = { s1: marked(soon, 0, 5), s2: marked(later, 0, 5), s3: marked(latest, 0, 5) }
       await expectIndex(eva(), all, latest + 1)
     })
 
-    it('says so of one that is marked already, at any limit', async () => {
-      await listed(eva(), { s1: soon + marked, s2: later }, later)
-      await expectUnchanged(async () => expect(await condemn('s1', 10)).to.equal(1))
+    it('counts what is reserved or being moved as what stays, and stamps what is stamped at any limit', async () => {
+      await listed(eva(), {
+        ...{ s1: marked(soon, 0, 4), s2: marked(later, 1, 0), s3: marked(later, 0, 3), s4: later },
+      })
+      expect(await condemn('s4', 3)).to.equal('enough')
+      expect(await condemn('s1', 10)).to.equal(said(marked(soon, 0, 5)))
+      expect(await condemn('s4', 2)).to.equal(said(marked(later, 0, 5)))
     })
 
-    it('marks one that nobody has confirmed yet, and counts it before', async () => {
-      await listed(eva(), { s1: soon + 0.5, s2: later }, later)
-      expect(await condemn('s2', 1)).to.equal(1)
-      expect(await condemn('s1', 0)).to.equal(1)
-      await expectIndex(eva(), { s1: soon + marked, s2: later + marked }, later + 1)
-    })
-
-    it('says 0 where there is no such entry, or it has expired, and makes none', async () => {
-      await listed(eva(), { s2: later, s1: MINUTE, s3: MINUTE + marked }, later)
-      for (const id of ['s1', 's3', 'never']) expect(await condemn(id, 0)).to.equal(0)
+    it('says so where there is no such entry, or it has expired, and makes none', async () => {
+      await listed(eva(), { s2: later, s1: MINUTE, s3: marked(MINUTE, 0, 4) }, later)
+      for (const id of ['s1', 's3', 'never']) expect(await condemn(id, 0)).to.equal('')
       await expectIndex(eva(), { s2: later }, later)
     })
 
@@ -591,36 +624,47 @@ describe('The script', () => {
     const reserve = (until: number, limit: number | '' = '') =>
       call(reserveScript, [eva()], 's1', until, limit)
 
-    it('lists what is about to be written, as what nobody has confirmed', async () => {
-      expect(await reserve(soon)).to.equal(`${soon}.5`)
-      await expectIndex(eva(), { s1: soon + 0.5 }, soon + 1)
+    it('lists what is about to be written, and tells that it was not listed', async () => {
+      expect(await reserve(soon)).to.deep.equal(['', said(marked(soon, 1, 0))])
+      await expectIndex(eva(), { s1: marked(soon, 1, 0) }, soon + 1)
     })
 
-    it('lists what is listed already for as long as it was, or longer', async () => {
-      for (const before of [later, later + 0.25, later + 0.5]) {
-        await listed(eva(), { s1: before }, latest)
-        expect(await reserve(soon)).to.equal(`${later}.5`)
-        await expectIndex(eva(), { s1: later + 0.5 }, later + 1)
+    it('lists what is listed already for as long as it was, or longer, with another stamp', async () => {
+      for (const [makers, stamp] of [
+        [0, 0],
+        [0, 1],
+        [0, 3],
+        [0, 4],
+        [1, 0],
+        [2, 2],
+        [3, 1],
+      ] as const) {
+        for (const until of [soon, latest]) {
+          const before = marked(later, makers, stamp)
+          await listed(eva(), { s1: before }, latest)
+          const score = marked(Math.max(later, until), Math.min(makers + 1, 3), (stamp % 3) + 1)
+          const [was, is] = (await reserve(until)) as [string, string]
+          expect([Number(was), is]).to.deep.equal([before, said(score)])
+          await expectIndex(eva(), { s1: score }, Math.ceil(score))
+        }
       }
-      expect(await reserve(latest)).to.equal(`${latest}.5`)
-      await expectIndex(eva(), { s1: latest + 0.5 }, latest + 1)
     })
 
     it('refuses one beyond the limit, and changes nothing; entries that have expired do not count', async () => {
-      await listed(eva(), { s2: soon, s3: later + 0.5 }, later)
+      await listed(eva(), { s2: soon, s3: marked(later, 1, 0) }, later)
       await db.client.pExpireAt(eva(), later + 1)
       await expectUnchanged(async () => {
         expect(await reserve(soon, 2)).to.equal('full')
         expect(await reserve(soon, 1)).to.equal('full')
       })
       await listed(eva(), { s4: MINUTE })
-      expect(await reserve(soon, 3)).to.equal(`${soon}.5`)
-      await expectIndex(eva(), { s1: soon + 0.5, s2: soon, s3: later + 0.5 }, later + 1)
+      expect(await reserve(soon, 3)).to.deep.equal(['', said(marked(soon, 1, 0))])
+      await expectIndex(eva(), { s1: marked(soon, 1, 0), s2: soon, s3: marked(later, 1, 0) }, later + 1)
     })
 
     it('counts no session that the index lists already', async () => {
       await listed(eva(), { s1: soon, s2: soon }, soon)
-      expect(await reserve(soon, 1)).to.equal(`${soon}.5`)
+      expect(await reserve(soon, 1)).to.deep.equal([String(soon), said(marked(soon, 1, 1))])
     })
 
     it('names the index that is of another type', async () => {
@@ -630,40 +674,73 @@ describe('The script', () => {
   })
 
   describe('raise', () => {
-    const raise = (score: number, replaces: number | '' = '') =>
-      call(raiseScript, [eva()], 's1', score, replaces)
+    const raise = (until: number, settles = false) =>
+      call(raiseScript, [eva()], 's1', until, settles ? '1' : '')
 
-    it('lists, and lists for longer, but not for shorter; and tells the score before', async () => {
-      expect(await raise(later)).to.equal('')
+    it('lists, and lists for longer, but not for shorter; and tells the scores before and after', async () => {
+      expect(await raise(later)).to.deep.equal(['', String(later)])
       await expectIndex(eva(), { s1: later }, later)
-      expect(Number(await raise(latest))).to.equal(later)
+      expect(await raise(latest)).to.deep.equal([String(later), String(latest)])
       await expectIndex(eva(), { s1: latest }, latest)
-      expect(Number(await raise(soon))).to.equal(latest)
+      expect(await raise(soon)).to.deep.equal([String(latest), String(latest)])
       await expectIndex(eva(), { s1: latest }, latest)
     })
 
-    it('replaces the one score that it may replace', async () => {
-      await listed(eva(), { s1: latest + 0.5 }, latest)
-      expect(Number(await raise(soon, latest))).to.equal(latest + 0.5)
-      await expectIndex(eva(), { s1: latest + 0.5 }, latest + 1)
-      expect(Number(await raise(soon, latest + 0.5))).to.equal(latest + 0.5)
-      await expectIndex(eva(), { s1: soon }, soon)
-      expect(Number(await raise(later, latest + 0.5))).to.equal(soon)
-      await expectIndex(eva(), { s1: later }, later)
+    it('stamps the entry for a caller who settles it afterwards, each time with another stamp', async () => {
+      expect(await raise(soon, true)).to.deep.equal(['', said(marked(soon, 0, 1))])
+      await db.client.del(eva())
+      await listed(eva(), { s1: later }, later)
+      for (const [until, ends, stamp] of [
+        [soon, later, 1],
+        [later, later, 2],
+        [latest, latest, 3],
+        [soon, latest, 1],
+      ] as const) {
+        const [before, score] = (await raise(until, true)) as [string, string]
+        expect(Number(before)).to.equal(stamp === 1 ? ends : marked(later, 0, stamp - 1))
+        expect(score).to.equal(said(marked(ends, 0, stamp)))
+        await expectIndex(eva(), { s1: marked(ends, 0, stamp) }, ends + 1)
+        if (stamp === 3) await listed(eva(), { s1: latest })
+      }
     })
 
-    it('lists anew what is not listed, whatever it may replace', async () => {
-      expect(await raise(soon, later)).to.equal('')
-      await expectIndex(eva(), { s1: soon }, soon)
+    it('without a stamp leaves a longer entry as it is, marks included', async () => {
+      for (const before of [marked(later, 0, 2), marked(later, 0, 5)]) {
+        await listed(eva(), { s1: before }, later)
+        expect(((await raise(later)) as string[]).map(Number)).to.deep.equal([before, before])
+        await expectIndex(eva(), { s1: before }, later + 1)
+      }
     })
 
-    it('keeps the mark of an entry that is reserved or being evicted, unless it raises it', async () => {
-      for (const mark of [0.25, 0.5]) {
-        await listed(eva(), { s1: later + mark, s2: later + 0.5 }, later)
-        expect(Number(await raise(later))).to.equal(later + mark)
-        await expectIndex(eva(), { s1: later + mark, s2: later + 0.5 }, later + 1)
+    it('ends the work of others on an entry that it raises, or stamps', async () => {
+      for (const stamp of [2, 5]) {
+        await listed(eva(), { s1: marked(later, 0, stamp) })
         await raise(latest)
-        await expectIndex(eva(), { s1: latest, s2: later + 0.5 }, latest)
+        await expectIndex(eva(), { s1: latest }, latest)
+        for (const until of [soon, latest]) {
+          await listed(eva(), { s1: marked(later, 0, stamp) })
+          await raise(until, true)
+          const score = marked(Math.max(later, until), 0, (stamp % 3) + 1)
+          await expectIndex(eva(), { s1: score }, Math.ceil(score))
+        }
+      }
+    })
+
+    it('keeps an entry reserved, with another stamp', async () => {
+      for (const [makers, stamp] of [
+        [1, 0],
+        [2, 3],
+        [3, 1],
+      ] as const) {
+        for (const settles of [false, true]) {
+          for (const until of [soon, latest]) {
+            const before = marked(later, makers, stamp)
+            await listed(eva(), { s1: before })
+            const score = marked(Math.max(later, until), makers, (stamp % 3) + 1)
+            expect(((await raise(until, settles)) as string[]).map(Number)).to.deep.equal([before, score])
+            await expectIndex(eva(), { s1: score }, Math.ceil(score))
+          }
+        }
       }
     })
 
@@ -673,62 +750,71 @@ describe('The script', () => {
     })
   })
 
-  describe('lower', () => {
-    const lower = (expected: number | '', score: number | '', id = 's1') =>
-      call(lowerScript, [eva()], id, expected, score)
+  describe('settle', () => {
+    const settle = (began: number, to: number | '', { id = 's1', reserved = false } = {}) =>
+      call(settleScript, [eva()], id, said(began), to, reserved ? '1' : '')
 
     beforeEach(() => listed(eva(), { s1: latest, s2: soon }, latest))
 
-    it('lowers or removes the entry with the expected score, or any', async () => {
-      expect(await lower(latest, later)).to.equal(1)
-      await expectIndex(eva(), { s1: later, s2: soon }, later)
-      await lower('', latest)
-      await expectIndex(eva(), { s1: latest, s2: soon }, latest)
-      await lower(latest, '')
-      await expectIndex(eva(), { s2: soon }, soon)
-      await lower('', '', 's2')
+    it('gives an entry another score, or removes it, if it still has the one that the work began with', async () => {
+      for (const reserved of [false, true]) {
+        await listed(eva(), { s1: marked(latest, 0, 2), s2: soon })
+        expect(await settle(marked(latest, 0, 2), later, { reserved })).to.equal(1)
+        await expectIndex(eva(), { s1: later, s2: soon }, later)
+        expect(await settle(later, '', { reserved })).to.equal(1)
+        await expectIndex(eva(), { s2: soon }, soon)
+      }
+      await settle(soon, '', { id: 's2' })
       expect(await db.keys()).to.deep.equal([])
     })
 
-    it('leaves one of another score, and makes none', async () => {
+    it('leaves one that somebody has worked on since, even if only a stamp is another', async () => {
+      for (const now of [latest, marked(latest, 0, 2), marked(latest, 1, 1), later]) {
+        await listed(eva(), { s1: now })
+        await db.client.pExpireAt(eva(), Math.ceil(now))
+        await expectUnchanged(async () => {
+          expect(await settle(marked(latest, 0, 1), '')).to.equal(-1)
+          expect(await settle(marked(latest, 0, 1), soon)).to.equal(-1)
+        })
+      }
+    })
+
+    it('ends one reservation, and no more, of one that somebody has worked on since', async () => {
+      const began = marked(soon, 1, 0)
+      for (const [before, after] of [
+        [marked(latest, 1, 2), latest],
+        [marked(latest, 2, 3), marked(latest, 1, 3)],
+        // More makers than the marks can count: it stays reserved until its end.
+        [marked(latest, 3, 1), marked(latest, 3, 1)],
+        [marked(latest, 0, 5), marked(latest, 0, 5)],
+        [latest, latest],
+      ] as const) {
+        for (const to of ['', later] as const) {
+          await listed(eva(), { s1: before })
+          expect(await settle(began, to, { reserved: true })).to.equal(-1)
+          await expectIndex(eva(), { s1: after, s2: soon }, Math.ceil(after))
+        }
+      }
+    })
+
+    it('makes none', async () => {
       await expectUnchanged(async () => {
-        await lower(later, soon)
-        await lower(later, '')
-        await lower('', soon, 's3')
-        await lower(latest, soon, 's3')
+        expect(await settle(latest, soon, { id: 's3' })).to.equal(0)
+        expect(await settle(latest, soon, { id: 's3', reserved: true })).to.equal(0)
+        expect(await settle(latest, '', { id: 's3' })).to.equal(0)
       })
     })
 
-    it('leaves one that nobody has confirmed, unless it is exactly the expected one', async () => {
-      await listed(eva(), { s1: latest + 0.5 })
-      await db.client.pExpireAt(eva(), latest + 1)
-      await expectUnchanged(async () => {
-        await lower('', '')
-        await lower('', soon)
-        await lower(latest, '')
-        await lower(latest, soon)
-      })
-      await lower(latest + 0.5, '')
-      await expectIndex(eva(), { s2: soon }, soon)
+    it('keeps the index as long as its longest entry lives, and drops what has expired', async () => {
+      await listed(eva(), { s3: marked(later, 0, 4), past: MINUTE })
+      await settle(latest, '')
+      await expectIndex(eva(), { s2: soon, s3: marked(later, 0, 4) }, later + 1)
     })
 
-    it('removes one that is being evicted', async () => {
-      await listed(eva(), { s1: latest + 0.25 })
-      await lower('', '')
-      await expectIndex(eva(), { s2: soon }, soon)
-    })
-
-    it('lowers one that was confirmed meanwhile, but removes it only as it was seen', async () => {
-      await lower(latest + 0.5, later)
-      await expectIndex(eva(), { s1: later, s2: soon }, later)
-      await expectUnchanged(() => lower(later + 0.5, ''))
-      await expectUnchanged(() => lower(latest + 0.5, soon))
-    })
-
-    it('keeps the index as long as its longest entry lives', async () => {
-      await listed(eva(), { s3: later + 0.25 })
-      await lower(latest, '')
-      await expectIndex(eva(), { s2: soon, s3: later + 0.25 }, later + 1)
+    it('names the index that is of another type', async () => {
+      await db.client.del(eva())
+      await db.client.set(eva(), 'text')
+      expect(await rejection(settle(latest, ''))).to.have.property('key', eva())
     })
   })
 })

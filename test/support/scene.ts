@@ -7,6 +7,7 @@ import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.
 import { freshPrefixes, type Prefixes } from './hooks.ts'
 import { type Call, type Choice, pauseAfter, pauseBefore, runs } from './paused-client.ts'
 import {
+  condemnScript,
   raiseScript,
   reconcileScript,
   removeScript,
@@ -37,6 +38,8 @@ export const thePruning = runsOne(reconcileScript, settleScript)
 export const theRighting = runsOne(reconcileScript, raiseScript)
 /** Of a sign-in on Cluster alone: the index lists a session that is not written yet. */
 export const theReservation = runsOne(reserveScript)
+/** Of a removal on Cluster alone: an entry gets the stamp of who is about to remove it. */
+export const theCondemnation = runsOne(condemnScript)
 export const theLoad = ({ command }: Call) => command === 'get'
 
 type Step = (call: Call) => boolean

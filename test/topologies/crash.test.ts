@@ -1,22 +1,25 @@
 /**
- * A process that dies in the middle of an operation: after each single command of it, on one server and on
- * Cluster. What it leaves must hold the guarantees, read from Redis itself; ordinary use repairs the rest.
+ * A process that dies in the middle of an operation, after each single command of it, and one that lives on without an answer to
+ * that command; on one server and on Cluster. What it leaves must hold the guarantees, read from Redis itself. Ordinary use repairs
+ * the rest, but for a limit on Cluster: an entry that a dead process had reserved for a sign-in stays until its own end.
  */
 import { expect } from 'chai'
 import {
   createSession,
   deleteSession,
   deleteUserSessions,
-  type UserSessionStore,
+  UserSessionStore,
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
+import { isReserved } from '../../src/redis/entry-marks.ts'
+import { type Found, foundOf } from '../model/world.ts'
 import { HOUR, inMs, MINUTE, rejection } from '../support/database.ts'
 import { freshPrefixes } from '../support/hooks.ts'
-import { ClientDied, dieAfter, watch } from '../support/paused-client.ts'
+import { ClientDied, dieAfter, failAfter, watch } from '../support/paused-client.ts'
 import { load, onEveryStage, Scene } from '../support/scene.ts'
 import * as scripts from '../support/scripts.ts'
-import { cookie, type Fields, newSession } from '../support/sessions.ts'
+import { cookie, type Fields, newSession, usedCookie } from '../support/sessions.ts'
 import type { AnyClient } from '../support/topologies.ts'
 
 const TIMEOUT = '5m'
@@ -51,27 +54,65 @@ const operations: Record<string, Operation> = {
       createSession({ ...options, sessionId: id, data: { userId: 'alice', expires: inMs(HOUR) } }),
   },
   'an anonymous create': { creates: true, work: ({ store, id }) => store.set(id, newSession()) },
-  'a create over another session': {
+  'a create over a session of the same user': {
+    work: ({ store, id }) => store.set(id, newSession({ userId: 'alice' }, cookie(MINUTE))),
+  },
+  'a longer create over a session of the same user': {
+    work: ({ store, id }) => store.set(id, newSession({ userId: 'alice' }, cookie(2 * HOUR))),
+  },
+  'createSession over a session of the same user': {
+    work: ({ options, id }) =>
+      createSession({ ...options, sessionId: id, data: { userId: 'alice', expires: inMs(2 * HOUR) } }),
+  },
+  'a create over a session of another user': {
     work: ({ store, id }) => store.set(id, newSession({ userId: 'carol' }, cookie(MINUTE))),
   },
-  'a save that keeps the TTL': { work: ({ store, id }) => save(store, id, { cart: 1 }) },
-  'a save that raises the TTL': {
+  'a save': { work: ({ store, id }) => save(store, id, { cart: 1 }) },
+  'a save that ends it later': {
     work: ({ store, id }) => save(store, id, { cart: 1, cookie: cookie(2 * HOUR) }),
   },
-  'a save that lowers the TTL': {
+  'a save that ends it sooner': {
     work: ({ store, id }) => save(store, id, { cart: 1, cookie: cookie(MINUTE) }),
   },
   'a sign-in': {
     before: (scene, { id }) => scene.store().set(id, newSession()),
     work: ({ store, id }) => save(store, id, { userId: 'alice' }),
   },
+  'a sign-in that signs out another session': {
+    before: (scene, { id }) => scene.store().set(id, newSession()),
+    work: ({ options, id }) =>
+      save(new UserSessionStore({ ...options, maxUserSessions: 1 }), id, { userId: 'alice' }),
+  },
+  'a sign-in of a limited number': {
+    creates: true,
+    work: ({ options, id }) =>
+      new UserSessionStore({ ...options, maxUserSessions: { limit: 2, onLimit: 'reject' } }).set(
+        id,
+        newSession({ userId: 'alice' }),
+      ),
+  },
   'a user switch': { work: ({ store, id }) => save(store, id, { userId: 'carol' }) },
-  'a user switch that raises the TTL': {
+  'a user switch that ends it later': {
     work: ({ store, id }) => save(store, id, { userId: 'carol', cookie: cookie(2 * HOUR) }),
   },
   'a sign-out by save': { work: ({ store, id }) => save(store, id, { userId: undefined }) },
-  'a touch that raises the TTL': { work: ({ store, id }) => touch(store, id, 2 * HOUR) },
-  'a touch that lowers the TTL': { work: ({ store, id }) => touch(store, id, MINUTE) },
+  'a touch': {
+    work: async ({ store, id }) => {
+      const session = await load(store, id)
+      session.touch()
+      await store.touch(id, session)
+    },
+  },
+  'a touch of a session that was not used for long': {
+    before: (scene, { id }) => scene.store().set(id, newSession({ userId: 'alice' }, usedCookie(HOUR / 2))),
+    work: async ({ store, id }) => {
+      const session = await load(store, id)
+      session.touch()
+      await store.touch(id, session)
+    },
+  },
+  'a touch that ends it later': { work: ({ store, id }) => touch(store, id, 2 * HOUR) },
+  'a touch that ends it sooner': { work: ({ store, id }) => touch(store, id, MINUTE) },
   'a touch of what was not loaded': {
     work: ({ store, id }) => store.touch(id, newSession({}, cookie(MINUTE))),
   },
@@ -107,6 +148,16 @@ const operations: Record<string, Operation> = {
     before: (scene, victim) => disturb(scene, victim.id),
     work: ({ store }) => store.userSessions('alice'),
   },
+  'a listing of a session whose maker has died': {
+    before: async (scene, { id }) => {
+      const index = scene.indexKey('alice')
+      const score = await scene.client.zScore(index, id)
+      // As it was reserved.
+      if (scene.topology.name === 'cluster')
+        await scene.client.zAdd(index, { value: id, score: Number(score) + 0.25 })
+    },
+    work: ({ store }) => store.userSessions('alice'),
+  },
   reindex: {
     before: (scene) => scene.client.del(scene.indexKey('alice')),
     work: ({ store }) => store.reindex(),
@@ -121,22 +172,22 @@ const everybody = [...users, 'bob']
 
 /** Ordinary use after the crash, by another process, of the users that were concerned. */
 const repairs: Record<string, (scene: Scene) => Promise<void>> = {
-  /** On Cluster an entry may stay too long until the session's next save: who lowers it must know that nobody raises it. */
+  /** On Cluster an entry may stay too long until a save moves the session's end: who lowers it must know that nobody raises it. */
   'a listing': async (scene) => {
     for (const user of users) await scene.store().userSessions(user)
     await expectListed(scene, scene.topology.name === 'cluster' ? 'at least' : 'exactly')
   },
-  'the next save of each session': async (scene) => {
-    for (const { id, owner } of await liveSessions(scene)) {
-      if (owner !== 'bob') await scene.request(id, { visits: 1 })
+  'the next save that moves the end of each session': async (scene) => {
+    for (const { id, user } of await liveSessions(scene)) {
+      if (user !== 'bob') await scene.request(id, { cookie: cookie(3 * HOUR) })
     }
     for (const user of users) await scene.store().userSessions(user)
     await expectListed(scene, 'exactly')
   },
   'a sign-out everywhere': async (scene) => {
     for (const user of users) await scene.store().destroyUser(user)
-    for (const user of users) expect(await scene.index(user)).to.deep.equal({})
-    for (const { owner } of await liveSessions(scene)) expect(owner).not.to.be.oneOf(users)
+    for (const user of users) expect(await settledIndex(scene, user)).to.deep.equal({})
+    for (const { user } of await liveSessions(scene)) expect(user).not.to.be.oneOf(users)
   },
 }
 
@@ -154,9 +205,11 @@ describe('a process that dies', () => {
           this.timeout(TIMEOUT)
           const commands = await countCommands(sceneOn(stage), operation)
           expect(commands, 'commands of the operation').to.be.greaterThan(0)
-          const deaths = Array.from({ length: commands }, (_, n) => n + 1)
-          for (const repair of Object.values(repairs)) {
-            await Promise.all(deaths.map((n) => crash(sceneOn(stage), operation, repair, n)))
+          const ns = Array.from({ length: commands }, (_, n) => n + 1)
+          for (const [turn, repair] of Object.values(repairs).entries()) {
+            await Promise.all(ns.map((n) => crash(sceneOn(stage), operation, repair, n)))
+            const lost = ns.filter((n) => n % Object.keys(repairs).length === turn)
+            await Promise.all(lost.map((n) => loseAnswer(sceneOn(stage), operation, repair, n)))
           }
         })
       }
@@ -185,14 +238,40 @@ async function crash(
   repair: (scene: Scene) => Promise<void>,
   n: number,
 ): Promise<void> {
+  await fail(scene, operation, repair, async (victim) => {
+    const mortal = dieAfter(scene.client, n)
+    const end = await rejection(operation.work(victimWith(scene, victim, mortal.client)))
+    expect(mortal.dead, `a command ${n}`).to.equal(true)
+    expect(end, 'what its caller was told').to.be.instanceOf(ClientDied)
+  })
+}
+
+/** Redis has done the n-th command, and the process that sent it lives on. It may know what to do without the answer. */
+async function loseAnswer(
+  scene: Scene,
+  operation: Operation,
+  repair: (scene: Scene) => Promise<void>,
+  n: number,
+): Promise<void> {
+  const lost = new Error('The answer was lost')
+  await fail(scene, operation, repair, async (victim) => {
+    const { client } = failAfter(scene.client, n, lost)
+    const end = await operation.work(victimWith(scene, victim, client)).catch((error) => error)
+    if (end instanceof Error) expect(end, 'what its caller was told').to.equal(lost)
+  })
+}
+
+async function fail(
+  scene: Scene,
+  operation: Operation,
+  repair: (scene: Scene) => Promise<void>,
+  work: (victim: Victim) => Promise<void>,
+): Promise<void> {
   const victim = await setUp(scene, operation)
   const bobs = await scene.signIn('bob')
   const lookAtBob = () => Promise.all([scene.record(bobs), scene.expiry(bobs), scene.index('bob')])
   const bystander = await lookAtBob()
-  const mortal = dieAfter(scene.client, n)
-  const end = await rejection(operation.work(victimWith(scene, victim, mortal.client)))
-  expect(mortal.dead, `a command ${n}`).to.equal(true)
-  expect(end, 'what its caller was told').to.be.instanceOf(ClientDied)
+  await work(victim)
   await operation.again?.(scene)
   await expectGuarantees(scene)
   await repair(scene)
@@ -200,7 +279,11 @@ async function crash(
   if (!operation.onAll) expect(await lookAtBob(), 'what is of bob').to.deep.equal(bystander)
   await scene.store().clear()
   for (const user of everybody) await scene.store().userSessions(user)
-  expect(await scene.keys(), 'keys after all is cleared').to.deep.equal([])
+  for (const user of everybody) expect(await settledIndex(scene, user)).to.deep.equal({})
+  const indexes = everybody.map((user) => scene.indexKey(user))
+  expect(await scene.keys(), 'keys after all is cleared').to.deep.equal(
+    scene.topology.name === 'server' ? [] : (await scene.keys()).filter((key) => indexes.includes(key)),
+  )
 }
 
 /** Alice with two sessions, of which an operation that creates one has still to make the first. */
@@ -236,7 +319,7 @@ async function disturb(scene: Scene, id: string): Promise<void> {
   await scene.client.pExpireAt(scene.indexKey('alice'), wrong)
 }
 
-type Live = { id: string; owner?: string; expires: number }
+type Live = Found & { id: string }
 
 async function liveSessions(scene: Scene): Promise<Live[]> {
   const { prefix } = scene.prefixes
@@ -244,38 +327,49 @@ async function liveSessions(scene: Scene): Promise<Live[]> {
   return Promise.all(
     keys.map(async (key) => {
       const id = key.slice(prefix.length)
-      const [{ userId }, expires] = await Promise.all([scene.record(id), scene.expiry(id)])
-      return { id, owner: userId as string | undefined, expires }
+      const [record, expires] = await Promise.all([scene.record(id), scene.expiry(id)])
+      return { id, ...foundOf(record, expires) }
     }),
   )
 }
 
+/** What is in an index but for reserved entries. */
+async function settledIndex(scene: Scene, user: string): Promise<Record<string, number>> {
+  const entries = Object.entries(await scene.index(user))
+  return Object.fromEntries(entries.filter(([, score]) => !isReserved(score)))
+}
+
 /** Indexed, and bounded: read from Redis itself. */
 async function expectGuarantees(scene: Scene): Promise<void> {
-  for (const { id, owner, expires } of await liveSessions(scene)) {
+  for (const { id, user, expires, until } of await liveSessions(scene)) {
     expect(expires, `the expiry of ${id}`).to.be.greaterThan(Date.now())
-    if (!owner) continue
-    expect((await scene.index(owner))[id], `the entry of ${id} in the index of ${owner}`).to.be.at.least(
-      expires,
-    )
+    if (!user) continue
+    const score = (await scene.index(user))[id]
+    expect(score, `the entry of ${id} in the index of ${user}`).to.be.at.least(until as number)
+    expect(until, `until when the index lists ${id}`).to.be.at.least(expires)
   }
   for (const user of everybody) {
     const scores = Object.values(await scene.index(user))
-    const longest = scores.length === 0 ? NO_KEY : Math.floor(Math.max(...scores))
+    const longest = scores.length === 0 ? NO_KEY : Math.ceil(Math.max(...scores))
     const ends = await scene.client.pExpireTime(scene.indexKey(user))
     expect(ends, `the expiry of the index of ${user}`).to.equal(longest)
   }
 }
 
-/** The indexes list exactly the live sessions of their users, under their true expiry or no sooner than that. */
+/** The indexes list exactly the live sessions of their users, until the time that their records say or no sooner than that. */
 async function expectListed(scene: Scene, scores: 'exactly' | 'at least'): Promise<void> {
   const live = await liveSessions(scene)
-  for (const user of users) {
-    const [his, index] = [live.filter(({ owner }) => owner === user), await scene.index(user)]
-    expect(Object.keys(index), `the index of ${user}`).to.have.members(his.map(({ id }) => id))
-    for (const { id, expires } of his) {
-      if (scores === 'exactly') expect(index[id], `the entry of ${id}`).to.equal(expires)
-      else expect(index[id], `the entry of ${id}`).to.be.at.least(expires)
+  for (const name of users) {
+    const [owned, all] = [live.filter(({ user }) => user === name), await scene.index(name)]
+    const ids = owned.map(({ id }) => id)
+    expect(Object.keys(all), `the index of ${name}`).to.include.members(ids)
+    const settled = Object.keys(await settledIndex(scene, name))
+    expect(ids, `the sessions of ${name}`).to.include.members(settled)
+    for (const { id, until } of owned) {
+      const score = all[id] as number
+      const isExact = scores === 'exactly' && !isReserved(score)
+      if (isExact) expect(Math.floor(score), `the entry of ${id}`).to.equal(until)
+      else expect(score, `the entry of ${id}`).to.be.at.least(until as number)
     }
   }
 }

@@ -12,7 +12,9 @@ import { tracked } from '../support/clients.ts'
 import { rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
+import { runs, watch } from '../support/paused-client.ts'
 import { load, newId } from '../support/scene.ts'
+import { markScript } from '../support/scripts.ts'
 import { newSession } from '../support/sessions.ts'
 import type { Node } from '../support/topologies/node.ts'
 import type { PoolClient, ServerClient } from '../support/topologies/one-server.ts'
@@ -145,6 +147,54 @@ describe('waitForReplicas', () => {
         })
       })
 
+      it('a revocation that another process repeats is no more done than the first', async () => {
+        const [id] = (await stage.signIn('alice', 6)) as Ids
+        // Their connections have written nothing.
+        const clients = [await connect(topology), await connect(topology)]
+        const cutOff = await stage.replicas
+        for (const { server } of cutOff) await server.pause()
+        const store = stage.store({ waitForReplicas: NOT_LONG })
+        await expectNotReplicated(store.destroyUser('alice'), 6)
+        for (const client of clients) {
+          const options = { ...stage.options, client, waitForReplicas: NOT_LONG }
+          await expectNotReplicated(stage.store(options).destroyUser('alice'), 0)
+          await expectNotReplicated(stage.store(options).destroy(id), undefined)
+          await expectNotReplicated(deleteUserSessions({ ...options, userId: 'alice' }), undefined)
+          await expectNotReplicated(deleteSession({ ...options, sessionId: id }), undefined)
+        }
+        for (const { server } of cutOff) await server.resume()
+        for (const client of clients) {
+          const again = stage.store({ client, waitForReplicas: NOT_LONG })
+          await eventually(
+            'the revocation to be acknowledged',
+            async () => (await again.destroyUser('alice')) === 0,
+          )
+          await client.close()
+        }
+      })
+
+      it('if one replica of all is cut off, it is not done everywhere', async () => {
+        const client = await connect(topology)
+        const store = stage.store({ client, waitForReplicas: NOT_LONG })
+        const [cutOff] = await stage.replicas
+        await cutOff?.server.pause()
+        await expectNotReplicated(store.destroyUser('nobody'), 0)
+        await cutOff?.server.resume()
+        await eventually('it to be back', async () => (await store.destroyUser('nobody')) === 0)
+        await client.close()
+      })
+
+      if (name === 'cluster') {
+        it('finds its way to every master at once, when it has found it before', async () => {
+          const { client, calls } = watch(stage.client)
+          const store = stage.store({ client: client as AnyClient, waitForReplicas: ONE_REPLICA })
+          await store.destroyUser('nobody')
+          const before = calls.length
+          await store.destroyUser('nobody')
+          expect(calls.slice(before).filter(runs(markScript))).to.have.lengthOf(3)
+        })
+      }
+
       it('a late save does not bring back what it revoked', async () => {
         const store = stage.store({ waitForReplicas: ONE_REPLICA })
         const [id] = (await stage.signIn('alice')) as [string]
@@ -155,6 +205,85 @@ describe('waitForReplicas', () => {
       })
     })
   }
+
+  describe('on Cluster, with a hash tag in the prefix', () => {
+    let topology: Topology
+    const stage = stageOn(() => topology)
+
+    before(async function () {
+      this.timeout(TIMEOUT)
+      topology = (await startTopology('cluster', { replicas: 1 })) as Topology
+      stage.client = await topology.connect()
+    })
+
+    after(async () => {
+      await stage.client.close()
+      await topology.stop()
+    })
+
+    for (const [kind, tagged] of [
+      ['one that names a slot', (prefix: string) => `{app}${prefix}`],
+      ['one that is none', (prefix: string) => `{}${prefix}{`],
+    ] as const) {
+      it(`${kind}: every master that can have sessions must answer, and no other`, async () => {
+        stage.prefixes = { prefix: tagged(stage.prefixes.prefix), userPrefix: stage.prefixes.userPrefix }
+        const store = stage.store({ waitForReplicas: NOT_LONG })
+        await eventually('it to be acknowledged', async () => (await store.destroyUser('nobody')) === 0)
+        const home = await topology.masterOf(stage.prefixes.prefix)
+        const replicas = await stage.replicas
+        const of = await Promise.all(
+          replicas.map(async ({ admin }) => (await admin.role()) as unknown as { master: { port: number } }),
+        )
+        for (const [n, { server }] of replicas.entries()) {
+          await server.pause()
+          const isItsOwn = of[n]?.master.port === home.server.port
+          if (kind === 'one that is none' || isItsOwn) {
+            await expectNotReplicated(store.destroyUser('nobody'), 0)
+          } else {
+            expect(await store.destroyUser('nobody')).to.equal(0)
+          }
+          await server.resume()
+          await eventually('it to be back', async () => (await store.destroyUser('nobody')) === 0)
+        }
+      })
+    }
+  })
+
+  describe('on a server that is full', () => {
+    for (const name of ['sentinel', 'cluster'] as const) {
+      describe(`with a replica, on ${name}`, () => {
+        let topology: Topology
+        const stage = stageOn(() => topology)
+
+        before(async function () {
+          this.timeout(TIMEOUT)
+          topology = (await startTopology(name, { replicas: 1 })) as Topology
+          stage.client = await topology.connect()
+        })
+
+        after(async () => {
+          await stage.client.close()
+          await topology.stop()
+        })
+
+        it('it resolves, though nothing else can be written', async () => {
+          const store = stage.store({ waitForReplicas: ONE_REPLICA })
+          const [first, ...others] = (await stage.signIn('alice', 4)) as Ids
+          for (const { admin } of await topology.masters()) {
+            await admin.configSet('maxmemory-policy', 'noeviction')
+            await admin.configSet('maxmemory', '1')
+          }
+          expect((await rejection(stage.client.set(stage.key('more'), 'x'))).message).to.include('OOM')
+          await store.destroy(first)
+          expect(await store.destroyUser('alice')).to.equal(3)
+          expect(await store.destroyUser('alice')).to.equal(0)
+          await deleteSession({ ...stage.options, sessionId: first, waitForReplicas: ONE_REPLICA })
+          for (const { admin } of await topology.masters()) await admin.configSet('maxmemory', '0')
+          expect(await stage.living([first, ...others])).to.deep.equal([])
+        })
+      })
+    }
+  })
 
   describe('where there is no replica', () => {
     onEveryTopology(

@@ -269,6 +269,9 @@ describe('The types of the events', () => {
       store.on('destroyed', ({ sessionId }) => sessionId)
       // @ts-expect-error there is no such reason
       store.on('destroyed', ({ reason }) => reason === 'bored')
+      store.on('failed', ({ method }) => method.length)
+      // @ts-expect-error it may be anything
+      store.on('failed', ({ error }) => error.message)
       store.on('subscriberError', (error) => {
         // @ts-expect-error it may be anything
         error.message

@@ -7,9 +7,9 @@ import { scriptWhileFull } from './script.ts'
  * KEYS[1]  the index
  * ARGV[1]  session id
  * ARGV[2]  until when, ms since 1970
- * ARGV[3]  '1' if an entry that is longer gets a stamp, so that it can be lowered after the session was written; else ''
+ * ARGV[3]  '1' if the caller is about to move the session's end, and settles the entry afterwards: it gets a stamp; else ''
  *
- * The score with that stamp, as a string; '' if there is nothing to lower, or if the entry is reserved.
+ * The score before ('' if it was not listed) and the new one, as strings.
  */
 export const raiseScript = scriptWhileFull(
   'raise',
@@ -18,20 +18,14 @@ export const raiseScript = scriptWhileFull(
   entryMarks,
   `
 local before = onKey(1, 'ZSCORE', ARGV[1])
-local score, lowerable = ARGV[2], ''
-if before then
-  local ends, makers, stamp = marksOf(tonumber(before))
-  local isLonger = tonumber(ARGV[2]) > ends
-  if makers > 0 then
-    score = marked(math.max(ends, ARGV[2]), makers, movedStamp(stamp))
-  elseif not isLonger and ARGV[3] == '1' then
-    score = marked(ends, 0, movedStamp(stamp))
-    lowerable = score
-  elseif not isLonger then
-    score = before
-  end
+local ends, makers, stamp = marksOf(tonumber(before or ARGV[2]))
+local score = before or ARGV[2]
+if makers > 0 or ARGV[3] == '1' then
+  score = marked(math.max(ends, ARGV[2]), makers, movedStamp(stamp))
+elseif tonumber(ARGV[2]) > ends then
+  score = ARGV[2]
 end
 onKey(1, 'ZADD', score, ARGV[1])
 settleIndex(1)
-return lowerable`,
+return { before or '', score }`,
 )

@@ -10,7 +10,7 @@ import { scriptWhileFull } from './script.ts'
  * ARGV[3]  the new score; '' to remove the entry
  * ARGV[4]  '1' if the caller has reserved the entry: if somebody else has worked on it, only that reservation ends; else ''
  *
- * 1 if it is done; 0 if there is no such entry; -1 if somebody else has worked on it.
+ * 1 if it is done; 0 if there is no such entry; -1 if somebody else has worked on it, or has reserved it too and would lose that.
  */
 export const settleScript = scriptWhileFull(
   'settle',
@@ -19,13 +19,17 @@ export const settleScript = scriptWhileFull(
   entryMarks,
   `
 local score = tonumber(onKey(1, 'ZSCORE', ARGV[1]) or '')
-local reply = not score and 0 or score == tonumber(ARGV[2]) and 1 or -1
-if reply == 1 and ARGV[3] == '' then onKey(1, 'ZREM', ARGV[1]) end
-if reply == 1 and ARGV[3] ~= '' then onKey(1, 'ZADD', ARGV[3], ARGV[1]) end
-if reply == -1 and ARGV[4] == '1' then
+local reply = 0
+if score then
   local ends, makers, stamp = marksOf(score)
-  if makers == 1 then onKey(1, 'ZADD', ends, ARGV[1]) end
-  if makers == 2 then onKey(1, 'ZADD', marked(ends, 1, stamp), ARGV[1]) end
+  local _, kept = marksOf(tonumber(ARGV[3]) or 0)
+  reply = score == tonumber(ARGV[2]) and kept >= makers - 1 and 1 or -1
+  if reply == 1 and ARGV[3] == '' then onKey(1, 'ZREM', ARGV[1]) end
+  if reply == 1 and ARGV[3] ~= '' then onKey(1, 'ZADD', ARGV[3], ARGV[1]) end
+  if reply == -1 and ARGV[4] == '1' then
+    if makers == 1 then onKey(1, 'ZADD', ends, ARGV[1]) end
+    if makers == 2 then onKey(1, 'ZADD', marked(ends, 1, stamp), ARGV[1]) end
+  end
 end
 settleIndex(1)
 return reply`,

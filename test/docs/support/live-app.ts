@@ -38,7 +38,8 @@ export class LiveApp {
     readonly client: TestClient,
     readonly options: Prefixes & { sessions: number; users: number },
   ) {
-    this.#store = new UserSessionStore({ client, ...options })
+    const { prefix, userPrefix } = options
+    this.#store = new UserSessionStore({ client, prefix, userPrefix })
   }
 
   start(): void {
@@ -93,7 +94,7 @@ export class LiveApp {
   }
 }
 
-/** What is wrong with the index: live sessions that are missing in it or under another expiry. */
+/** What is wrong with the index: live sessions that are missing in it, or listed for another time than their record or TTL says. */
 export async function wronglyIndexed(
   client: TestClient,
   { prefix, userPrefix }: Prefixes,
@@ -108,10 +109,11 @@ export async function wronglyIndexed(
         client.pExpireTime(keys[n] as string),
       ])
       if (record === null) return
-      const { userId } = JSON.parse(record)
+      const { userId, cookie } = JSON.parse(record)
       const score = await client.zScore(`${userPrefix}${userId}:sessions`, id)
       live.push(id)
-      if (score !== expires) wrong.push(`${id} of ${userId}: TTL ${expires}, index ${score}`)
+      const until = cookie.index?.until ?? expires
+      if (score !== until || until < expires) wrong.push(`${id} of ${userId}: TTL ${expires}, index ${score}`)
     })
     await Promise.all(looks)
   }

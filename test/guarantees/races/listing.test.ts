@@ -2,14 +2,16 @@
 import { expect } from 'chai'
 import { createSession, deleteUserSessions, getUserSessions, updateUserSessions } from '../../../src/index.ts'
 import { handleOf } from '../../../src/session/handle.ts'
-import { HOUR, inMs, MINUTE } from '../../support/database.ts'
-import { ClientDied, dieAfter, pauseBefore } from '../../support/paused-client.ts'
+import { HOUR, inMs, MINUTE, rejection } from '../../support/database.ts'
+import { ClientDied, dieAfter, failAfter, pauseBefore } from '../../support/paused-client.ts'
 import {
   load,
   newId,
   onEveryStage,
   type Scene,
+  theCondemnation,
   thePruning,
+  theRemoval,
   theRighting,
   theWrite,
 } from '../../support/scene.ts'
@@ -131,6 +133,53 @@ describe('a live session is in the index of its user, and in no other', () => {
       await scene.signIn('alice', {}, id)
       release()
       expect(await died).to.be.instanceOf(ClientDied)
+      await scene.expectSignedIn(id, 'alice')
+    })
+
+    it('when a revocation of the session before it under its id comes in the middle of its sign-in', async () => {
+      const id = await scene.signIn('alice')
+      const revoker = scene.stoppedBefore((call) => theCondemnation(call) || theRemoval(call))
+      const revoking = revoker.store.destroyUser('alice')
+      await revoker.reached
+      await scene.store().destroy(id)
+      const { store, reached, release } = scene.stoppedBefore(theWrite)
+      const signingIn = store.set(id, newSession({ userId: 'alice' }))
+      await reached
+      revoker.release()
+      expect(await revoking).to.equal(0)
+      release()
+      await signingIn
+      await scene.expectSignedIn(id, 'alice')
+    })
+
+    it('when its user takes it back while the change to another user ends, and dies there', async () => {
+      const id = await scene.signIn('alice')
+      const switcher = scene.stoppedBefore(theCondemnation)
+      const switching = switcher.store.set(
+        id,
+        Object.assign(await load(switcher.store, id), { userId: 'bob' }),
+      )
+      await Promise.race([switcher.reached, switching])
+      const mortal = dieAfter(scene.client, theWrite)
+      const { client, reached, release } = pauseBefore(mortal.client, theWrite)
+      const store = scene.store({ client })
+      const back = store.set(id, Object.assign(await load(store, id), { userId: 'alice' }))
+      const died = rejection(back)
+      await reached
+      switcher.release()
+      await switching
+      release()
+      expect(await died).to.be.instanceOf(ClientDied)
+      expect(await scene.record(id)).to.have.property('userId', 'alice')
+      expect(await scene.index('alice')).to.have.property(id)
+      expect(await scene.store().userSessions('alice')).to.have.lengthOf(1)
+    })
+
+    it('when the answer to its sign-in is lost', async () => {
+      const [id, lost] = [newId(), new Error('lost')]
+      const { client } = failAfter(scene.client, theWrite, lost)
+      const signIn = scene.store({ client }).set(id, newSession({ userId: 'alice' }))
+      expect(await rejection(signIn)).to.equal(lost)
       await scene.expectSignedIn(id, 'alice')
     })
 

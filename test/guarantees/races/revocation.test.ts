@@ -316,6 +316,22 @@ describe('a revoked session stays gone', () => {
       await scene.expectGone(id)
     })
 
+    it('that was written, and is revoked before its sign-in has ended, leaves no entry', async () => {
+      for (const isListed of [false, true]) {
+        const id = newId()
+        const data = { userId: 'alice', expires: inMs(MINUTE) }
+        if (isListed) await createSession({ ...scene.options, sessionId: id, data })
+        if (isListed) await scene.expire(id)
+        const { store, reached, release } = scene.stoppedAfter(theWrite)
+        const signingIn = store.set(id, newSession({ userId: 'alice' }))
+        await reached
+        await scene.store().destroy(id)
+        release()
+        await signingIn
+        await scene.expectGone(id)
+      }
+    })
+
     it('that createSession made again under the same id is the new one, also for a late updateUser', async () => {
       const id = newId()
       const data = { userId: 'alice', expires: inMs(MINUTE), cart: 'old' }

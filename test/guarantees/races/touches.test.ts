@@ -7,12 +7,13 @@ import {
   deleteUserSessions,
   getUserSessions,
   readSession,
+  SessionNotFoundError,
   updateSession,
   updateUserSessions,
 } from '../../../src/index.ts'
 import { atClock, clockAhead } from '../../support/clock.ts'
-import { HOUR, inMs, MINUTE, SECOND } from '../../support/database.ts'
-import { type Call, runs } from '../../support/paused-client.ts'
+import { HOUR, inMs, MINUTE, rejection, SECOND } from '../../support/database.ts'
+import { type Call, ClientDied, dieAfter, runs } from '../../support/paused-client.ts'
 import {
   type LoadedSession,
   load,
@@ -58,6 +59,56 @@ describe('A touch that is under way', () => {
       })
       expect(await scene.expectListed(id, 'alice')).to.be.greaterThan(before)
       expect(await scene.record(id)).to.deep.include({ cart: [] })
+    })
+
+    for (const [what, change, expected] of [
+      ['another property of the cookie', { sameSite: 'strict' }, { sameSite: 'strict' }],
+      ['an expiry of the app’s own', { expires: new Date(Date.now() + MINUTE), originalMaxAge: HOUR }, {}],
+    ] as const) {
+      it(`and that says ${what} keeps it, and what a save changes meanwhile`, async () => {
+        const id = await scene.signIn('alice', { cart: [] })
+        const { store, reached, release } = scene.stoppedBefore(theTouchOfTheCookie)
+        const session = await load(store, id)
+        Object.assign(session.cookie, change)
+        const touching = store.touch(id, session)
+        await reached
+        await changed(scene, id, { cart: ['book'] })
+        release()
+        await touching
+        const { cart, cookie } = await scene.record(id)
+        expect(cart).to.deep.equal(['book'])
+        expect(cookie).to.include({ ...expected, originalMaxAge: HOUR })
+        if ('expires' in change) expect(await scene.expiry(id)).to.equal(change.expires.getTime())
+        await scene.expectSignedIn(id, 'alice')
+      })
+    }
+
+    it('beyond what the index promises, whose process dies after the write, leaves the session listed (1, indexed)', async () => {
+      const id = await scene.signIn('alice')
+      const { client } = dieAfter(scene.client, theTouchOfTheCookie)
+      const store = scene.store({ client })
+      const session = await load(store, id)
+      const error = await atClock(BEYOND, () => rejection(touch(store, id, session)))
+      expect(error).to.be.instanceOf(ClientDied)
+      expect(await scene.expiry(id)).to.be.closeTo(Date.now() + BEYOND + HOUR, MINUTE)
+      const { cookie } = await scene.record(id)
+      // On Cluster a fraction of a millisecond says that somebody was at work.
+      expect(Math.floor((await scene.index('alice'))[id] as number)).to.equal((cookie.index as Fields).until)
+      expect(await scene.store().userSessions('alice')).to.have.lengthOf(1)
+      await atClock(2 * BEYOND, () => touchedBy(scene, id, 0))
+      await scene.expectSignedIn(id, 'alice')
+    })
+
+    it('beyond what the index promises, before which the session was destroyed, leaves no entry (4, bounded)', async () => {
+      const id = await scene.signIn('alice')
+      const { store, reached, release } = scene.stoppedBefore((call) => theRighting(call) || theTouch(call))
+      const session = await load(store, id)
+      const touching = atClock(BEYOND, () => touch(store, id, session))
+      await reached
+      await scene.store().destroy(id)
+      release()
+      await touching
+      await scene.expectGone(id)
     })
 
     for (const beyond of [false, true]) {
@@ -313,8 +364,12 @@ describe('A touch that comes late, with a longer life than the session now has',
         const [listed] = await scene.store().userSessions(owner)
         expect(listed?.expires.getTime()).to.be.at.most(until)
         expect(await scene.client.pExpireTime(scene.indexKey(owner))).to.equal(until)
-        await atClock(2 * MINUTE, () => expectEnded(scene, id, owner))
+        const other = scene.store()
+        const loaded = await load(other, id)
         await atClock(2 * MINUTE, async () => {
+          await expectEnded(scene, id, owner)
+          await other.set(id, Object.assign(loaded, { cart: ['book'] }))
+          await touch(other, id, loaded)
           await late.store.set(id, Object.assign(late.session, { cart: ['book'] }))
           await touch(late.store, id, late.session)
           await expectEnded(scene, id, owner)
@@ -444,6 +499,8 @@ async function expectEnded(scene: Scene, id: string, owner: string): Promise<voi
   expect(await getUserSessions({ ...scene.options, userId: owner }), 'listed').to.deep.equal([])
   expect(await store.all(), 'among all').to.deep.equal([])
   expect(await store.updateUser(owner, { role: 'guest' } as never), 'updated').to.equal(0)
+  const update = updateSession({ ...scene.options, sessionId: id, data: { role: 'guest' } })
+  expect(await rejection(update), 'updated').to.be.instanceOf(SessionNotFoundError)
 }
 
 /** Touches a session, and lets `meanwhile` happen between the touch’s load and its command. */
