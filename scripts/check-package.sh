@@ -46,6 +46,10 @@ check_functions_alone() {
   install "$tarball" typescript@7.0 @types/node@20
   [ ! -d node_modules/express-session ] || fail 'the package brings express-session'
   node -e "require('redis-user-sessions/functions')"
+  [ "$(npx redis-user-sessions --version)" = "$(node -p 'require("redis-user-sessions/package.json").version')" ]
+  local said
+  said=$(npx redis-user-sessions count 2>&1 || true)
+  [[ $said == *'npm install redis'* ]] || fail "the command line does not say what it lacks: $said"
   compile functions "TypeScript, without express-session"
 }
 
@@ -61,19 +65,21 @@ check_loading() {
 }
 
 check_types() {
-  install @types/express-session @types/express
+  install @types/express-session @types/express fastify @fastify/cookie @fastify/session express-openid-connect
   for version in "${typescripts[@]}"; do
     install "typescript@~$version"
     compile store "TypeScript $version"
+    # The types of Fastify need skipLibCheck.
+    compile adapters "TypeScript $version" --skipLibCheck
   done
 }
 
-# As an ES module and as CommonJS, as strict as the compiler can be.
+# As an ES module and as CommonJS, as strict as the compiler can be. The third argument is one more option.
 compile() {
   cp "$root/scripts/check-package/$1.ts" "$1.mts"
   cp "$root/scripts/check-package/$1.ts" "$1.cts"
-  npx tsc --noEmit --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --esModuleInterop --skipLibCheck false \
-    --target es2022 --module node16 --types node "$1.mts" "$1.cts" || fail "the types of $1 fail: $2"
+  npx tsc --noEmit --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --esModuleInterop --target es2022 \
+    --module node16 --types node "$1.mts" "$1.cts" "${@:3}" || fail "the types of $1 fail: $2"
   echo "the types of $1 work: $2"
 }
 

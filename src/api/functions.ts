@@ -189,7 +189,7 @@ export async function deleteUserSessions(options: RevokingOptions & { userId: Us
 }
 
 /** What a function works on. Its options may have these names, and those that every function takes. */
-function accessOf(options: FunctionOptions, names: string[]): Access {
+export function accessOf(options: FunctionOptions, names: string[]): Access {
   checkNames(options, ['client', 'prefix', 'userPrefix', ...names], 'options')
   const client = sessionClient(options.client)
   const { prefix = defaultPrefix } = options

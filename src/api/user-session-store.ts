@@ -37,6 +37,7 @@ import { replicated, type WaitForReplicas } from '../users/replication.ts'
 import { checkListener, Revocations, type RevokedListener } from '../users/revocations.ts'
 import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
 import { updateUserRecords } from '../users/update.ts'
+import { warnOfMissingAdapter } from './adapter-warning.ts'
 import { type Callback, settle } from './callback.ts'
 import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
@@ -135,7 +136,9 @@ export class UserSessionStore extends Store {
   }
 
   async #set(sessionId: string, session: SessionData): Promise<void> {
-    await this.#saves.save(this.#checkId(sessionId), checkObject(session, 'session'))
+    const object = checkObject(session, 'session')
+    warnOfMissingAdapter(this, object)
+    await this.#saves.save(this.#checkId(sessionId), object)
   }
 
   /**

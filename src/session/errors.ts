@@ -1,24 +1,8 @@
 import { inspect } from 'node:util'
 import { handleOf } from './handle.ts'
 
-/** What all errors of this package are. */
-abstract class SessionError extends Error {
-  abstract readonly code: `SESSION_${string}`
-  static override readonly [Symbol.hasInstance] = isInstance
-}
-
-/**
- * An app may load the package twice, as an ES module and as CommonJS. An error that one copy throws is an instance of the class of
- * the same name in the other copy too.
- */
-function isInstance(this: NewableFunction, value: unknown): boolean {
-  if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
-  const { name, code } = Object(value) as Partial<SessionError>
-  return value instanceof Error && name === this.name && String(code).startsWith('SESSION_')
-}
-
 /** `updateSession` was asked to change a session that does not exist. */
-export class SessionNotFoundError extends SessionError {
+export class SessionNotFoundError extends Error {
   override readonly name = 'SessionNotFoundError'
   readonly code = 'SESSION_NOT_FOUND'
   /** base64url SHA-256 of the session id. */
@@ -30,7 +14,7 @@ export class SessionNotFoundError extends SessionError {
 }
 
 /** A create or an update would have moved a session from one user to another; nothing was changed. */
-export class SessionUserError extends SessionError {
+export class SessionUserError extends Error {
   override readonly name = 'SessionUserError'
   readonly code = 'SESSION_USER'
   /** base64url SHA-256 of the session id; `null` if all sessions of a user were meant. */
@@ -48,7 +32,7 @@ export class SessionUserError extends SessionError {
 }
 
 /** With `maxUserSessions` and `onLimit: 'reject'`: the user has as many sessions as allowed. The sign-in was not written. */
-export class SessionLimitError extends SessionError {
+export class SessionLimitError extends Error {
   override readonly name = 'SessionLimitError'
   readonly code = 'SESSION_LIMIT'
   constructor(
@@ -64,7 +48,7 @@ export class SessionLimitError extends SessionError {
  * an object, or a value of another Redis type. `cause` is the error of the app's own serializer, if there is one. A
  * `SyntaxError` of `JSON.parse` quotes the record: its message is replaced.
  */
-export class CorruptSessionError extends SessionError {
+export class CorruptSessionError extends Error {
   override readonly name = 'CorruptSessionError'
   readonly code = 'SESSION_CORRUPT'
   constructor(
@@ -77,7 +61,7 @@ export class CorruptSessionError extends SessionError {
 }
 
 /** So many other writes came between that a write gave up; nothing was changed, and it is safe to try again. */
-export class SessionConflictError extends SessionError {
+export class SessionConflictError extends Error {
   override readonly name = 'SessionConflictError'
   readonly code = 'SESSION_CONFLICT'
   /** base64url SHA-256 of the session id. */
@@ -93,7 +77,7 @@ export class SessionConflictError extends SessionError {
  * A revocation was done on the master, but fewer replicas than asked for have said in time that they have it: should the master be
  * lost right now, it may be lost too. Nothing is undone, and it is safe to revoke again.
  */
-export class NotReplicatedError extends SessionError {
+export class NotReplicatedError extends Error {
   override readonly name = 'NotReplicatedError'
   readonly code = 'SESSION_NOT_REPLICATED'
   constructor(
@@ -105,6 +89,27 @@ export class NotReplicatedError extends SessionError {
   ) {
     super(`revoked, but after ${wanted.timeout} ms on ${acknowledged} of ${wanted.count} replicas only`)
   }
+}
+
+/**
+ * An app may load the package twice, as an ES module and as CommonJS. An error that one copy throws is an instance of the class of
+ * the same name in the other copy too.
+ */
+function isInstance(this: NewableFunction, value: unknown): boolean {
+  if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
+  const { name, code } = Object(value) as { name?: unknown; code?: unknown }
+  return value instanceof Error && name === this.name && String(code).startsWith('SESSION_')
+}
+
+for (const errorClass of [
+  SessionNotFoundError,
+  SessionUserError,
+  SessionLimitError,
+  CorruptSessionError,
+  SessionConflictError,
+  NotReplicatedError,
+]) {
+  Object.defineProperty(errorClass, Symbol.hasInstance, { value: isInstance })
 }
 
 /** A `TypeError` that names the argument. It says what kind of value came, and never what is in it. */
