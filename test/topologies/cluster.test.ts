@@ -31,7 +31,7 @@ describe('on Redis Cluster', () => {
         const unexpected = calls.filter((call) => call.command !== 'scan' && keysOf(call).length !== 1)
         expect(unexpected).to.deep.equal([])
         const commands = new Set(calls.map(({ command }) => command))
-        expect(commands).to.have.all.keys('evalSha', 'eval', 'get', 'set', 'pExpireAt', 'del', 'scan')
+        expect(commands).to.have.all.keys('evalSha', 'eval', 'get', 'set', 'pExpireAt', 'getDel', 'scan')
         expect(calls.length).to.be.greaterThan(100)
       })
 

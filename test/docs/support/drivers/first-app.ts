@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { expectSafeToCopy } from '../copied-app.ts'
 import { Curl, type Running } from '../driver.ts'
 
-export default async function drive({ url, shell, redisUrl }: Running): Promise<void> {
+export default async function drive({ listening, shell, redisUrl }: Running): Promise<void> {
+  const url = await listening()
   const curl = new Curl(url)
   const answers = []
   for (const command of shell) answers.push(await curl.run(command))
