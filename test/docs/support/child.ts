@@ -5,7 +5,8 @@
  */
 import type { LookupOptions } from 'node:dns'
 import dns from 'node:dns/promises'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { format } from 'node:util'
@@ -44,9 +45,11 @@ dns.lookup = ((host: string, options: LookupOptions) =>
 
 const { listen } = net.Server.prototype
 let server: net.Server | undefined
+const started = new EventEmitter()
 net.Server.prototype.listen = function (this: net.Server, port: unknown, ...rest: unknown[]) {
   if (port !== 3000) return listen.call(this, port as never, ...(rest as never[]))
   server = this
+  started.emit('listen')
   return listen.call(this, 0, ...(rest as never[]))
 } as typeof listen
 
@@ -77,6 +80,8 @@ async function checkStore(store: UserSessionStore): Promise<void> {
 }
 
 async function listeningUrl(): Promise<string> {
+  // A CommonJS program may listen after it was imported.
+  if (!server && readFileSync(program, 'utf8').includes('.listen(')) await once(started, 'listen')
   if (!server) return 'http://nothing-listens.invalid'
   if (!server.listening) await once(server, 'listening')
   return `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`
