@@ -1,0 +1,10 @@
+import { expect } from 'chai'
+import type { Running } from '../driver.ts'
+
+export default async function drive({ url }: Running): Promise<void> {
+  const cookies = async (headers: Record<string, string>) =>
+    (await fetch(`${url}/sign-in/eva`, { method: 'POST', headers })).headers.getSetCookie()
+  expect(await cookies({})).to.deep.equal([])
+  const [cookie] = await cookies({ 'x-forwarded-proto': 'https' })
+  expect(cookie).to.include('Secure')
+}
