@@ -19,7 +19,7 @@ assert.deepEqual(
   exported,
 )
 assert.deepEqual(
-  names(importedFunctions).filter((name) => importedFunctions[name] !== imported[name]),
+  Object.entries(importedFunctions).filter(([name, value]) => value !== builds[0][name]),
   [],
 )
 assert.deepEqual(
