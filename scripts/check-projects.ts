@@ -69,7 +69,12 @@ async function run(project: string): Promise<void> {
   const { test, start } = scriptsOf(project)
   if (test) runTest(project)
   if (start) {
-    await whileRunning(project, start, env, async (url) => void (await signInTwice(url, redis.url)))
+    await whileRunning(
+      project,
+      start,
+      env,
+      async (url) => void (await signInTwice(url, redis.url, [200, 204])),
+    )
   }
 }
 
