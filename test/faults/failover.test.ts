@@ -10,6 +10,7 @@ import { newId } from '../support/scene.ts'
 import { removeScript } from '../support/scripts.ts'
 import { newSession } from '../support/sessions.ts'
 import type { Node } from '../support/topologies/node.ts'
+import { untilReplicated } from '../support/topologies/replication.ts'
 import { type AnyClient, startTopology, type Topology, type TopologyName } from '../support/topologies.ts'
 import { figures, full, inFull } from './size.ts'
 
@@ -81,7 +82,7 @@ describe('when a master dies', () => {
         const [id] = ids(1) as [string]
         await signIn('alice', [id])
         const master = await topology.masterOf(prefixes.prefix + id)
-        await untilReplicated(master, 1)
+        await untilReplicated(topology, master)
         const cutOff = await cutReplicasOff(topology)
         expect(await rejection(waiting(NOT_LONG).destroy(id))).to.include({ code: 'SESSION_NOT_REPLICATED' })
         expect(await living([id])).to.deep.equal([])
@@ -98,7 +99,7 @@ describe('when a master dies', () => {
         const [id] = ids(1) as [string]
         await signIn('alice', [id])
         const master = await topology.masterOf(prefixes.prefix + id)
-        await untilReplicated(master, 2)
+        await untilReplicated(topology, master, 2)
         await master.admin.scriptLoad(removeScript.source)
         const cutOff = await cutReplicasOff(topology)
         const held = name === 'cluster' ? pauseAfter(client, runs(removeScript)) : holdWait(client)
@@ -134,13 +135,6 @@ async function replicasOf(topology: Topology): Promise<Node[]> {
   return topology.nodes.filter((node) => !masters.includes(node))
 }
 
-async function untilReplicated({ admin }: Node, replicas: number): Promise<void> {
-  await eventually('all replicas to have all', async () => {
-    await admin.ping()
-    return (await admin.wait(replicas, 1000)) >= replicas
-  })
-}
-
 /** Stops the replicas, and ends their connections, so that not even the kernel has for them what is written next. */
 async function cutReplicasOff(topology: Topology): Promise<Node[]> {
   const replicas = await replicasOf(topology)
@@ -157,7 +151,7 @@ async function giveReplicas(topology: Topology, dead: Node): Promise<void> {
     const others = topology.nodes.filter((node) => node !== dead && !masters.includes(node))
     for (const { admin } of others) await admin.replicaOf('127.0.0.1', masters[0]?.server.port as number)
   }
-  for (const master of masters) await untilReplicated(master, 1)
+  for (const master of masters) await untilReplicated(topology, master)
 }
 
 /** A Sentinel client that stops where it is about to ask the replicas. */

@@ -3,6 +3,8 @@ import { expect } from 'chai'
 import { type SessionClient, UserSessionStore } from '../../src/index.ts'
 import { freshPrefixes } from '../support/hooks.ts'
 import { moveSlot } from '../support/topologies/move-slot.ts'
+import type { Node } from '../support/topologies/node.ts'
+import { untilReplicated } from '../support/topologies/replication.ts'
 import {
   type AnyClient,
   startTopology,
@@ -133,11 +135,10 @@ describe('while Redis fails', () => {
   it('on sentinel: the master killed, every request is answered, and the replica serves', async function () {
     this.timeout(TIMEOUT)
     await underLoad('sentinel', { failover: true }, async ({ topology, site, client }) => {
-      const [master] = await topology.masters()
-      await master?.admin.ping()
-      await master?.admin.wait(1, WAIT_MS)
+      const [master] = (await topology.masters()) as [Node]
+      await untilReplicated(topology, master)
       const killed = performance.now()
-      await master?.server.kill()
+      await master.server.kill()
       await site.until('pages again', 3 * BROWSERS, ({ at, status }) => at > killed && status === 200)
       expect((client as { isReady: boolean }).isReady).to.equal(true)
       await site.end()

@@ -12,6 +12,8 @@ import { failAfter, pauseAfter, runs, watch } from '../support/paused-client.ts'
 import { newId, onEveryStage, Scene } from '../support/scene.ts'
 import { removeScript } from '../support/scripts.ts'
 import { cookie, newSession } from '../support/sessions.ts'
+import type { Node } from '../support/topologies/node.ts'
+import { untilReplicated } from '../support/topologies/replication.ts'
 import { startTopology, type Topology } from '../support/topologies.ts'
 
 type Closable = { readonly isOpen: boolean; destroy(): unknown }
@@ -306,11 +308,11 @@ describe('Revocations in other processes', () => {
       const [lost, kept] = [heard(), heard()]
       there.onRevoked(gone, lost.listener)
       there.onRevoked(stays, kept.listener)
-      const [master] = await scene.topology.masters()
+      const [master] = (await scene.topology.masters()) as [Node]
       // This one sends no message: as if it had been sent while the connection was down.
       await scene.store().destroy(gone)
-      await master?.admin.wait(1, 2000)
-      await master?.server.kill()
+      await untilReplicated(scene.topology, master)
+      await master.server.kill()
       await lost.once()
       await untilListening(scene, 1)
       await scene.store({ subscriber: await subscriberOf(scene.topology) }).destroy(stays)
@@ -342,10 +344,7 @@ describe('Revocations in other processes', () => {
       there.onRevoked(stays, kept.listener)
       // This one sends no message: as if it had been sent while the connection was down.
       await scene.store().destroy(gone)
-      for (const { admin } of await scene.topology.masters()) {
-        await admin.ping()
-        await admin.wait(1, 2000)
-      }
+      for (const master of await scene.topology.masters()) await untilReplicated(scene.topology, master)
       await listenedTo?.server.kill()
       await lost.once()
       expect(lost.events.map(({ reason }) => reason)).to.deep.equal(['missed'])
