@@ -1,4 +1,4 @@
-import { cookieExpiry, maxAgeOf, withCookieExpiry } from './cookie.ts'
+import { cookieExpiry, isSameAge, maxAgeOf, withCookieExpiry } from './cookie.ts'
 import { expiryOf, forever, ownExpiry, type Ttl } from './expiry.ts'
 import type { SessionRecord } from './record.ts'
 
@@ -95,8 +95,15 @@ export function listedUntil(
   previous: number | null,
 ): number {
   if (isFixed(data)) return expires
-  const latest = Math.min(Math.floor(expires + Math.max(expires - Date.now(), 0) / 8), end, forever)
+  const latest = Math.min(Math.floor(expires + lifetimeLeft(data, expires) / 8), end, forever)
   return previous !== null && previous >= expires && previous <= latest ? previous : latest
+}
+
+/** In ms. A touch gives the whole `originalMaxAge`, whatever the clock has gone on by since. Else the same touch would move the entry. */
+function lifetimeLeft(data: SessionRecord, expires: number): number {
+  const left = Math.max(expires - Date.now(), 0)
+  const maxAge = maxAgeOf(data)
+  return maxAge !== null && isSameAge(maxAge, left) ? maxAge : left
 }
 
 /** If nothing but the app moves the expiry: the session has one, and no `originalMaxAge` by which a touch would move it. */
