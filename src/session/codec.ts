@@ -72,7 +72,10 @@ function isMaxAge(value: unknown): boolean {
   return !value || typeof value === 'number'
 }
 
-/** The raw record of session data, a promise of it if the serializer gives one. What cannot be serialized is a `TypeError`. */
+/**
+ * The raw record of session data, a promise of it if the serializer gives one. What cannot be serialized is a `TypeError`. If an
+ * asynchronous serializer fails for another reason, such as a key service that is away, its error passes through.
+ */
 export function stringifyRecord(serializer: Serializer, data: object): string | Promise<string> {
   const maxAge = cookieOf(data as SessionRecord)?.originalMaxAge
   if (!isMaxAge(maxAge)) throw badArgument('session.cookie.originalMaxAge', 'a number of ms or null', maxAge)
@@ -84,7 +87,7 @@ export function stringifyRecord(serializer: Serializer, data: object): string | 
   }
   if (!isPromise(record)) return checkedRaw(record)
   return Promise.resolve(record).then(checkedRaw, (error) => {
-    throw unserializable(error)
+    throw jsonReason(error) ? unserializable(error) : error
   })
 }
 
@@ -93,10 +96,14 @@ export function stringifyRecord(serializer: Serializer, data: object): string | 
  * app's, and the `cause`.
  */
 function unserializable(error: unknown): TypeError {
-  const message = error instanceof Error ? error.message : ''
-  const reason = jsonReasons.find(([beginning]) => message.startsWith(beginning))?.[1]
+  const reason = jsonReason(error)
   if (reason) return new TypeError(`session data must be serializable, got ${reason}`)
   return new TypeError('session data must be serializable, got an error of the serializer', { cause: error })
+}
+
+function jsonReason(error: unknown): string | undefined {
+  const message = error instanceof Error ? error.message : ''
+  return jsonReasons.find(([beginning]) => message.startsWith(beginning))?.[1]
 }
 
 const jsonReasons: [beginning: string, reason: string][] = [

@@ -196,7 +196,7 @@ describe('Commands per operation', () => {
     })
 
     it('overlapping saves of one session: one for each', async () => {
-      const many = 40
+      const many = 400
       const id = await scene.signIn('alice')
       const { client, calls } = watch(scene.client)
       const store = scene.store({ client })
