@@ -6,17 +6,19 @@
  *     npm run check:projects -- koa bun    these
  *
  * Of a project's package.json:
- * - The script `test` is run. The app that the script `start` names is started, and checked over HTTP: a user signs in on two
+ * - The script `test` is run, beside an OpenID Connect provider. The app that the script `start` names is started, and checked over HTTP: a user signs in on two
  *   devices, and one signs out the other.
  * - `variants` are the packages to install instead, such as "redis@~5.0.0 express@4". All is run again with each of them.
  * - Programs come from its node_modules, so that `node` as a dependency is the Node of the project.
  *
  * Beside its own files each project has shared/ (that of test/projects) and recipes/ (examples/recipes).
  */
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { startIdentityProvider } from '../test/support/identity-provider.ts'
 import { findRedis } from '../test/support/redis-server.ts'
 import { copyFolder, install, pack, root, scriptsOf, signInTwice, whileRunning } from './support/projects.ts'
 
@@ -29,12 +31,14 @@ for (const name of wanted) if (!names.includes(name)) throw new Error(`there is 
 
 const directory = mkdtempSync(join(tmpdir(), 'projects-'))
 const redis = await findRedis()
-const env = { REDIS_URL: redis.url }
+const provider = await startIdentityProvider()
+const env = { REDIS_URL: redis.url, IDENTITY_PROVIDER_URL: provider.url, CLIENT_ID: provider.clientId }
 const failed: string[] = []
 try {
   const tarball = pack(directory)
   for (const name of wanted.length > 0 ? wanted : names) await checkProject(name, tarball)
 } finally {
+  await provider.stop()
   await redis.stop()
   rmSync(directory, { recursive: true, force: true })
 }
@@ -67,7 +71,7 @@ async function checkProject(name: string, tarball: string): Promise<void> {
 
 async function run(project: string): Promise<void> {
   const { test, start } = scriptsOf(project)
-  if (test) runTest(project)
+  if (test) await runTest(project)
   if (start) {
     await whileRunning(
       project,
@@ -78,14 +82,12 @@ async function run(project: string): Promise<void> {
   }
 }
 
-function runTest(project: string): void {
-  const { status, stdout, stderr, error } = spawnSync('npm', ['test', '--silent'], {
-    cwd: project,
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-    timeout: TEST_MAY_TAKE_MS,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  if (error) throw error
-  if (status !== 0) throw new Error(`its test ended with exit code ${status}:\n${stdout}${stderr}`)
+async function runTest(project: string): Promise<void> {
+  const options = { cwd: project, env: { ...process.env, ...env }, timeout: TEST_MAY_TAKE_MS }
+  try {
+    await promisify(execFile)('npm', ['test', '--silent'], options)
+  } catch (error) {
+    const { message, stdout = '', stderr = '' } = error as Error & { stdout?: string; stderr?: string }
+    throw new Error(`its test failed: ${message}\n${stdout}${stderr}`)
+  }
 }
