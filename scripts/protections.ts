@@ -384,8 +384,8 @@ const protections: Protection[] = [
     what: 'On Cluster a listing that has listed a session looks at it afterwards',
     on: 'cluster',
     file: 'redis/records-cluster.ts',
-    line: 'if ((await this.listedUntil(sessionId, after, owner)) === false) await this.#unlist(owner, sessionId)\n    return exists(after)',
-    without: 'return exists(after)',
+    line: 'if (until === false) await this.#unlist(owner, sessionId)\n    else if',
+    without: 'if',
   },
 ]
 
