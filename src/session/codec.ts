@@ -83,27 +83,23 @@ export function stringifyRecord(serializer: Serializer, data: object): string | 
   try {
     record = serializer.stringify(data)
   } catch (error) {
-    throw unserializable(error)
+    throw (
+      errorOfJson(error) ?? new TypeError(`${unserializable} an error of the serializer`, { cause: error })
+    )
   }
   if (!isPromise(record)) return checkedRaw(record)
   return Promise.resolve(record).then(checkedRaw, (error) => {
-    throw jsonReason(error) ? unserializable(error) : error
+    throw errorOfJson(error) ?? error
   })
 }
 
-/**
- * `JSON.stringify` quotes property names of the data, so that its own errors are told in other words. Any other error is one of the
- * app's, and the `cause`.
- */
-function unserializable(error: unknown): TypeError {
-  const reason = jsonReason(error)
-  if (reason) return new TypeError(`session data must be serializable, got ${reason}`)
-  return new TypeError('session data must be serializable, got an error of the serializer', { cause: error })
-}
+const unserializable = 'session data must be serializable, got'
 
-function jsonReason(error: unknown): string | undefined {
+/** `JSON.stringify` quotes property names of the data, so that its own errors are told in other words. Any other is the app's. */
+function errorOfJson(error: unknown): TypeError | undefined {
   const message = error instanceof Error ? error.message : ''
-  return jsonReasons.find(([beginning]) => message.startsWith(beginning))?.[1]
+  const reason = jsonReasons.find(([beginning]) => message.startsWith(beginning))?.[1]
+  return reason === undefined ? undefined : new TypeError(`${unserializable} ${reason}`)
 }
 
 const jsonReasons: [beginning: string, reason: string][] = [

@@ -99,7 +99,10 @@ export function listedUntil(
   return previous !== null && previous >= expires && previous <= latest ? previous : latest
 }
 
-/** In ms. A touch gives the whole `originalMaxAge`, whatever the clock has gone on by since. Else the same touch would move the entry. */
+/**
+ * In ms. Right after a touch it is the whole `originalMaxAge`, though the clock has gone on since. Else a touch or save in the same
+ * millisecond would move the entry.
+ */
 function lifetimeLeft(data: SessionRecord, expires: number): number {
   const left = Math.max(expires - Date.now(), 0)
   const maxAge = maxAgeOf(data)
