@@ -6,8 +6,9 @@
  *     npm run check:projects -- koa bun    these
  *
  * Of a project's package.json:
- * - The script `test` is run, beside an OpenID Connect provider. The app that the script `start` names is started, and checked over HTTP: a user signs in on two
- *   devices, and one signs out the other.
+ * - The script `test` is run, beside an OpenID Connect provider.
+ * - The app that the script `start` names is started, and checked over HTTP: a user signs in on two devices, and one signs out the
+ *   other.
  * - `variants` are the packages to install instead, such as "redis@~5.0.0 express@4". All is run again with each of them.
  * - Programs come from its node_modules, so that `node` as a dependency is the Node of the project.
  *

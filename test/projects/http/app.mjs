@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { promisify } from 'node:util'
 import session from 'express-session'
 import { UserSessionStore } from 'redis-user-sessions'
 import { connect } from './shared/node-redis.mjs'
@@ -25,10 +26,8 @@ server.listen(Number(process.env.PORT), '127.0.0.1')
 async function answer(req, res) {
   const [, page, user] = req.url.split('/')
   if (page === 'sign-in') {
-    await new Promise((resolve, reject) =>
-      req.session.regenerate((error) => (error ? reject(error) : resolve())),
-    )
-    Object.assign(req.session, { userId: user, browser: req.headers['user-agent'] })
+    await promisify(req.session.regenerate).call(req.session)
+    req.session.userId = user
     return res.writeHead(204).end()
   }
   const { userId } = req.session

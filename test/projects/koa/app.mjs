@@ -1,3 +1,4 @@
+import { promisify } from 'node:util'
 import session from 'express-session'
 import Koa from 'koa'
 import connect from 'koa-connect'
@@ -11,30 +12,21 @@ app.use(
 )
 
 // express-session keeps the session on Node's request, and its methods take callbacks.
-app.use(async (ctx, next) => {
-  ctx.session = () => ctx.req.session
-  ctx.regenerate = () => done((callback) => ctx.req.session.regenerate(callback))
-  await next()
-})
-
 app.use(async (ctx) => {
+  const { req } = ctx
   const [, page, user] = ctx.path.split('/')
   if (page === 'sign-in') {
-    await ctx.regenerate()
-    Object.assign(ctx.session(), { userId: user, browser: ctx.get('user-agent') })
+    await promisify(req.session.regenerate).call(req.session)
+    req.session.userId = user
     ctx.status = 204
     return
   }
-  const { userId } = ctx.session()
+  const { userId } = req.session
   if (!userId) ctx.throw(401)
   if (page === 'devices') ctx.body = (await store.userSessions(userId)).map(({ handle }) => ({ handle }))
   if (page === 'sign-out-others') {
-    ctx.body = { signedOut: await store.destroyUser(userId, { except: ctx.req.sessionID }) }
+    ctx.body = { signedOut: await store.destroyUser(userId, { except: req.sessionID }) }
   }
 })
 
 app.listen(Number(process.env.PORT), '127.0.0.1')
-
-function done(work) {
-  return new Promise((resolve, reject) => work((error) => (error ? reject(error) : resolve())))
-}
