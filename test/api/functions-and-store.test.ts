@@ -281,4 +281,51 @@ describe('A session of the store, through the functions', () => {
     const claim = updateSession({ ...db.options, sessionId: 's1', data: { userId: 'eva' } })
     expect(await rejection(claim)).to.be.instanceOf(SessionUserError)
   })
+
+  describe('Guarantee 3, owned: if the functions do not know the option userId, they', () => {
+    const stores = () => db.store(byAccount)
+
+    beforeEach(async () => {
+      await stores().set('s1', newSession({ account: 'eva' }))
+      await stores().set('s2', newSession({ account: 'eva', userId: 'a number of another kind' }))
+      await stores().set('s3', newSession({ account: 'bob', passport: { user: 'eva' } }))
+    })
+
+    it('find, update and delete the sessions of the user that the store says', async () => {
+      const options = { ...db.options, userId: 'eva' }
+      expect((await getUserSessions(options)).map(({ sessionId }) => sessionId)).to.have.members(['s1', 's2'])
+      await updateUserSessions({ ...options, data: { role: 'guest' } })
+      for (const id of ['s1', 's2']) expect(await db.record(id)).to.include({ role: 'guest', account: 'eva' })
+      expect(await db.record('s3')).to.not.have.property('role')
+      await deleteUserSessions(options)
+      expect(await db.raw('s3')).to.not.equal(null)
+      expect(await db.index('eva')).to.deep.equal({})
+      expect(Object.keys(await db.index('bob'))).to.deep.equal(['s3'])
+    })
+
+    it('update one session and leave it with its user', async () => {
+      const options = db.options
+      for (const sessionId of ['s1', 's2', 's3']) {
+        await updateSession({ ...options, sessionId, data: { note: 1, expires: inMs(2 * HOUR) } })
+      }
+      expect(Object.keys(await db.index('eva'))).to.have.members(['s1', 's2'])
+      expect(Object.keys(await db.index('bob'))).to.deep.equal(['s3'])
+      const listed = await stores().userSessions('eva')
+      expect(listed.map(({ sessionId }) => sessionId)).to.have.members(['s1', 's2'])
+    })
+
+    it('refuse to take a session from its user', async () => {
+      const before = await db.dump()
+      for (const sessionId of ['s1', 's2', 's3']) {
+        const taking = updateSession({ ...db.options, sessionId, data: { userId: 'mallory' } })
+        expect(await rejection(taking)).to.have.property('code', 'SESSION_USER')
+      }
+      expect(await db.dump()).to.deep.equal(before)
+    })
+
+    it('delete one session with its entry', async () => {
+      await deleteSession({ ...db.options, sessionId: 's3' })
+      expect(await db.index('bob')).to.deep.equal({})
+    })
+  })
 })

@@ -1,8 +1,8 @@
 /** Until when the index lists a session: touches and saves must not move that without need. */
 import { expect } from 'chai'
 import { listedUntil } from '../../src/session/lifetime.ts'
+import { HOUR } from '../support/database.ts'
 
-const HOUR = 3_600_000
 const NOW = Date.UTC(2026, 0, 1)
 const NO_END = Number.POSITIVE_INFINITY
 
