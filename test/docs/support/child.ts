@@ -13,7 +13,7 @@ import { format } from 'node:util'
 import { expect } from 'chai'
 import type { SessionData } from 'express-session'
 import { UserSessionStore } from '../../../src/index.ts'
-import type { Driver } from './driver.ts'
+import type { DriverModule } from './driver.ts'
 
 export type Assignment = {
   program: string
@@ -58,14 +58,13 @@ console.log = (...words: unknown[]) => {
   log(...words)
 }
 
+const driving: DriverModule | undefined = driver && (await import(pathToFileURL(driver).href))
+Object.assign(process.env, driving?.env)
 const exported: Record<string, unknown> = await import(pathToFileURL(program).href)
 const stores = Object.values(exported).filter((value) => value instanceof UserSessionStore)
 for (const store of stores) await checkStore(store)
-if (driver) {
-  const { default: drive } = (await import(pathToFileURL(driver).href)) as { default: Driver }
-  await drive({ listening, lines, shell, redisUrl })
-}
-if (driver || stores.length > 0) process.exit(0)
+await driving?.default({ listening, lines, shell, redisUrl, exported })
+if (driving || stores.length > 0) process.exit(0)
 
 /** A store that a program exports knows whose session is whose, and signs out. */
 async function checkStore(store: UserSessionStore): Promise<void> {

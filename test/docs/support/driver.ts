@@ -7,7 +7,12 @@ export type Running = {
   /** Commands that the page gives for the program. */
   shell: string[]
   redisUrl: string
+  /** What the program exports. */
+  exported: Record<string, unknown>
 }
+
+/** A driver's module may also export `env`: variables that are set before the program runs. */
+export type DriverModule = { default: Driver; env?: Record<string, string> }
 
 export type Driver = (running: Running) => Promise<void>
 

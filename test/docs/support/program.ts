@@ -75,7 +75,7 @@ function configuration(include: string[]) {
   }
 }
 
-async function compile(directory: string, project: string): Promise<string> {
+export async function compile(directory: string, project: string): Promise<string> {
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
   const args = [compiler, '--noEmit', '--pretty', 'false', '-p', project]
   const run = promisify(execFile)(process.execPath, args, { cwd: directory })
