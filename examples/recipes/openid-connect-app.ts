@@ -1,8 +1,11 @@
 /** OpenID Connect: the adapter lets `express-openid-connect` use the store. The user of a session is the `sub` of its ID token. */
 import express, { type Express } from 'express'
-import { auth, type ConfigParams, requiresAuth } from 'express-openid-connect'
+import openidConnect, { type ConfigParams } from 'express-openid-connect'
 import type { UserSessionStore } from 'redis-user-sessions'
 import { openidConnectStore } from 'redis-user-sessions/express-openid-connect'
+
+// It is CommonJS, and an ES module cannot import `requiresAuth` by its name.
+const { auth, requiresAuth } = openidConnect
 
 /** `provider` has `issuerBaseURL`, `baseURL`, `clientID`, `clientSecret` and `secret`. */
 export function openidConnectApp(store: UserSessionStore, provider: ConfigParams): Express {

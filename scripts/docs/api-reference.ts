@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const HEAD = `# API reference
 
 Everything that \`redis-user-sessions\` exports, from its docstrings (\`npm run docs\` writes this page). The
-[README](../README.md) explains how the parts belong together.
+[list of pages](README.md) explains how the parts belong together.
 `
 
 type Declaration = { kind: string; name: string; doc: string; code: string }

@@ -1,8 +1,9 @@
 /** Connects the command line to Redis, with the package `redis` of the project. */
+import type { SessionClient } from '../redis/clients/client.ts'
 import { type Options, UsageError } from './usage.ts'
 
 /** A client, or a cluster. */
-type Connection = Awaited<ReturnType<typeof connected>>
+type Connection = SessionClient & { destroy(): void }
 
 /** Does the work with one connection, and with a second one if the work asks for it; closes them afterwards. */
 export async function withRedis<T>(
@@ -23,7 +24,7 @@ export async function withRedis<T>(
   }
 }
 
-async function connected(url: URL, isCluster: boolean) {
+async function connected(url: URL, isCluster: boolean): Promise<Connection> {
   const { createClient, createCluster } = await nodeRedis()
   const socket = { reconnectStrategy: false, connectTimeout: 5000 } as const
   if (isCluster) {

@@ -25,9 +25,16 @@ export async function writeOneKey(client: SessionClient, keys: Keys, write: Writ
   }
 }
 
-/** Deletes an anonymous session: it has no entry to remove with it. */
+/** Deletes an anonymous session: it has no entry to remove with it. If somebody has signed in in it meanwhile, `deleted` tells. */
 export async function deleteOneKey(client: SessionClient, keys: Keys, sessionId: string): Promise<Outcome> {
-  return outcome(await client.del(keys.session(sessionId)))
+  const key = keys.session(sessionId)
+  try {
+    const deleted = await client.getDel(key)
+    if (deleted === null || deleted === undefined) return { done: false, current: null }
+    return { done: true, deleted: String(deleted) }
+  } catch (error) {
+    throw namingTheKey(error, [key])
+  }
 }
 
 /** Runs the script that can do any write, on the session's key and on these indexes. */

@@ -3,6 +3,7 @@ import type { Keys } from './keys.ts'
 import { deleteOneKey, runWrite, writeOneKey } from './one-key.ts'
 import {
   type IndexPage,
+  isOneKey,
   movesEntry,
   type Outcome,
   type Records,
@@ -55,8 +56,8 @@ export class AtomicRecords implements Records {
   async #removeBatch(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {
     const keys = removals.map(({ sessionId }) => this.keys.session(sessionId))
     const [first] = removals
-    if (owner === null && removals.length === 1 && !first?.announcement)
-      return [await deleteOneKey(this.client, this.keys, first?.sessionId as string)]
+    if (first && removals.length === 1 && isOneKey(owner, first))
+      return [await deleteOneKey(this.client, this.keys, first.sessionId)]
     if (owner !== null) keys.push(this.keys.index(owner))
     const channel = first?.announcement?.channel ?? ''
     const each = removals.flatMap(({ sessionId, expected, announcement }) => [

@@ -7,6 +7,7 @@ import { deleteOneKey, runWrite, writeOneKey } from './one-key.ts'
 import {
   type IndexEntry,
   type IndexPage,
+  isOneKey,
   movesEntry,
   type Outcome,
   type Records,
@@ -154,8 +155,7 @@ export class ClusterRecords implements Records {
   remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {
     return settleAll(
       removals.map(async (removal) => {
-        if (owner === null && !removal.announcement)
-          return deleteOneKey(this.client, this.keys, removal.sessionId)
+        if (isOneKey(owner, removal)) return deleteOneKey(this.client, this.keys, removal.sessionId)
         const stamped = owner === null ? '' : await this.#condemnIfPossible(owner, removal)
         return this.#removeCondemned(owner, removal, stamped)
       }),

@@ -52,10 +52,11 @@ export interface Removal {
 
 /**
  * `current`: the record that was there instead of the expected one; `null`: there was none. Nothing has changed then.
- * `unannounced`: it is done, but could not be published. `full`: the user has as many sessions as allowed.
+ * `unannounced`: it is done, but could not be published. `full`: the user has as many sessions as allowed. `deleted`: the record
+ * that was deleted, if it may be another one than expected.
  */
 export type Outcome =
-  | { done: true; unannounced?: boolean }
+  | { done: true; unannounced?: boolean; deleted?: string }
   | { done: false; current: string | null; full?: boolean }
 
 export interface IndexPage {
@@ -93,6 +94,11 @@ export interface Records {
   page(owner: string, cursor: string): Promise<IndexPage>
   /** Makes a user's index agree with what was seen; resolves to the ids whose record has changed since, left as they are. */
   reconcile(owner: string, seen: readonly Seen[]): Promise<string[]>
+}
+
+/** If a removal deletes one key and nothing else: an anonymous session's, that nobody is told of. */
+export function isOneKey(owner: string | null, { expected, announcement }: Removal): boolean {
+  return owner === null && expected !== null && !announcement
 }
 
 /** If a write moves the index entry, or makes one. If not, it touches one key only. */

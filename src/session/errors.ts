@@ -44,8 +44,8 @@ export class SessionLimitError extends Error {
 }
 
 /**
- * What Redis holds under `key` is not what this package writes there: a record that cannot be parsed, one that is not
- * an object, or a value of another Redis type. `cause` is the error of the app's own serializer, if there is one. A
+ * What Redis holds under `key` is not session data. The record cannot be parsed, is not an object, or is a value of another Redis
+ * type. `cause` is the error of the app's own serializer, if there is one. A
  * `SyntaxError` of `JSON.parse` quotes the record: its message is replaced.
  */
 export class CorruptSessionError extends Error {
@@ -74,8 +74,8 @@ export class SessionConflictError extends Error {
 }
 
 /**
- * A revocation was done on the master, but fewer replicas than asked for have said in time that they have it: should the master be
- * lost right now, it may be lost too. Nothing is undone, and it is safe to revoke again.
+ * A revocation was done on the master, but fewer replicas than asked for confirmed it in time. If the master is lost right now,
+ * the revocation may be lost too. Nothing is undone, and it is safe to revoke again.
  */
 export class NotReplicatedError extends Error {
   override readonly name = 'NotReplicatedError'

@@ -2,8 +2,8 @@
 import type { EventEmitter } from 'node:events'
 
 /**
- * Why a session was destroyed: `logout` by `destroy`; `revoked` by `destroyUser`, `destroyUserSession` or `clear`; `limit`
- * because a sign-in went beyond `maxUserSessions`; `missed` if a check found it gone, for whatever reason.
+ * Why a session was destroyed. `logout`: by `destroy`. `revoked`: by `destroyUser`, `destroyUserSession` or `clear`. `limit`: a
+ * sign-in went beyond `maxUserSessions`. `missed`: a check found it gone, for whatever reason.
  */
 export type DestroyReason = 'logout' | 'revoked' | 'limit' | 'missed'
 

@@ -68,13 +68,29 @@ async function concluded(
   outcome: Outcome,
 ): Promise<boolean> {
   if (outcome.done) {
-    access.destroyed?.(sessionId, userId, announcement)
+    const { deleted = raw } = outcome
+    const owner = deleted === raw ? userId : await ownerOf(access, sessionId, deleted)
+    access.destroyed?.(sessionId, owner, announcement)
     if (outcome.unannounced) access.unannounced?.()
+    if (owner !== null && owner !== userId) await unlist(access, owner, sessionId)
     return true
   }
   if (outcome.current === null) return false
   const changed = await changedRecord(access, sessionId, raw, outcome.current)
   return revokeOne(access, changed, userId ?? undefined)
+}
+
+async function ownerOf(access: Access, sessionId: string, raw: string | null): Promise<string | null> {
+  const session = await readable(access, sessionId, raw).catch(() => null)
+  return session?.owner ?? null
+}
+
+/**
+ * Somebody signed in in an anonymous session just before it was deleted, so that it has an entry. A crash before this leaves the entry
+ * to the user's next listing.
+ */
+async function unlist(access: Access, owner: string, sessionId: string): Promise<void> {
+  await access.records.reconcile(owner, [{ sessionId, score: null, wanted: null, raw: null }])
 }
 
 /** A record that is not valid UTF-8 reads the same twice and still differs: it is corrupt, and goes whatever it holds. */

@@ -120,21 +120,38 @@ describe('The documentation', function () {
     return block
   }
 
-  it('has its links: every file that a page points to exists', () => {
-    for (const page of pages) {
+  it('has its links: every file and every heading that a page points to exists', () => {
+    for (const page of [...pages, 'CHANGELOG.md', 'SECURITY.md', 'docs/api.md']) {
       const text = readFileSync(join(ROOT, page), 'utf8')
-      const targets = [...text.matchAll(/\]\(([^)#]+)[^)]*\)|src="([^"]+)"/g)].map(
-        ([, link, src]) => link ?? src,
-      )
-      for (const target of targets as string[]) {
-        if (/^https?:/.test(target)) continue
-        expect(existsSync(join(ROOT, page, '..', target)), `${page} points to ${target}`).to.equal(true)
+      for (const [, link, src] of text.matchAll(/\]\(([^)\s]+)\)|src="([^"]+)"/g)) {
+        const [path = '', heading] = ((link ?? src) as string).split('#')
+        if (/^https?:/.test(path)) continue
+        const target = path ? join(ROOT, page, '..', path) : join(ROOT, page)
+        expect(existsSync(target), `${page} points to ${path}`).to.equal(true)
+        if (heading) expect(anchorsOf(readFileSync(target, 'utf8')), `${page} points to`).to.include(heading)
       }
     }
   })
 
+  /** As GitHub makes them of headings. */
+  function anchorsOf(text: string): string[] {
+    return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+      (heading as string)
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    )
+  }
+
+  it("has links that npm's page resolves, which shows the README alone", () => {
+    const { repository } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+    expect(repository.url).to.match(/^git\+https:\/\/github\.com\/[\w-]+\/[\w-]+\.git$/)
+    expect(repository).to.not.have.property('directory')
+    expect(readFileSync(join(ROOT, 'README.md'), 'utf8')).to.not.match(/\]\((\/|\.\.)|src="(\/|\.\.)/)
+  })
+
   it('begins with a complete set-up: the install line and an app', () => {
-    const [first] = blocksOf('README.md')
+    const [first] = blocksOf('README.md').filter(({ language }) => language === 'js')
     expect(first?.code).to.match(/^\/\/ npm install redis-user-sessions redis express express-session\n/)
     expect(first?.code).to.include('app.listen(3000')
   })

@@ -258,7 +258,7 @@ describe('The recipes', () => {
     return {
       get: (key: string) => db.client.get(here(key)),
       set: (key: string, ...rest: [string, object?]) => db.client.set(here(key), ...rest),
-      del: (key: string) => db.client.del(here(key)),
+      getDel: (key: string) => db.client.getDel(here(key)),
       scan: (cursor: string, options: { MATCH: string; COUNT: number }) => db.client.scan(cursor, options),
       pExpireAt: (key: string, ...rest: [number, 'GT']) => db.client.pExpireAt(here(key), ...rest),
       eval: (script: string, options: Options) => db.client.eval(script, moved(options)),

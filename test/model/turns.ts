@@ -3,7 +3,7 @@
 import type { Faults } from './faults.ts'
 
 /** The methods by which the package sends commands. */
-const COMMANDS = new Set(['get', 'set', 'del', 'pExpireAt', 'eval', 'evalSha', 'scan', 'sendCommand'])
+const COMMANDS = new Set(['get', 'set', 'getDel', 'pExpireAt', 'eval', 'evalSha', 'scan', 'sendCommand'])
 
 export class Turns {
   readonly #waiting: (() => void)[] = []

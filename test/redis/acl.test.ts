@@ -68,7 +68,7 @@ describe('under the least ACL rule', () => {
   it('of docs/production.md, which names keys, commands and no more', () => {
     expect(keys).to.deep.equal(['resetkeys', `~${prefix}*`, `~${userPrefix}*`])
     expect(words).to.deep.equal([...keys, 'resetchannels', '-@all', ...commands])
-    expect(commands).to.include.members(['+get', '+set', '+del', '+pexpireat', '+evalsha'])
+    expect(commands).to.include.members(['+get', '+set', '+getdel', '+pexpireat', '+evalsha'])
   })
 
   let topology: Topology

@@ -33,7 +33,7 @@ export const theWrite = anyOf(
 )
 /** Of a touch: one that moves the TTL alone, or one that saves the cookie. */
 export const theTouch = anyOf(runsOne(touchScript), ({ command }) => command === 'pExpireAt')
-export const theRemoval = anyOf(runsOne(removeScript), ({ command }) => command === 'del')
+export const theRemoval = anyOf(runsOne(removeScript), ({ command }) => command === 'getDel')
 export const thePruning = runsOne(reconcileScript, settleScript)
 export const theRighting = runsOne(reconcileScript, raiseScript)
 /** Of a sign-in on Cluster alone: the index lists a session that is not written yet. */

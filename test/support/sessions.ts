@@ -9,7 +9,10 @@ const CookieClass = (session as unknown as { Cookie: new (options?: Fields) => C
 
 /** A cookie as express-session makes it, which lives for `maxAge` ms from now; `null`: until the browser closes. */
 export function cookie(maxAge: number | null = HOUR): Cookie {
-  return new CookieClass({ maxAge })
+  const made = new CookieClass({ maxAge })
+  // The constructor reads the clock twice, and so may take a millisecond off.
+  made.originalMaxAge = maxAge
+  return made
 }
 
 /** A cookie whose session was last used `ago` ms ago. */

@@ -152,9 +152,10 @@ const operations: Record<string, Operation> = {
     before: async (scene, { id }) => {
       const index = scene.indexKey('alice')
       const score = await scene.client.zScore(index, id)
+      if (scene.topology.name !== 'cluster') return
       // As it was reserved.
-      if (scene.topology.name === 'cluster')
-        await scene.client.zAdd(index, { value: id, score: Number(score) + 0.25 })
+      await scene.client.zAdd(index, { value: id, score: Number(score) + 0.25 })
+      await scene.client.pExpireAt(index, Number(score) + 1, 'GT')
     },
     work: ({ store }) => store.userSessions('alice'),
   },

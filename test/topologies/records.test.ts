@@ -241,12 +241,13 @@ describe('The records', () => {
           expect(await scene.lives('s451')).to.equal(true)
         })
 
-        it('of an anonymous session is one command on one key', async () => {
+        it('of an anonymous session is one command on one key, and tells what it deleted', async () => {
           const nobodys = { ...made, user: null }
           await write(null, nobodys)
           const sent = await commands(async (client) => {
             const removal = { sessionId: 's1', expected: recordOf(nobodys) }
-            expect(await records(client).remove(null, [removal])).to.deep.equal([{ done: true }])
+            const outcomes = await records(client).remove(null, [removal])
+            expect(outcomes).to.deep.equal([{ done: true, deleted: recordOf(nobodys) }])
           })
           expect(sent).to.have.length(1)
           expect(await remove(null, nobodys)).to.deep.equal([{ done: false, current: null }])

@@ -92,7 +92,7 @@ export function ownClient(send: (...args: string[]) => Promise<unknown>): Sessio
         ...['SET', key, value, condition ?? '', matchValue ?? '', expiration.type].filter(Boolean),
         String(expiration.value),
       ),
-    del: (key) => send('DEL', key),
+    getDel: (key) => send('GETDEL', key),
     pExpireAt: (key, at, mode) => send('PEXPIREAT', key, String(at), mode),
     eval: (script, { keys = [], arguments: args = [] }) =>
       send('EVAL', script, String(keys.length), ...keys, ...args),

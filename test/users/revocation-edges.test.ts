@@ -32,7 +32,7 @@ describe('Revocation', () => {
   it('of a session reads it and removes it, and of one that is not there no more than reads', async () => {
     for (const [data, removal] of [
       [{ userId: 'eva' }, 'evalSha'],
-      [{}, 'del'],
+      [{}, 'getDel'],
     ] as const) {
       for (const how of ['destroy', 'deleteSession'] as const) {
         await db.store().set('s1', newSession(data))

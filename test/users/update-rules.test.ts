@@ -225,7 +225,7 @@ describe('An update', () => {
       calls.length = 0
       await store.set('s1', Object.assign(loaded, { cookie: usedCookie(2 * HOUR) }))
       expect(await db.keys()).to.deep.equal([])
-      expect(calls).to.deep.equal([{ command: 'del', args: [db.sessionKey('s1')] }])
+      expect(calls).to.deep.equal([{ command: 'getDel', args: [db.sessionKey('s1')] }])
     })
   })
 

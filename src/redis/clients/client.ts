@@ -16,8 +16,8 @@ export interface SessionClient extends ScanningClient {
    * does not know `IFEQ` says `ERR syntax error`.
    */
   set(key: string, value: string, options: never): Promise<unknown>
-  /** How many keys were deleted: 0 or 1. */
-  del(key: string): Promise<unknown>
+  /** Deletes a key, and resolves to what it held; `null` if there was no such key. */
+  getDel(key: string): Promise<unknown>
   /** 1, or 0 if there is no such key or it lives longer already. */
   pExpireAt(key: string, msSince1970: number, mode: 'GT'): Promise<unknown>
   eval(script: string, options: ScriptArguments): Promise<unknown>

@@ -14,7 +14,7 @@ export interface IoredisClient {
   readonly status: string
   call(command: string, args: (string | number)[]): Promise<unknown>
   get(key: string): Promise<unknown>
-  del(key: string): Promise<unknown>
+  getdel(key: string): Promise<unknown>
   pexpireat(key: string, msSince1970: number, mode: 'GT'): Promise<unknown>
   eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>
   evalsha(sha1: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>
@@ -91,8 +91,8 @@ class Client implements ConnectionClient {
     return this.#reply(this.given.call('set', [...args, expiration.type, String(expiration.value)]))
   }
 
-  del(key: string): Promise<unknown> {
-    return this.#reply(this.given.del(key))
+  getDel(key: string): Promise<unknown> {
+    return this.#reply(this.given.getdel(key))
   }
 
   pExpireAt(key: string, msSince1970: number, mode: 'GT'): Promise<unknown> {

@@ -19,7 +19,7 @@ interface NodeRedis extends ConnectionClient {
 }
 
 /** The methods that are called on a client. */
-const commands = ['get', 'set', 'del', 'pExpireAt', 'eval', 'evalSha', 'scan', 'sendCommand'] as const
+const commands = ['get', 'set', 'getDel', 'pExpireAt', 'eval', 'evalSha', 'scan', 'sendCommand'] as const
 
 /** Whether it is made by node-redis: `_self` is on every kind of its clients, and on nothing else. */
 export function isNodeRedis(given: object): boolean {
@@ -133,8 +133,8 @@ class NodeRedisClient implements ConnectionClient {
     return this.send((client) => this.sendRaw(client, key, setIfEqual(key, value, options)))
   }
 
-  del(key: string): Promise<unknown> {
-    return this.send((client) => client.del(key))
+  getDel(key: string): Promise<unknown> {
+    return this.send((client) => client.getDel(key))
   }
 
   pExpireAt(key: string, msSince1970: number, mode: 'GT'): Promise<unknown> {

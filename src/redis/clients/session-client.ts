@@ -45,7 +45,7 @@ function adapted(given: object, name: string): SessionClient {
 }
 
 function isSessionClient(given: object): given is SessionClient {
-  return (['get', 'set', 'del', 'pExpireAt', 'eval', 'evalSha', 'scan'] as const).every(
+  return (['get', 'set', 'getDel', 'pExpireAt', 'eval', 'evalSha', 'scan'] as const).every(
     (method) => typeof Reflect.get(given, method) === 'function',
   )
 }

@@ -7,6 +7,7 @@ import type { LookupOptions } from 'node:dns'
 import dns from 'node:dns/promises'
 import { once } from 'node:events'
 import net from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { format } from 'node:util'
 import { expect } from 'chai'
@@ -62,7 +63,7 @@ const stores = Object.values(exported).filter((value) => value instanceof UserSe
 for (const store of stores) await checkStore(store)
 if (driver) {
   const { default: drive } = (await import(pathToFileURL(driver).href)) as { default: Driver }
-  await drive({ url: await listeningUrl(), lines, shell, redisUrl })
+  await drive({ listening, lines, shell, redisUrl })
 }
 if (driver || stores.length > 0) process.exit(0)
 
@@ -76,8 +77,9 @@ async function checkStore(store: UserSessionStore): Promise<void> {
   expect(await store.get('a session')).to.equal(null)
 }
 
-async function listeningUrl(): Promise<string> {
-  if (!server) return 'http://nothing-listens.invalid'
+/** A program without `await` at its top level begins to listen after its import has ended. */
+async function listening(): Promise<string> {
+  while (!server) await setTimeout(5)
   if (!server.listening) await once(server, 'listening')
   return `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`
 }

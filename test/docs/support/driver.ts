@@ -1,7 +1,7 @@
 /** What tells whether a program of the documentation does as it says, while it runs. */
 export type Running = {
-  /** Where the program listens, if it does. */
-  url: string
+  /** Resolves to where the program listens, as soon as it does. */
+  listening: () => Promise<string>
   /** What the program has written with `console.log`. */
   lines: string[]
   /** Commands that the page gives for the program. */

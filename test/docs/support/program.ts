@@ -17,6 +17,8 @@ const DECLARATIONS = `import 'express-session'
 declare module 'express-session' {
   interface SessionData {
     userId?: any
+    browser?: any
+    role?: any
   }
 }
 `
@@ -63,7 +65,10 @@ function configuration(include: string[]) {
       checkJs: true,
       types: ['node'],
       typeRoots: [join(ROOT, 'node_modules/@types')],
-      paths: { 'redis-user-sessions': [join(ROOT, 'src/index.ts')] },
+      paths: {
+        'redis-user-sessions': [join(ROOT, 'src/index.ts')],
+        'redis-user-sessions/functions': [join(ROOT, 'src/functions.ts')],
+      },
     },
     include,
     exclude: ['**/node_modules'],

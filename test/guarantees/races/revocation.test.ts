@@ -7,10 +7,12 @@ import {
   deleteSession,
   deleteUserSessions,
   SessionNotFoundError,
+  type UserSessionStore,
   updateSession,
   updateUserSessions,
 } from '../../../src/index.ts'
 import { inMs, MINUTE, rejection } from '../../support/database.ts'
+import { nextTurn } from '../../support/heard.ts'
 import {
   inflate,
   load,
@@ -203,6 +205,30 @@ describe('a revoked session stays gone', () => {
           release()
           expect(await revoking).to.be.oneOf([1, true, undefined])
           await scene.expectGone(id)
+        }
+      })
+
+      it('ends an anonymous session that somebody signs in to between its look and its removal', async () => {
+        const revoke = {
+          destroy: (store: UserSessionStore, id: string) => store.destroy(id),
+          deleteSession: (_: unknown, sessionId: string, options: Scene['options']) =>
+            deleteSession({ ...options, sessionId }),
+          clear: (store: UserSessionStore) => store.clear(),
+        }
+        for (const end of Object.values(revoke)) {
+          const id = await scene.signIn(undefined)
+          const { store, options, reached, release } = scene.stoppedBefore(theRemoval)
+          const told: unknown[] = []
+          store.on('destroyed', ({ userId }) => told.push(userId))
+          const revoking = end(store, id, options)
+          await reached
+          await scene.request(id, { userId: 'alice' })
+          await scene.expectSignedIn(id, 'alice')
+          release()
+          await revoking
+          await scene.expectGone(id)
+          await nextTurn()
+          expect(told).to.deep.equal(end === revoke.deleteSession ? [] : ['alice'])
         }
       })
 

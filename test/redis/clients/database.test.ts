@@ -77,7 +77,7 @@ describe('The database of a client', () => {
 
   it('of an adapter of your own is 0, if its options do not say', async () => {
     const given = await connected({ database: 2 })
-    const names = ['get', 'set', 'del', 'pExpireAt', 'eval', 'evalSha', 'scan'] as const
+    const names = ['get', 'set', 'getDel', 'pExpireAt', 'eval', 'evalSha', 'scan'] as const
     const adapter = Object.fromEntries(names.map((name) => [name, given[name].bind(given)]))
     expect(await of(adapter)).to.equal(0)
     expect(await of({ ...adapter, options: { database: 2 } })).to.equal(2)

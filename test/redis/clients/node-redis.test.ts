@@ -40,7 +40,7 @@ describe('A client of node-redis', () => {
       expect(await set('a')).to.equal('OK')
       expect(await client.get(key)).to.equal('b')
       expect(await given.pExpireTime(key)).to.equal(expiration.value)
-      await client.del(key)
+      await client.getDel(key)
       expect(await set('b')).to.equal(null)
     })
 
@@ -50,8 +50,8 @@ describe('A client of node-redis', () => {
       await client.set(key, 'a', { expiration } as never)
       expect(await client.pExpireAt(key, expiration.value + 1, 'GT')).to.equal(1)
       expect(await client.pExpireAt(key, expiration.value, 'GT')).to.equal(0)
-      expect(await client.del(key)).to.equal(1)
-      expect(await client.del(key)).to.equal(0)
+      expect(await client.getDel(key)).to.equal('a')
+      expect(await client.getDel(key)).to.equal(null)
     })
 
     it('has one adapter, whoever asks', () => {

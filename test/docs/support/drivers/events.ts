@@ -4,7 +4,8 @@ import { UserSessionStore } from '../../../../src/index.ts'
 import { expectSafeToCopy } from '../copied-app.ts'
 import type { Running } from '../driver.ts'
 
-export default async function drive({ url, redisUrl, lines }: Running): Promise<void> {
+export default async function drive({ listening, redisUrl, lines }: Running): Promise<void> {
+  const url = await listening()
   const signIn = await fetch(`${url}/sign-in/eva`, { method: 'POST' })
   const [cookie = ''] = signIn.headers.getSetCookie()
   expect((await fetch(`${url}/events`)).status).to.equal(401)

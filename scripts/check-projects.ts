@@ -1,0 +1,91 @@
+/**
+ * Packs the package, and uses it as its users do: each folder of test/projects is a project of its own, which installs the
+ * tarball in a temporary folder and runs on a real Redis.
+ *
+ *     npm run check:projects               all of them
+ *     npm run check:projects -- koa bun    these
+ *
+ * Of a project's package.json:
+ * - The script `test` is run. The app that the script `start` names is started, and checked over HTTP: a user signs in on two
+ *   devices, and one signs out the other.
+ * - `variants` are the packages to install instead, such as "redis@~5.0.0 express@4". All is run again with each of them.
+ * - Programs come from its node_modules, so that `node` as a dependency is the Node of the project.
+ *
+ * Beside its own files each project has shared/ (that of test/projects) and recipes/ (examples/recipes).
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findRedis } from '../test/support/redis-server.ts'
+import { copyFolder, install, pack, root, scriptsOf, signInTwice, whileRunning } from './support/projects.ts'
+
+const TEST_MAY_TAKE_MS = 120_000
+
+const folder = join(root, 'test/projects')
+const names = readdirSync(folder).filter((name) => name !== 'shared')
+const wanted = process.argv.slice(2)
+for (const name of wanted) if (!names.includes(name)) throw new Error(`there is no project ${name}`)
+
+const directory = mkdtempSync(join(tmpdir(), 'projects-'))
+const redis = await findRedis()
+const env = { REDIS_URL: redis.url }
+const failed: string[] = []
+try {
+  const tarball = pack(directory)
+  for (const name of wanted.length > 0 ? wanted : names) await checkProject(name, tarball)
+} finally {
+  await redis.stop()
+  rmSync(directory, { recursive: true, force: true })
+}
+if (failed.length > 0) {
+  console.error(`Failed: ${failed.join(', ')}`)
+  process.exitCode = 1
+}
+
+/** A project that fails does not keep the others from running. */
+async function checkProject(name: string, tarball: string): Promise<void> {
+  const project = join(directory, name)
+  copyFolder(join(folder, name), project)
+  copyFolder(join(folder, 'shared'), join(project, 'shared'))
+  copyFolder(join(root, 'examples/recipes'), join(project, 'recipes'))
+  const { variants = [] } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'))
+  for (const variant of ['', ...variants] as string[]) {
+    const title = variant ? `${name} with ${variant.replaceAll(' ', ' and ')}` : name
+    const started = Date.now()
+    try {
+      install(project, tarball, ...variant.split(' ').filter(Boolean))
+      await run(project)
+      console.log(`${title} works (${Math.round((Date.now() - started) / 1000)} s)`)
+    } catch (error) {
+      failed.push(title)
+      console.error(`${title} fails: ${(error as Error).message}`)
+    }
+  }
+  rmSync(project, { recursive: true, force: true })
+}
+
+async function run(project: string): Promise<void> {
+  const { test, start } = scriptsOf(project)
+  if (test) runTest(project)
+  if (start) {
+    await whileRunning(
+      project,
+      start,
+      env,
+      async (url) => void (await signInTwice(url, redis.url, [200, 204])),
+    )
+  }
+}
+
+function runTest(project: string): void {
+  const { status, stdout, stderr, error } = spawnSync('npm', ['test', '--silent'], {
+    cwd: project,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    timeout: TEST_MAY_TAKE_MS,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  if (error) throw error
+  if (status !== 0) throw new Error(`its test ended with exit code ${status}:\n${stdout}${stderr}`)
+}
