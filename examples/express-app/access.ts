@@ -1,7 +1,7 @@
 /** Who asks, and whether they may: middleware that comes before the routes. */
-import type { Request, RequestHandler, Response } from 'express'
-import { answer, problem } from './answers.ts'
-import { PageError, pageOfForm } from './errors.ts'
+import type { RequestHandler, Response } from 'express'
+import { answer, pageOfForm, problem, withNext } from './answers.ts'
+import { PageError } from './errors.ts'
 import { cameTooLate, endSession, forgetSession, noteDevice } from './session.ts'
 import type { User, Users } from './users.ts'
 
@@ -32,8 +32,7 @@ export const requireUser: RequestHandler = async (req, res, next) => {
     ? problem('You were signed out on this device. Sign in again to go on.')
     : undefined
   forgetSession(req, res)
-  const next_ = req.method === 'GET' ? `?next=${encodeURIComponent(req.originalUrl)}` : ''
-  await answer(req, res, `/sign-in${next_}`, message)
+  await answer(req, res, withNext('/sign-in', pageOfForm(req)), message)
 }
 
 export const requireAdmin: RequestHandler = (req, _res, next) => {
@@ -44,16 +43,7 @@ export const requireAdmin: RequestHandler = (req, _res, next) => {
 export const requireRecentPassword: RequestHandler = async (req, res, next) => {
   const age = Date.now() - Date.parse(req.session.passwordAt ?? '')
   if (age < PASSWORD_COUNTS_MINUTES * 60_000) return next()
-  const page = req.method === 'GET' ? req.originalUrl : pageOfForm(req)
-  await answer(req, res, `/account/confirm?next=${encodeURIComponent(page)}`)
-}
-
-const OWN_PAGES = /^\/(account|admin)(\/[\w/-]*)?$/
-
-/** Where to go on: to a page of this app behind the sign-in, whatever the address says. */
-export function nextPage(req: Request): string {
-  const { next } = req.query
-  return typeof next === 'string' && OWN_PAGES.test(next) ? next : '/account'
+  await answer(req, res, withNext('/account/confirm', pageOfForm(req)))
 }
 
 /** The user that `requireUser` let through. */

@@ -54,3 +54,24 @@ export const problem = (text: string, more: Pick<Flash, 'problems' | 'typed'> = 
   text,
   ...more,
 })
+
+const START = '/account'
+const OWN_PAGES = /^\/(account|admin)(\/[\w/-]*)?$/
+
+/** Where to go on after a sign-in: to a page of this app that only users see, whatever the address says. */
+export function nextPage(req: Request): string {
+  const { next } = req.query
+  return typeof next === 'string' && OWN_PAGES.test(next) ? next : START
+}
+
+export const withNext = (page: string, next: string): string =>
+  next === START ? page : `${page}?next=${encodeURIComponent(next)}`
+
+/** The page that was asked for, or the one whose form was sent: at the same address, but for three forms. */
+export function pageOfForm(req: Request): string {
+  // Not `originalUrl`: HTTP allows the whole address of another site there.
+  const path = req.baseUrl + req.path
+  if (path === '/sign-in') return withNext(path, nextPage(req))
+  const page = path.replace(/\/(not-me)?$/, '').replace(/^\/admin\/users\/[^/]+\/role$/, '/admin')
+  return OWN_PAGES.test(page) ? withNext(page, nextPage(req)) : START
+}

@@ -1,6 +1,6 @@
 /** What a visitor can do about an error. What happened goes to the log, and not to the page. */
 import type { ErrorRequestHandler, Request, Response } from 'express'
-import { answer, problem } from './answers.ts'
+import { answer, pageOfForm, problem } from './answers.ts'
 
 /** Ends a request with an error page. */
 export class PageError extends Error {
@@ -51,10 +51,4 @@ function outdated(req: Request, res: Response): Promise<void> {
     pageOfForm(req),
     problem('This page was out of date. Nothing was changed. Please try again.'),
   )
-}
-
-/** Where the form of this request is: at the same address, but for two small ones. */
-export function pageOfForm({ originalUrl }: Request): string {
-  if (originalUrl === '/sign-out') return '/account'
-  return originalUrl.replace(/^\/admin\/users\/[^/]+\/role$/, '/admin')
 }

@@ -67,12 +67,11 @@ export class History {
   /** Every process that has a subscriber hears of an end: the same entry is kept once, under its first time. */
   async #add(userId: string, entry: Begin | End): Promise<void> {
     const key = this.#key(userId)
-    await this.#client
-      .multi()
-      .zAdd(key, { score: Date.now(), value: JSON.stringify(entry) }, { condition: 'NX' })
-      .zRemRangeByRank(key, 0, -MOST_ENTRIES - 1)
-      .expire(key, KEPT_DAYS * 86_400)
-      .exec()
+    await Promise.all([
+      this.#client.zAdd(key, { score: Date.now(), value: JSON.stringify(entry) }, { condition: 'NX' }),
+      this.#client.zRemRangeByRank(key, 0, -MOST_ENTRIES - 1),
+      this.#client.expire(key, KEPT_DAYS * 86_400),
+    ])
   }
 
   /** Whether the user has signed in with this browser before. */

@@ -1,7 +1,7 @@
 /** Slows down whoever guesses passwords. */
 import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator, type RateLimitInfo, rateLimit } from 'express-rate-limit'
-import { answer, problem } from './answers.ts'
+import { answer, pageOfForm, problem } from './answers.ts'
 import { addressOf } from './browser.ts'
 import { field } from './forms.ts'
 import { normalName } from './users.ts'
@@ -40,7 +40,12 @@ async function tooMany(req: Request, res: Response): Promise<void> {
   const ends = req.passwordLimit?.resetTime?.getTime() ?? Date.now()
   const minutes = Math.max(1, Math.ceil((ends - Date.now()) / 60_000))
   const text = `Too many wrong passwords. Try again in ${count(minutes, 'minute')}.`
-  await answer(req, res, req.originalUrl, problem(text, { typed: { name: field(req, 'name') } }))
+  await answer(
+    req,
+    res,
+    pageOfForm(req),
+    problem(text, { typed: { name: field(req, 'name').slice(0, 100) } }),
+  )
 }
 
 /** Of IPv6 the network: its owner has all addresses in it. */

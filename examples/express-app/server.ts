@@ -2,9 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { createClient } from 'redis'
 import { createApp } from './app.ts'
-import { createStore, type Redis } from './store.ts'
+import { connect, createStore, type Redis } from './store.ts'
 import { demoUsers, Users } from './users.ts'
 
 const { PORT = '3000', REDIS_URL = 'redis://localhost:6379', SESSION_SECRET } = process.env
@@ -12,38 +11,21 @@ const { PORT = '3000', REDIS_URL = 'redis://localhost:6379', SESSION_SECRET } = 
 const HOST = process.env.HOST || '127.0.0.1'
 const PUBLIC_URL = process.env.PUBLIC_URL || `http://localhost:${PORT}`
 
-const NO_REDIS = `Start one:  docker run --rm -p 127.0.0.1:6379:6379 redis:8
-Or name one: REDIS_URL=redis://host:port npm start`
+const NO_REDIS = 'Name another: REDIS_URL=redis://host:port npm start'
 
-/** A Redis that is away costs a request two seconds at most: see docs/production.md of redis-user-sessions. */
-async function connect(): Promise<Redis> {
-  let connected = false
-  const client = createClient({
-    url: REDIS_URL,
-    disableOfflineQueue: true,
-    commandsQueueMaxLength: 1000,
-    pingInterval: 1000,
-    socket: {
-      connectTimeout: 2000,
-      socketTimeout: 2000,
-      // A Redis that is not there at the start is most likely a wrong address; one that goes away later comes back.
-      reconnectStrategy: (attempts, cause) => (connected ? Math.min(50 * 2 ** attempts, 1000) : cause),
-    },
-  })
-  client.on('error', (error) => {
-    if (connected) console.error(`Redis: ${error.message}`)
-  })
-  await client.connect().catch((error) => {
+async function connectOrExplain(): Promise<Redis> {
+  try {
+    return await connect(REDIS_URL)
+  } catch (error) {
     const { host } = new URL(REDIS_URL) // without a password
-    throw new Error(`No Redis at ${host}: ${error.message || error.code}\n${NO_REDIS}`)
-  })
-  connected = true
-  return client
+    const { message, code } = error as NodeJS.ErrnoException
+    throw new Error(`No connection to Redis at ${host}: ${message || code}. ${NO_REDIS}`)
+  }
 }
 
 async function start(): Promise<void> {
   if (!/^\d+$/.test(PORT) || Number(PORT) > 65_535) throw new Error(`PORT is "${PORT}", which is not a port`)
-  const [client, subscriber] = [await connect(), await connect()]
+  const [client, subscriber] = [await connectOrExplain(), await connectOrExplain()]
   const store = createStore(client, subscriber)
   const users = await Users.create(demoUsers)
   const secret = SESSION_SECRET || randomBytes(32).toString('base64url')

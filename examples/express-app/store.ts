@@ -1,8 +1,31 @@
 /** The session store of this app, and the keys that the app has beside it. */
-import type { createClient } from 'redis'
+import { createClient } from 'redis'
 import { UserSessionStore } from 'redis-user-sessions'
 
-export type Redis = ReturnType<typeof createClient>
+export type Redis = Awaited<ReturnType<typeof connect>>
+
+/** A Redis that is away costs a request two seconds at most: see docs/production.md of redis-user-sessions. */
+export async function connect(url: string) {
+  let connected = false
+  const client = createClient({
+    url,
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: 1000,
+    pingInterval: 1000,
+    socket: {
+      connectTimeout: 2000,
+      socketTimeout: 2000,
+      // A Redis that is not there at the start is most likely a wrong address. One that goes away later comes back.
+      reconnectStrategy: (attempts, cause) => (connected ? Math.min(50 * 2 ** attempts, 1000) : cause),
+    },
+  })
+  client.on('error', (error) => {
+    if (connected) console.error(`Redis: ${error.message}`)
+  })
+  await client.connect()
+  connected = true
+  return client
+}
 
 const DAY_SECONDS = 24 * 60 * 60
 

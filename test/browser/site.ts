@@ -6,6 +6,8 @@ import { demoUsers, Users } from '../../examples/express-app/users.ts'
 import { UserSessionStore } from '../../src/index.ts'
 import { connect, freshPrefixes, type TestClient } from '../support/hooks.ts'
 
+const OPTIONS = { secret: 'a secret for tests', publicUrl: 'https://lantern.example', notify: () => {} }
+
 type Answer = { url: string; text: string }
 
 export class Site {
@@ -19,9 +21,14 @@ export class Site {
 
   static async open(): Promise<Site> {
     const client = await connect()
-    const store = new UserSessionStore({ client, ...freshPrefixes() })
+    const prefixes = freshPrefixes()
+    const store = new UserSessionStore({ client, ...prefixes })
     const users = await Users.create(demoUsers, { N: 2 })
-    return new Site(client, store, createApp({ store, secret: 'a secret for tests', users }))
+    return new Site(
+      client,
+      store,
+      createApp({ store, client, users, ...OPTIONS, prefix: prefixes.prefix.replace('session:', '') }),
+    )
   }
 
   private constructor(client: TestClient, store: UserSessionStore, app: (...args: Exchange) => void) {

@@ -1,23 +1,27 @@
 /** The example app over HTTP: what its pages promise, seen from browsers and from Redis. */
-import { once } from 'node:events'
-import { createServer, get } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import type { Express } from 'express'
-import request, { type Response, type Test } from 'supertest'
+import request, { type Response } from 'supertest'
 import { createApp } from '../../examples/express-app/app.ts'
 import { demoUsers, Users } from '../../examples/express-app/users.ts'
 import { UserSessionStore } from '../../src/index.ts'
 import { connect, freshPrefixes, type Prefixes, type TestClient } from '../support/hooks.ts'
-
-const CHROME =
-  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36'
-const IPHONE =
-  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1'
-const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0'
+import {
+  areSignedIn,
+  Browser,
+  CHROME,
+  deviceNames,
+  FIREFOX,
+  getAbsolute,
+  hidden,
+  IPHONE,
+  isSignedIn,
+  optionsFor,
+  type Person,
+  signOutPath,
+} from './support.ts'
 
 const [ada, grace] = demoUsers
-const SECRET = 'a secret for tests'
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const SLACK = 60_000
@@ -39,8 +43,10 @@ describe('The example app', () => {
     prefixes = freshPrefixes()
     store = new UserSessionStore({ client, ...prefixes })
     users = await Users.create(demoUsers, { N: 2 })
-    app = createApp({ store, secret: SECRET, users })
+    app = createApp(options())
   })
+
+  const options = () => ({ ...optionsFor(client, prefixes), store, users })
 
   const indexKey = (user: { id: string }) => `${prefixes.userPrefix}${user.id}:sessions`
   const browser = (userAgent = CHROME) => new Browser(app, userAgent)
@@ -261,45 +267,53 @@ describe('The example app', () => {
 
   describe('signing in', () => {
     it('says the same for a wrong name as for a wrong password', async () => {
-      const [wrongName, wrongPassword] = [
-        await browser().signIn({ name: 'nobody', password: grace.password }),
-        await browser().signIn({ name: grace.name, password: 'wrong' }),
-      ]
-      const withoutTokenAndName = (page: Response) => page.text.replace(/value="[^"]*"/g, '')
-      expect(wrongName.status).to.equal(401)
-      expect(wrongPassword.status).to.equal(401)
-      expect(withoutTokenAndName(wrongName)).to.equal(withoutTokenAndName(wrongPassword))
+      const answers: string[] = []
+      for (const [name, password] of [
+        ['nobody', grace.password],
+        [grace.name, 'wrong'],
+      ] as const) {
+        const device = browser()
+        const page = await device.follow(await device.signIn({ name, password }))
+        expect(page).to.include('That name and password do not go together.').and.include(`value="${name}"`)
+        answers.push(page.replace(/value="[^"]*"/g, ''))
+      }
+      expect(answers[0]).to.equal(answers[1])
     })
 
     it('gives a new session id, so that one planted before is worth nothing', async () => {
-      const device = browser()
-      await device.get('/sign-in')
+      const device = await signedIn(grace)
       const planted = device.sessionId()
-      await device.signIn(grace)
-      expect(device.sessionId()).not.to.equal(planted)
+      const victim = device.copy()
+      await device.submit('/sign-out', {}, '/account')
+      await victim.signIn(ada)
+      expect(victim.sessionId()).not.to.equal(planted)
       expect(await client.exists(`${prefixes.prefix}${planted}`)).to.equal(0)
     })
 
     it('leads back to the page that was asked for, and only to one of this app', async () => {
       const device = browser()
-      await device.get('/account/password')
-      expect((await device.signIn(grace)).headers.location).to.equal('/account/password')
-      for (const path of [
+      const path = (await device.get('/account/password')).headers.location as string
+      expect((await device.signIn(grace, { path })).headers.location).to.equal('/account/password')
+      for (const next of [
         '//evil.example/account',
         '/\\evil.example/account',
+        'https://evil.example/account',
+        '/account//evil.example/../..',
+        '/accounts',
         '/account?next=//evil.example',
       ]) {
+        const path = `/sign-in?next=${encodeURIComponent(next)}`
         const lured = browser()
-        await lured.get(path)
-        expect((await lured.signIn(grace)).headers.location).to.match(/^\/account/)
+        expect((await lured.signIn(grace, { path })).headers.location, next).to.equal('/account')
+        expect((await lured.get(path)).headers.location, next).to.equal('/account')
       }
     })
 
     it('leads to no other site, though HTTP allows one in the first line of a request', async () => {
-      const lured = browser()
-      const setCookie = await getAbsolute(app, 'http://evil.example/account')
-      lured.receive(setCookie)
-      expect((await lured.signIn(grace)).headers.location).to.equal('/account')
+      expect(await getAbsolute(app, 'http://evil.example/account')).to.equal('/sign-in')
+      expect(await getAbsolute(app, 'http://evil.example/account/password')).to.equal(
+        '/sign-in?next=%2Faccount%2Fpassword',
+      )
     })
 
     it('slows down after 20 wrong passwords from one address, and then refuses even the right one', async function () {
@@ -307,31 +321,39 @@ describe('The example app', () => {
       const device = browser()
       for (let i = 0; i < 20; i++) await device.signIn({ ...grace, password: `wrong ${i}` })
       const refused = await device.signIn(grace)
-      expect(refused.status).to.equal(429)
+      expect(await device.follow(refused)).to.match(/Too many wrong passwords. Try again in 1[45] minutes./)
       expect(Number(refused.headers['retry-after'])).to.be.within(1, 900)
-      expect((await device.signIn(grace, { ip: '192.0.2.77' })).status).to.equal(303)
+      expect(await isSignedIn(device)).to.equal(false)
+      expect((await device.signIn(grace, { ip: '192.0.2.77' })).headers.location).to.equal('/account')
     })
 
     it('slows down after 50 wrong passwords for one name from many addresses, but not whoever is signed in', async function () {
       this.timeout('5m')
       const owner = await signedIn(grace)
-      const guess = (i: number, name: string) =>
-        browser().signIn({ name, password: 'wrong' }, { ip: `192.0.2.${i}` })
-      for (let i = 0; i < 50; i++) expect((await guess(i, i % 2 ? ' Grace ' : 'grace')).status).to.equal(401)
-      expect((await browser().signIn(grace, { ip: '192.0.2.99' })).status).to.equal(429)
-      expect((await browser().signIn(ada, { ip: '192.0.2.99' })).status).to.equal(303)
-      const everywhere = await owner.submit('/account/sign-out-everywhere', { password: grace.password })
-      expect(everywhere.headers.location).to.equal('/sign-in')
+      const attempt = async (i: number, user: Person) => {
+        const device = browser()
+        const answer = await device.signIn(user, { ip: `192.0.2.${i}` })
+        return { to: answer.headers.location, page: await device.follow(answer) }
+      }
+      for (let i = 0; i < 50; i++) {
+        const { page } = await attempt(i, { name: i % 2 ? ' Grace ' : 'grace', password: 'wrong' })
+        expect(page).to.include('do not go together')
+      }
+      expect((await attempt(99, grace)).page).to.include('Too many wrong passwords.')
+      expect((await attempt(99, ada)).to).to.equal('/account')
+      expect((await owner.confirm(grace.password)).headers.location).to.equal('/account')
     })
 
     it('slows down whoever guesses the password in a session that is not his, from many addresses', async function () {
       this.timeout('5m')
       const thief = await signedIn(grace)
-      const _csrf = token(await thief.get('/account/sign-out-everywhere'))
-      const guess = (i: number) =>
-        thief.post('/account/sign-out-everywhere', { password: 'wrong', _csrf }, { ip: `192.0.2.${i}` })
-      for (let i = 0; i < 50; i++) expect((await guess(i)).status).to.equal(422)
-      expect((await guess(50)).status).to.equal(429)
+      const guess = async (i: number) => {
+        const form = hidden(await thief.get('/account/confirm'))
+        const fields = { password: 'wrong', ...form }
+        return thief.follow(await thief.post('/account/confirm', fields, { ip: `192.0.2.${i}` }))
+      }
+      for (let i = 0; i < 50; i++) expect(await guess(i)).to.include('That is not your password.')
+      expect(await guess(50)).to.include('Too many wrong passwords.')
     })
 
     it('counts no forms of other sites, which know no CSRF token', async function () {
@@ -393,7 +415,7 @@ describe('The example app', () => {
       const [desktop, phone] = await threeDevices()
       const form = await phone.get('/account/sign-out-others')
       await desktop.submit('/account/sign-out-others')
-      const answer = await phone.post('/account/sign-out-others', { _csrf: token(form) })
+      const answer = await phone.post('/account/sign-out-others', hidden(form))
       expect(answer.headers.location).to.equal('/sign-in')
       expect(await isSignedIn(desktop)).to.equal(true)
     })
@@ -556,7 +578,7 @@ describe('The example app', () => {
 
     it('answers odd bodies with a page, not with a stack trace', async () => {
       const device = browser()
-      const _csrf = token(await device.get('/sign-in'))
+      const _csrf = hidden(await device.get('/sign-in'))
       for (const body of ['name=a&name=b&password=c&password=d', 'name[x]=1', '%', '__proto__=1']) {
         const page = await device.post('/sign-in', `${body}&_csrf=${_csrf}`)
         expect(page.status).to.be.within(400, 499)
@@ -572,7 +594,7 @@ describe('The example app', () => {
     it('turns a failing Redis into an error page that tells nothing', async () => {
       const device = await signedIn(grace)
       const own = await connect()
-      app = createApp({ store: new UserSessionStore({ client: own, ...prefixes }), secret: SECRET, users })
+      app = createApp({ ...options(), store: new UserSessionStore({ client: own, ...prefixes }) })
       await own.close()
       const logged: unknown[] = []
       const { error } = console
@@ -599,110 +621,3 @@ describe('The example app', () => {
     })
   })
 })
-
-type Fields = Record<string, string>
-type Extra = { ip?: string }
-
-/** A cookie jar, a user agent, and forms that are fetched before they are posted. */
-class Browser {
-  readonly #app: Express
-  readonly #userAgent: string
-  #cookie = ''
-  #expires = ''
-
-  constructor(app: Express, userAgent: string) {
-    this.#app = app
-    this.#userAgent = userAgent
-  }
-
-  get(path: string, extra: Extra = {}): Promise<Response> {
-    return this.#send(request(this.#app).get(path), extra)
-  }
-
-  async getAll(paths: string[]): Promise<Response[]> {
-    const pages: Response[] = []
-    for (const path of paths) pages.push(await this.get(path))
-    return pages
-  }
-
-  post(path: string, body: Fields | string, extra: Extra = {}): Promise<Response> {
-    return this.#send(request(this.#app).post(path).type('form').send(body), extra)
-  }
-
-  /** Posts to `path` with the token of the page at `formPath`. */
-  async submit(path: string, fields: Fields = {}, formPath = path): Promise<Response> {
-    return this.post(path, { ...fields, _csrf: token(await this.get(formPath)) })
-  }
-
-  async signIn(user: { name: string; password: string }, { ip, ...fields }: Extra & Fields = {}) {
-    const _csrf = token(await this.get('/sign-in'))
-    return this.post('/sign-in', { name: user.name, password: user.password, ...fields, _csrf }, { ip })
-  }
-
-  /** A second browser with a copy of the cookie. */
-  copy(app = this.#app): Browser {
-    const copy = new Browser(app, this.#userAgent)
-    copy.#cookie = this.#cookie
-    return copy
-  }
-
-  /** The id in the signed cookie `sid=s:<id>.<signature>`. */
-  sessionId(): string {
-    return decodeURIComponent(this.#cookie)
-      .replace(/^sid=s:/, '')
-      .replace(/\.[^.]*$/, '')
-  }
-
-  /** As the last answer said; NaN if it said nothing. */
-  cookieExpiry(): number {
-    return Date.parse(this.#expires)
-  }
-
-  async #send(test: Test, { ip }: Extra): Promise<Response> {
-    test.set('User-Agent', this.#userAgent).redirects(0)
-    if (this.#cookie) test.set('Cookie', this.#cookie)
-    if (ip) test.set('X-Forwarded-For', ip)
-    const response = await test
-    this.receive(response.get('Set-Cookie'))
-    return response
-  }
-
-  receive(setCookie: string[] = []): void {
-    const cookie = setCookie.find((cookie) => cookie.startsWith('sid='))
-    if (cookie) this.#cookie = cookie.split(';')[0] as string
-    this.#expires = /Expires=([^;]+)/.exec(cookie ?? '')?.[1] ?? ''
-  }
-}
-
-/** Asks as the client of a proxy does, with the whole address in the first line; resolves to the cookies of the answer. */
-async function getAbsolute(app: Express, path: string): Promise<string[] | undefined> {
-  const server = createServer(app).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const [answer] = await once(get({ port, path, agent: false }), 'response')
-  answer.resume()
-  server.close()
-  return answer.headers['set-cookie']
-}
-
-function token(page: Response): string {
-  const found = /name="_csrf" value="([^"]+)"/.exec(page.text)
-  if (!found?.[1])
-    throw new Error(`${page.request.url} has no form: ${page.status} ${page.text.slice(0, 200)}`)
-  return found[1]
-}
-
-/** What the list calls its devices, in its order. */
-const deviceNames = (page: Response): string[] =>
-  [...page.text.matchAll(/<h2>([^<]*) /g)].map(([, name]) => name as string)
-
-function signOutPath(page: Response, device: string): string {
-  const links = page.text.matchAll(/href="(\/account\/sessions\/[^"]+)">Sign out<span[^>]*> ([^<]*)</g)
-  const link = [...links].find(([, , name]) => name === device)
-  if (!link?.[1]) throw new Error(`${device} is not in the list`)
-  return link[1]
-}
-
-const isSignedIn = async (device: Browser) => (await device.get('/account')).status === 200
-
-const areSignedIn = (...devices: Browser[]) => Promise.all(devices.map(isSignedIn))

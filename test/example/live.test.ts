@@ -9,6 +9,7 @@ import { useDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { connect, type TestClient } from '../support/hooks.ts'
 import { watch } from '../support/paused-client.ts'
+import { optionsFor } from './support.ts'
 
 const [, grace, alan] = demoUsers
 
@@ -26,7 +27,9 @@ describe('The example app, live', () => {
     calls = watched.calls
     store = new UserSessionStore({ client: watched.client, subscriber: subscribers[0], ...db.prefixes })
     const users = await Users.create(demoUsers, { N: 2 })
-    server = createServer(createApp({ store, secret: 'a secret for tests', users }))
+    server = createServer(
+      createApp({ ...optionsFor(watched.client, db.prefixes), subscriber: subscribers[0], store, users }),
+    )
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     port = (server.address() as AddressInfo).port
     await eventually('the store to listen', async () => {

@@ -1,6 +1,6 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
-import { nextPage, requireUser } from '../access.ts'
-import { answer, done, problem } from '../answers.ts'
+import { requireUser } from '../access.ts'
+import { answer, done, nextPage, pageOfForm, problem } from '../answers.ts'
 import type { Shared } from '../app.ts'
 import { browserOf } from '../browser.ts'
 import { devicesOf } from '../devices.ts'
@@ -14,7 +14,7 @@ export function signInRoutes(shared: Shared): Router {
 
   router.get('/sign-in', (req, res) => {
     if (res.locals.user) return res.redirect(nextPage(req))
-    res.render('sign-in', { action: req.originalUrl })
+    res.render('sign-in', { action: pageOfForm(req) })
   })
 
   router.post('/sign-in', notSignedIn, protect, ...passwordLimits, async (req, res) => {
@@ -23,10 +23,10 @@ export function signInRoutes(shared: Shared): Router {
     const user = await users.authenticate(name, field(req, 'password'))
     if (!user) {
       res.locals.wrongPassword = true
-      const typed = { name, remember: remembered ? 'yes' : '' }
+      const typed = { name: name.slice(0, 100), remember: remembered ? 'yes' : '' }
       // The same words whether the name or the password was wrong: which of them is nobody's business.
       const message = problem('That name and password do not go together.', { typed })
-      return answer(req, res, req.originalUrl, message)
+      return answer(req, res, pageOfForm(req), message)
     }
     const newBrowser = !(await history.knows(user.id, nameOf(browserOf(req))))
     const now = new Date().toISOString()
