@@ -4,6 +4,7 @@
  */
 import { timeInWords } from './times.js'
 
+const SOON = 500
 const RETRY = 3_000
 const READ_FOR = 10_000
 const TIMES_MOVE_EVERY = 20_000
@@ -31,7 +32,8 @@ function listen() {
   events.onerror = () => {
     if (events?.readyState !== EventSource.CLOSED) return
     stop()
-    askState()
+    // Not at once: a page that is left loses its events, too.
+    setTimeout(askState, SOON)
   }
 }
 
