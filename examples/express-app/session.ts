@@ -115,7 +115,7 @@ export function noteDevice(req: Request): void {
 
 /** Whether the browser came with the cookie of a session that is over, which mostly means: signed out from elsewhere. */
 export function cameTooLate(req: Request): boolean {
-  return COOKIE_NAME in req.cookies && req.session?.userId === undefined
+  return req.signedCookies[COOKIE_NAME] !== undefined && req.session?.userId === undefined
 }
 
 /** What stands for a secret id in places where the id itself must not be. A session's `handle` is made the same way. */

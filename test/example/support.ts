@@ -28,12 +28,13 @@ export type Extra = { ip?: string }
 
 /** A cookie jar, a user agent, and forms that are fetched before they are posted. */
 export class Browser {
-  readonly #app: Express
+  readonly #app: Express | string
   readonly #userAgent: string
   readonly #cookies = new Map<string, string>()
   #expires = ''
 
-  constructor(app: Express, userAgent: string) {
+  /** `app` may be the address of one. */
+  constructor(app: Express | string, userAgent = CHROME) {
     this.#app = app
     this.#userAgent = userAgent
   }
@@ -84,6 +85,11 @@ export class Browser {
     return this.#cookies.get(name)
   }
 
+  /** The header that it sends. */
+  cookies(): string {
+    return [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  }
+
   /** The id in the signed cookie `sid=s:<id>.<signature>`; empty if there is none. */
   sessionId(): string {
     return decodeURIComponent(this.#cookies.get('sid') ?? '')
@@ -98,9 +104,7 @@ export class Browser {
 
   async #send(test: Test, { ip }: Extra): Promise<Response> {
     test.set('User-Agent', this.#userAgent).redirects(0)
-    if (this.#cookies.size > 0) {
-      test.set('Cookie', [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; '))
-    }
+    if (this.#cookies.size > 0) test.set('Cookie', this.cookies())
     if (ip) test.set('X-Forwarded-For', ip)
     const response = await test
     this.receive(response.get('Set-Cookie'))
