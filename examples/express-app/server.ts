@@ -38,7 +38,9 @@ async function start(): Promise<void> {
     await store.close()
     await Promise.all([client.close(), subscriber.close()])
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void end())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void end().finally(() => process.exit()))
+  }
 
   server.listen(Number(PORT), HOST)
   try {
