@@ -1,7 +1,7 @@
 /** A browser with cookies of its own, and what its user does. */
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core'
 import type { Site } from './site.ts'
 
 export const MACBOOK =
@@ -20,7 +20,15 @@ export type Look = {
   colorScheme?: 'light' | 'dark'
   javaScriptEnabled?: boolean
   ip?: string
+  timezoneId?: string
 }
+
+// Code that runs in the page: a string, so that the types of a browser stay out of a Node project.
+const FOCUSED_TEXT = `(() => {
+  const { activeElement } = document
+  if (activeElement === document.body) return '(the page)'
+  return (activeElement.labels?.[0] ?? activeElement).innerText.trim().replace(/\\s+/g, ' ')
+})()`
 
 const ARGS = [
   '--disable-gpu',
@@ -113,12 +121,44 @@ export class Device {
   }
 
   /** Presses a button of the page itself, not of its header. */
-  async press(name: string): Promise<void> {
-    await this.page.getByRole('main').getByRole('button', { name, exact: true }).click()
+  press(name: string): Promise<void> {
+    return this.#click(this.page.getByRole('main').getByRole('button', { name, exact: true }))
   }
 
-  async follow(name: string): Promise<void> {
-    await this.page.getByRole('link', { name, exact: true }).click()
+  follow(name: string): Promise<void> {
+    return this.#click(this.page.getByRole('link', { name, exact: true }))
+  }
+
+  /** The button in the header. */
+  signOut(): Promise<void> {
+    return this.#click(this.page.getByRole('banner').getByRole('button', { name: 'Sign out' }))
+  }
+
+  /** Every link and button leads to a page. */
+  async #click(what: Locator): Promise<void> {
+    const page = this.page.waitForEvent('domcontentloaded')
+    await Promise.all([page, what.click()])
+  }
+
+  /** The pointer away from everything: the list does not move while a link is under it. */
+  pointNowhere(): Promise<void> {
+    return this.page.mouse.move(0, 0)
+  }
+
+  /** What has the keyboard's focus: its text, or the label of a field. */
+  focused(): Promise<string> {
+    return this.page.evaluate(FOCUSED_TEXT)
+  }
+
+  /** How far the page can be scrolled sideways. */
+  overflow(): Promise<number> {
+    return this.page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+  }
+
+  /** As somebody chooses in the settings of a browser, in px; 16 is usual. */
+  async setFontSize(standard: number): Promise<void> {
+    const devtools = await this.#context.newCDPSession(this.page)
+    await devtools.send('Page.setFontSizes', { fontSizes: { standard, fixed: standard * 0.8 } })
   }
 
   async fill(fields: Record<string, string>): Promise<void> {
@@ -135,10 +175,14 @@ export class Device {
     return this.page.getByRole('main').innerText()
   }
 
-  /** The devices in the list, in its order, by their headings. */
+  /** The devices in the list that is shown, in its order. */
+  shown(): Promise<string[]> {
+    return this.page.getByRole('listitem').getByRole('heading').getByRole('link').allInnerTexts()
+  }
+
   async devices(): Promise<string[]> {
     await this.open('/account')
-    return this.page.getByRole('listitem').getByRole('heading').allInnerTexts()
+    return this.shown()
   }
 
   async isSignedIn(): Promise<boolean> {

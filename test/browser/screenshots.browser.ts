@@ -62,7 +62,7 @@ describe('Screenshots', () => {
         const device = await Device.open(browser, site, look)
         await device.signIn(grace)
         expect(await device.devices()).to.deep.equal([
-          'Safari on macOS This device',
+          'Safari on macOS',
           'Safari on iPhone',
           'Chrome on Windows',
           'Safari on iPad',

@@ -1,10 +1,12 @@
 /** The example app on a free port, and everything that it ever sent. */
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp } from '../../examples/express-app/app.ts'
+import { connect, createStore, type Redis } from '../../examples/express-app/store.ts'
 import { demoUsers, Users } from '../../examples/express-app/users.ts'
-import { UserSessionStore } from '../../src/index.ts'
-import { connect, freshPrefixes, type TestClient } from '../support/hooks.ts'
+import type { UserSessionStore } from '../../src/index.ts'
+import { freshPrefixes, redisUrl } from '../support/hooks.ts'
 
 const OPTIONS = { secret: 'a secret for tests', publicUrl: 'https://lantern.example', notify: () => {} }
 
@@ -16,28 +18,31 @@ export class Site {
   readonly sent: Answer[] = []
   /** Every session id that a cookie ever held. */
   readonly ids = new Set<string>()
-  readonly #client: TestClient
+  /** What it was asked, by method and path. */
+  readonly asked: string[] = []
+  readonly #clients: Redis[]
   readonly #server: Server
 
-  static async open(): Promise<Site> {
-    const client = await connect()
-    const prefixes = freshPrefixes()
-    const store = new UserSessionStore({ client, ...prefixes })
+  /** As `server.ts` starts it, but for the port and the cost of a password. */
+  static async open(url = redisUrl()): Promise<Site> {
+    const clients = [await connect(url), await connect(url)] as const
+    const [client, subscriber] = clients
+    const prefix = freshPrefixes().prefix.replace(/session:$/, '')
+    const store = createStore(client, subscriber, prefix)
     const users = await Users.create(demoUsers, { N: 2 })
-    return new Site(
-      client,
-      store,
-      createApp({ store, client, users, ...OPTIONS, prefix: prefixes.prefix.replace('session:', '') }),
-    )
+    const app = createApp({ store, client, subscriber, users, prefix, demoUsers, ...OPTIONS })
+    const site = new Site([...clients], store, app)
+    await once(site.#server, 'listening')
+    return site
   }
 
-  private constructor(client: TestClient, store: UserSessionStore, app: (...args: Exchange) => void) {
-    this.#client = client
+  private constructor(clients: Redis[], store: UserSessionStore, app: (...args: Exchange) => void) {
+    this.#clients = clients
     this.store = store
     this.#server = createServer((req, res) => {
       this.#record(req, res)
       app(req, res)
-    }).listen(0)
+    }).listen(0, '127.0.0.1')
   }
 
   get url(): string {
@@ -47,10 +52,12 @@ export class Site {
   async close(): Promise<void> {
     this.#server.close()
     this.#server.closeAllConnections()
-    await this.#client.close()
+    await this.store.close()
+    for (const client of this.#clients) client.destroy()
   }
 
   #record(req: IncomingMessage, res: ServerResponse): void {
+    this.asked.push(`${req.method} ${req.url}`)
     const chunks: Buffer[] = []
     const keep = (chunk: unknown) => {
       if (typeof chunk === 'string' || chunk instanceof Uint8Array) chunks.push(Buffer.from(chunk))
@@ -68,16 +75,15 @@ export class Site {
       const { 'set-cookie': cookies, ...headers } = res.getHeaders()
       const text = `${JSON.stringify(headers)}\n${Buffer.concat(chunks)}`
       this.sent.push({ url: req.url ?? '', text })
-      for (const cookie of [cookies ?? []].flat()) this.ids.add(sessionIdOf(String(cookie)))
+      for (const cookie of [cookies ?? []].flat()) {
+        const id = sessionIdOf(String(cookie))
+        if (id) this.ids.add(id)
+      }
     })
   }
 }
 
 type Exchange = [IncomingMessage, ServerResponse]
 
-/** The id in the signed cookie `sid=s:<id>.<signature>`. */
-function sessionIdOf(cookie: string): string {
-  const id = /^sid=s:([^.]+)\./.exec(decodeURIComponent(cookie))?.[1]
-  if (!id) throw new Error(`Not a session cookie: ${cookie}`)
-  return id
-}
+/** The id in the signed cookie `sid=s:<id>.<signature>`. The app has other cookies, too. */
+const sessionIdOf = (cookie: string) => /^sid=s:([^.]+)\./.exec(decodeURIComponent(cookie))?.[1]
