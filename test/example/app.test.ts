@@ -380,11 +380,22 @@ describe('The example app', () => {
       expect((await victim.signIn(grace)).status).to.equal(303)
     })
 
-    it('writes no session for a visitor who only looks', async () => {
+    it('writes nothing to Redis for a visitor who only looks', async () => {
       const visitor = browser()
-      await visitor.get('/nowhere')
-      await visitor.get('/style.css')
-      expect(await store.length()).to.equal(0)
+      for (const path of [
+        '/',
+        '/sign-in',
+        '/account',
+        '/admin',
+        '/nowhere',
+        '/style.css',
+        '/account/events',
+      ]) {
+        await visitor.get(path)
+      }
+      const own = prefixes.prefix.replace(/session:$/, '')
+      expect(await client.keys(`${own}*`)).to.deep.equal([])
+      expect(visitor.cookie('sid')).to.equal(undefined)
     })
 
     it('lasts 12 hours without "remember me"', async () => {
@@ -509,6 +520,118 @@ describe('The example app', () => {
         expect((await device.submit(path, { role: 'member' }, '/account')).status).to.equal(403)
       }
       expect((await browser().get('/admin')).headers.location).to.equal('/sign-in?next=%2Fadmin')
+    })
+  })
+
+  describe('a page that is out of date', () => {
+    it('from before signing in elsewhere leads to the page that the sign-in leads to', async () => {
+      const device = browser()
+      const open = hidden(await device.get('/sign-in?next=/account/password'))
+      await device.signIn(grace)
+      const fields = { name: grace.name, password: grace.password }
+      const answer = await device.post('/sign-in?next=/account/password', { ...fields, ...open })
+      expect(answer.headers.location).to.equal('/account/password')
+      expect(await device.follow(answer)).to.include('You are signed in already, as grace.')
+      expect((await device.get('/sign-in')).headers.location).to.equal('/account')
+      expect(await store.userSessions(grace.id)).to.have.length(1)
+    })
+
+    it('gives a new form, which works, and changes nothing', async () => {
+      const device = await signedIn(grace)
+      const page = hidden(await device.get('/account/sign-out-others'))
+      const other = await signedIn(grace)
+      await device.submit('/sign-out', {}, '/account')
+      await device.signIn(grace)
+      const answer = await device.post('/account/sign-out-others', page)
+      expect(answer.status).to.equal(303)
+      expect(answer.headers.location).to.equal('/account/sign-out-others')
+      expect(await device.follow(answer)).to.include(
+        'This page was out of date. Nothing was changed. Please try again.',
+      )
+      expect(await isSignedIn(other)).to.equal(true)
+      await device.submit('/account/sign-out-others')
+      expect(await isSignedIn(other)).to.equal(false)
+    })
+
+    it('of a visitor who has lost the cookies gives a new sign-in page', async () => {
+      const form = hidden(await browser().get('/sign-in'))
+      const device = browser()
+      const fields = { name: grace.name, password: grace.password }
+      const answer = await device.post('/sign-in', { ...fields, ...form })
+      expect(answer.headers.location).to.equal('/sign-in')
+      expect((await device.signIn(grace)).headers.location).to.equal('/account')
+    })
+  })
+
+  describe('messages', () => {
+    it('are shown once, and reloading asks for no form again', async () => {
+      const device = browser()
+      const answer = await device.signIn({ ...grace, password: 'wrong' })
+      expect(answer.status).to.equal(303)
+      const [shown, reloaded] = [await device.get('/sign-in'), await device.get('/sign-in')]
+      expect(shown.text).to.include('do not go together')
+      expect(reloaded.text).not.to.include('do not go together')
+    })
+
+    it('are not taken by what is no page, and cannot be forged', async () => {
+      const device = await signedIn(grace)
+      await device.submit('/account/sign-out-others')
+      for (const path of ['/style.css', '/account/devices', '/account/state']) await device.get(path)
+      expect((await device.get('/account')).text).to.include('No other device was signed in.')
+      const flash = encodeURIComponent(`j:${JSON.stringify({ kind: 'success', text: 'Call 555-1234' })}`)
+      device.receive([`flash=${flash}`])
+      expect((await device.get('/account')).text).not.to.include('555-1234')
+    })
+
+    it('keep what was typed, at a length that a cookie can hold, and no password', async () => {
+      const device = browser()
+      const answer = await device.signIn(
+        { name: 'x'.repeat(5000), password: 'my secret' },
+        { remember: 'yes' },
+      )
+      expect(JSON.stringify(answer.headers)).not.to.include('secret')
+      const page = await device.follow(answer)
+      expect(page)
+        .to.include(`value="${'x'.repeat(100)}"`)
+        .and.match(/value="yes"\s+checked/)
+    })
+  })
+
+  describe('before dangerous actions', () => {
+    const old = '/account/confirm?next=%2Faccount%2Fsign-out-everywhere'
+
+    it('the password is asked for again, unless it was typed not long ago', async () => {
+      const [device, other] = [await signedIn(grace), await signedIn(grace)]
+      expect((await device.get('/account/sign-out-everywhere')).status).to.equal(200)
+      const form = hidden(await device.get('/account/sign-out-everywhere'))
+      await forgetPassword(grace)
+      expect((await device.post('/account/sign-out-everywhere', form)).headers.location).to.equal(old)
+      expect(await areSignedIn(device, other)).to.deep.equal([true, true])
+
+      const answer = await device.submit(old, { password: grace.password })
+      expect(answer.headers.location).to.equal('/account/sign-out-everywhere')
+      expect((await other.get('/account/sign-out-everywhere')).headers.location, 'another session').to.equal(
+        old,
+      )
+      await device.submit('/account/sign-out-everywhere')
+      expect(await areSignedIn(device, other)).to.deep.equal([false, false])
+    })
+
+    it('admins are asked as well', async () => {
+      const admin = await signedIn(ada)
+      const device = await signedIn(grace)
+      await forgetPassword(ada)
+      const role = await admin.submit(`/admin/users/${grace.id}/role`, { role: 'member' }, '/admin')
+      expect(role.headers.location).to.equal('/account/confirm?next=%2Fadmin')
+      const path = `/admin/users/${grace.id}/sign-out`
+      const to = `/account/confirm?next=${encodeURIComponent(path)}`
+      expect((await admin.get(path)).headers.location).to.equal(to)
+      expect((await admin.submit(path, {}, '/admin')).headers.location).to.equal(to)
+      expect(await isSignedIn(device)).to.equal(true)
+      expect((await store.userSessions(grace.id))[0]?.data.role).to.equal('editor')
+      expect((await admin.submit(to, { password: ada.password })).headers.location).to.equal(path)
+      await admin.submit(path)
+      expect(await isSignedIn(device)).to.equal(false)
     })
   })
 
