@@ -3,7 +3,7 @@ import axe, { type AxeResults } from 'axe-core'
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'
-import { DESKTOP, Device, IPHONE, launchChromium, PHONE } from './device.ts'
+import { DESKTOP, Device, FIREFOX, IPHONE, launchChromium, PHONE } from './device.ts'
 import { pages } from './pages.ts'
 import { Site } from './site.ts'
 
@@ -19,10 +19,8 @@ describe('The example for everybody', () => {
     site = await Site.open()
     phone = await Device.open(browser, site, { userAgent: IPHONE })
     await phone.signIn(ada)
-    const other = await Device.open(browser, site)
-    await other.signIn(grace)
-    // For the history of ada.
-    await other.signOut()
+    const other = await Device.open(browser, site, { userAgent: FIREFOX })
+    // A session that is over, for the history of ada.
     await other.signIn(ada)
     await other.signOut()
     await other.signIn(grace)
@@ -112,7 +110,7 @@ describe('The example for everybody', () => {
         stops.push(stop)
       }
       const names = stops.map(({ name }) => name)
-      expect(names.slice(0, 10)).to.deep.equal([
+      expect(names.slice(0, 9)).to.deep.equal([
         'Skip to content',
         'redis-user-sessions',
         'Lantern',
@@ -122,8 +120,8 @@ describe('The example for everybody', () => {
         'Admin',
         'Sign out',
         'change your password',
-        'Chrome on Windows',
       ])
+      expect(names[9]).to.match(/^Chrome on Windows/)
       expect(names.slice(-2)).to.deep.equal([others(names), 'Sign out everywhere'])
       expect(names).to.include('Safari on iPhone').and.to.include('Sign out Safari on iPhone')
       for (const [i, stop] of stops.entries()) {

@@ -10,6 +10,7 @@ export const IPHONE =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1'
 export const WINDOWS =
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36'
+export const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0'
 
 export const PHONE = { width: 375, height: 740 }
 export const DESKTOP = { width: 1280, height: 800 }
@@ -158,7 +159,7 @@ export class Device {
   /** As somebody chooses in the settings of a browser, in px; 16 is usual. */
   async setFontSize(standard: number): Promise<void> {
     const devtools = await this.#context.newCDPSession(this.page)
-    await devtools.send('Page.setFontSizes', { fontSizes: { standard, fixed: standard * 0.8 } })
+    await devtools.send('Page.setFontSizes', { fontSizes: { standard, fixed: Math.round(standard * 0.8) } })
   }
 
   async fill(fields: Record<string, string>): Promise<void> {

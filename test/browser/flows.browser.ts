@@ -99,6 +99,7 @@ for (const javaScriptEnabled of [true, false]) {
       const third = await device()
       await third.signIn(grace)
       await bothSignIn()
+      await phone.open('/account')
       await phone.follow('Sign out the others')
       expect(await phone.text()).to.include('Chrome on Windows')
       await phone.press('Sign out 2 devices')
