@@ -44,7 +44,7 @@ const BUTTONS: Record<string, Button> = {
     by: 'stranger',
     page: '/sign-in',
     fields: { name: grace.name, password: grace.password },
-    ...{ to: '/account', says: '', leaves: 4, signedIn: true },
+    ...{ to: '/account', says: 'You are signed in as grace.', leaves: 4, signedIn: true },
   },
   'Sign in, with a wrong password': {
     by: 'stranger',
@@ -93,7 +93,7 @@ const BUTTONS: Record<string, Button> = {
   Continue: {
     page: '/account/confirm?next=/account/password',
     fields: { password: grace.password },
-    ...{ to: '/account/password', says: '', leaves: 3, signedIn: true },
+    ...{ to: '/account/password', says: 'Nothing was changed yet', leaves: 3, signedIn: true },
   },
   'Save a role': {
     by: 'admin',

@@ -1,7 +1,7 @@
 /** Asks for the password before a dangerous action. Then it counts for some minutes. */
 import { Router } from 'express'
 import { PASSWORD_COUNTS_MINUTES, userOf } from '../access.ts'
-import { answer, nextPage, pageOfForm, problem } from '../answers.ts'
+import { answer, done, nextPage, pageOfForm, problem } from '../answers.ts'
 import type { Shared } from '../app.ts'
 import { field } from '../forms.ts'
 import { save } from '../session.ts'
@@ -21,7 +21,8 @@ export function confirmRoutes({ users, passwordLimits }: Shared): Router {
     }
     req.session.passwordAt = new Date().toISOString()
     await save(req)
-    await answer(req, res, nextPage(req))
+    // What led here may have been a form: its answer is this page, and not what it asked for.
+    await answer(req, res, nextPage(req), done('Thank you. Nothing was changed yet: please go on.'))
   })
 
   return router

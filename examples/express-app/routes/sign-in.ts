@@ -40,7 +40,7 @@ export function signInRoutes(shared: Shared): Router {
       )
     }
     if (newBrowser) tellOf(req, user, shared)
-    await answer(req, res, nextPage(req))
+    await answer(req, res, nextPage(req), done(`You are signed in as ${user.name}.`))
   })
 
   router.post('/sign-out', requireUser, protect, async (req, res) => {
