@@ -726,7 +726,12 @@ describe('The example app', () => {
           .send({ ...grace, _csrf })
         const answer = await asked.set({ cookie: cookie.join('; '), 'X-Forwarded-Proto': protocol })
         const cookies = [...cookie, ...(answer.get('Set-Cookie') ?? [])]
-        expect(cookies.map((cookie) => cookie.split('=')[0])).to.have.members(['browser', 'csrf', 'flash', 'sid'])
+        expect(cookies.map((cookie) => cookie.split('=')[0])).to.have.members([
+          'browser',
+          'csrf',
+          'flash',
+          'sid',
+        ])
         for (const cookie of cookies) {
           expect(cookie)
             .to.match(/HttpOnly/)
