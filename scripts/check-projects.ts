@@ -13,14 +13,20 @@
  *
  * Beside its own files each project has shared/ (that of test/projects) and recipes/ (examples/recipes).
  */
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findRedis } from '../test/support/redis-server.ts'
-import { copyFolder, install, pack, root, scriptsOf, signInTwice, whileRunning } from './support/projects.ts'
-
-const TEST_MAY_TAKE_MS = 120_000
+import {
+  copyFolder,
+  install,
+  pack,
+  root,
+  runTest,
+  scriptsOf,
+  signInTwice,
+  whileRunning,
+} from './support/projects.ts'
 
 const folder = join(root, 'test/projects')
 const names = readdirSync(folder).filter((name) => name !== 'shared')
@@ -67,7 +73,7 @@ async function checkProject(name: string, tarball: string): Promise<void> {
 
 async function run(project: string): Promise<void> {
   const { test, start } = scriptsOf(project)
-  if (test) runTest(project)
+  if (test) runTest(project, env)
   if (start) {
     await whileRunning(
       project,
@@ -76,16 +82,4 @@ async function run(project: string): Promise<void> {
       async (url) => void (await signInTwice(url, redis.url, [200, 204])),
     )
   }
-}
-
-function runTest(project: string): void {
-  const { status, stdout, stderr, error } = spawnSync('npm', ['test', '--silent'], {
-    cwd: project,
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-    timeout: TEST_MAY_TAKE_MS,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  if (error) throw error
-  if (status !== 0) throw new Error(`its test ended with exit code ${status}:\n${stdout}${stderr}`)
 }

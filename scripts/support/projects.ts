@@ -1,5 +1,5 @@
 /** Projects of users, in a temporary folder: each installs the packed package, beside the packages that it names. */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cpSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -10,6 +10,7 @@ import { deleteUserSessions } from '../../src/index.ts'
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const STARTS_WITHIN_MS = 30_000
+const TEST_MAY_TAKE_MS = 120_000
 
 /** Builds the package, and packs it into the folder. Returns the tarball's path. */
 export function pack(folder: string): string {
@@ -34,6 +35,19 @@ export function npm(cwd: string, ...args: string[]): string {
 
 export function scriptsOf(project: string): Record<string, string> {
   return JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')).scripts ?? {}
+}
+
+/** Runs the project's script `test`; throws what it wrote if it fails. */
+export function runTest(project: string, env: Record<string, string>): void {
+  const { status, stdout, stderr, error } = spawnSync('npm', ['test', '--silent'], {
+    cwd: project,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    timeout: TEST_MAY_TAKE_MS,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  if (error) throw error
+  if (status !== 0) throw new Error(`its test ended with exit code ${status}:\n${stdout}${stderr}`)
 }
 
 /** Runs an app, with the programs that the project has installed, until the check has ended. */
