@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core'
+import { eventually } from '../support/eventually.ts'
 import type { Site } from './site.ts'
 
 export const MACBOOK =
@@ -92,6 +93,46 @@ export class Device {
     this.#context = context
     this.page = page
     page.setDefaultTimeout(10_000)
+  }
+
+  /** Takes the cookie of a session that `Site.signIn` has made. */
+  async take(cookie: string): Promise<void> {
+    await this.#context.clearCookies()
+    await this.#context.addCookies([{ name: 'sid', value: encodeURIComponent(cookie), url: this.#site.url }])
+  }
+
+  forgetCookies(): Promise<void> {
+    return this.#context.clearCookies()
+  }
+
+  /** Tries again until the page with this heading comes. */
+  untilBack(tryAgain: () => Promise<void>, heading: string): Promise<unknown> {
+    return eventually(heading, async () => {
+      const page = this.page.waitForEvent('domcontentloaded')
+      await Promise.all([page, tryAgain()])
+      return (await this.heading()) === heading
+    })
+  }
+
+  /** As somebody does who looks at another page in between: the page connects anew. */
+  async hideAndShow(): Promise<void> {
+    for (const hidden of [true, false]) {
+      await this.page.evaluate(`
+        Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true })
+        document.dispatchEvent(new Event('visibilitychange'))`)
+    }
+  }
+
+  /** Two clicks on the same place, whatever is there at the second. */
+  async doubleClick(what: Locator, interval: number): Promise<void> {
+    // A page takes clicks a moment after it has appeared.
+    await what.click({ trial: true })
+    const box = await what.boundingBox()
+    if (!box) throw new Error('There is nothing to click')
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2]
+    await this.page.mouse.click(x, y)
+    await new Promise((resolve) => setTimeout(resolve, interval))
+    await this.page.mouse.click(x, y)
   }
 
   /** Never while a page turns by itself: Chromium then waits for its "pagehide" forever. Wait for the page first. */

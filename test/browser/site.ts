@@ -1,14 +1,18 @@
 /** The example app on a free port, and everything that it ever sent. */
-import { once } from 'node:events'
+import { createHmac, randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp } from '../../examples/express-app/app.ts'
 import { connect, createStore, type Redis } from '../../examples/express-app/store.ts'
-import { demoUsers, Users } from '../../examples/express-app/users.ts'
+import { demoUsers, type Role, Users } from '../../examples/express-app/users.ts'
 import type { UserSessionStore } from '../../src/index.ts'
 import { freshPrefixes, redisUrl } from '../support/hooks.ts'
 
-const OPTIONS = { secret: 'a secret for tests', publicUrl: 'https://lantern.example', notify: () => {} }
+const SECRET = 'a secret for tests'
+const OPTIONS = { secret: SECRET, publicUrl: 'https://lantern.example', notify: () => {} }
+
+const HOUR = 3_600_000
 
 type Answer = { url: string; text: string }
 
@@ -20,6 +24,8 @@ export class Site {
   readonly ids = new Set<string>()
   /** What it was asked, by method and path. */
   readonly asked: string[] = []
+  readonly #forms = new EventEmitter()
+  #second?: Promise<unknown>
   readonly #clients: Redis[]
   readonly #server: Server
 
@@ -49,6 +55,22 @@ export class Site {
     return `http://localhost:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** Signs a user in without a browser; resolves to the cookie that a browser would have. */
+  async signIn(user: { id: string; role: Role }, userAgent: string): Promise<string> {
+    const id = randomBytes(24).toString('base64url')
+    const now = new Date().toISOString()
+    const cookie = { originalMaxAge: HOUR, expires: new Date(Date.now() + HOUR) }
+    const session = { cookie, userId: user.id, role: user.role, signedInAt: now, passwordAt: now, userAgent }
+    await this.store.set(id, session)
+    const signature = createHmac('sha256', SECRET).update(id).digest('base64').replace(/=+$/, '')
+    return `s:${id}.${signature}`
+  }
+
+  /** Holds the answer to the next form until another form has come: so slow is the server for a double click. */
+  holdAnswer(): void {
+    this.#second = once(this.#forms, 'form').then(() => once(this.#forms, 'form'))
+  }
+
   async close(): Promise<void> {
     this.#server.close()
     this.#server.closeAllConnections()
@@ -62,15 +84,22 @@ export class Site {
     const keep = (chunk: unknown) => {
       if (typeof chunk === 'string' || chunk instanceof Uint8Array) chunks.push(Buffer.from(chunk))
     }
+    const second = req.method === 'POST' ? this.#second : undefined
+    if (second) this.#second = undefined
     const { write, end } = res
     res.write = function (this: ServerResponse, ...args: unknown[]) {
       keep(args[0])
-      return Reflect.apply(write, this, args)
+      if (!second) return Reflect.apply(write, this, args)
+      second.then(() => Reflect.apply(write, this, args))
+      return true
     }
     res.end = function (this: ServerResponse, ...args: unknown[]) {
       keep(args[0])
-      return Reflect.apply(end, this, args)
+      if (!second) return Reflect.apply(end, this, args)
+      second.then(() => Reflect.apply(end, this, args))
+      return this
     }
+    if (req.method === 'POST') this.#forms.emit('form')
     res.once('close', () => {
       const { 'set-cookie': cookies, ...headers } = res.getHeaders()
       const text = `${JSON.stringify(headers)}\n${Buffer.concat(chunks)}`
