@@ -29,7 +29,7 @@ export async function connect(url: string) {
 
 const DAY_SECONDS = 24 * 60 * 60
 
-/** On how many devices a user can be signed in. One more signs out the one that was not used for longest. */
+/** On how many devices a user can be signed in. One more signs out the one that would expire first. */
 export const MAX_DEVICES = 10
 
 /** How long a session lasts at most, however active it is. */
