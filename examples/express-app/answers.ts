@@ -11,8 +11,14 @@ export type Flash = {
   typed?: Record<string, string>
 }
 
-/** `sessionId` is that of the session after this answer; none if nobody is signed in any more. */
-export type Answer = { to: string; flash?: Flash; sessionId?: string }
+export type Answer = {
+  to: string
+  flash?: Flash
+  /** Of the user's session after this answer, which may be a new one. */
+  sessionId?: string
+  /** The user's session ended with this answer. */
+  signedOut?: boolean
+}
 
 const COOKIE_NAME = 'flash'
 const KEPT = 5 * 60_000
@@ -30,7 +36,8 @@ export const flashes: RequestHandler = (req, res, next) => {
 
 export async function answer(req: Request, res: Response, to: string, flash?: Flash): Promise<void> {
   const sessionId = req.session?.userId === undefined ? undefined : req.sessionID
-  const answer = { to, flash, sessionId }
+  const signedOut = res.locals.user !== undefined && sessionId === undefined
+  const answer = { to, flash, sessionId, signedOut }
   await res.locals.remember?.(answer)
   redirect(res, answer)
 }

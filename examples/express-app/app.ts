@@ -18,7 +18,7 @@ import { csrfProtection, takeOnce } from './forms.ts'
 import { History } from './history.ts'
 import { passwordLimits } from './limits.ts'
 import { type Notify, printNotice } from './notices.ts'
-import { type DescribePlace, describePlace } from './places.ts'
+import { type DescribePlace, describeKnownPlace } from './places.ts'
 import { accountRoutes } from './routes/account.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { confirmRoutes } from './routes/confirm.ts'
@@ -63,11 +63,12 @@ export type Shared = Required<
 }
 
 export function createApp(options: AppOptions): Express {
-  const { store, client, subscriber, secret, users, demoUsers = [], prefix = PREFIX } = options
+  const { store, client, subscriber, secret, users, publicUrl, demoUsers = [], prefix = PREFIX } = options
+  const { describePlace = describeKnownPlace, notify = printNotice } = options
   const { tokens, protect } = csrfProtection(secret)
   const shared: Shared = {
-    ...{ describePlace, notify: printNotice, ...options },
-    history: new History(client, store, prefix, options.describePlace ?? describePlace),
+    ...{ store, users, publicUrl, describePlace, notify },
+    history: new History(client, store, prefix, describePlace),
     changes: new Changes(client, subscriber, `${prefix}changes`),
     protect,
     passwordLimits: passwordLimits(),

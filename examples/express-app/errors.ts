@@ -15,10 +15,6 @@ export class PageError extends Error {
 const PAGES: Record<number, { title: string; text: string }> = {
   403: { title: 'Not allowed', text: 'Your account does not allow this. Nothing was changed.' },
   404: { title: 'Page not found', text: 'There is nothing at this address.' },
-  409: {
-    title: 'Changed meanwhile',
-    text: 'Somebody else changed this at the same moment. Look, and try again.',
-  },
   503: {
     title: 'Please try again in a moment',
     text: 'We cannot reach our sessions right now. You are still signed in.',

@@ -6,7 +6,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { type Answer, redirect } from './answers.ts'
 import { browserOf } from './browser.ts'
 import { PageError } from './errors.ts'
-import { adoptSession, forgetSession } from './session.ts'
+import { adoptSession, endSession } from './session.ts'
 import type { Redis } from './store.ts'
 
 /** A field of the form, always as a string: a body may hold a list, or nothing. */
@@ -77,8 +77,8 @@ function first(res: Response, client: Redis, key: string, next: () => void): voi
 }
 
 async function repeat(req: Request, res: Response, answer: Answer): Promise<void> {
-  const { sessionId } = answer
-  if (sessionId === undefined) forgetSession(req, res)
-  else if (sessionId !== req.sessionID) await adoptSession(req, sessionId)
+  const { sessionId, signedOut } = answer
+  if (signedOut) await endSession(req, res)
+  else if (sessionId !== undefined && sessionId !== req.sessionID) await adoptSession(req, sessionId)
   redirect(res, answer)
 }

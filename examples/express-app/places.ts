@@ -32,7 +32,7 @@ localNetwork.addSubnet('fe80::', 10, 'ipv6')
  *
  * Say "near" in your pages if you like: such a database is often wrong about the city.
  */
-export const describePlace = (ip: string): string | undefined => {
+export const describeKnownPlace = (ip: string): string | undefined => {
   const family = isIPv6(ip) ? 'ipv6' : 'ipv4'
   if (thisComputer.check(ip, family)) return 'this computer'
   if (localNetwork.check(ip, family)) return 'local network'

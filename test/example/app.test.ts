@@ -487,6 +487,13 @@ describe('The example app', () => {
       expect(session).to.include({ role: 'member', ip: '192.0.2.99' })
     })
 
+    it('says so when somebody else changed the user at the same moment', async () => {
+      const admin = await signedIn(ada)
+      users.setRole = () => undefined
+      const answer = await admin.submit(`/admin/users/${grace.id}/role`, { role: 'admin' }, '/admin')
+      expect(await admin.follow(answer)).to.include('Somebody else changed this user at the same moment.')
+    })
+
     it('asks, then signs a user out everywhere, and nobody else', async () => {
       const devices = await threeDevices()
       const admin = await signedIn(ada)

@@ -229,6 +229,24 @@ describe('Double clicks in the example app', () => {
     expect(await store.userSessions(grace.id)).to.have.length(1)
   })
 
+  it('end the session of a browser that has signed in again, if the page with "Sign out" is from before', async () => {
+    const { clicker, action, form } = await open(BUTTONS['Sign out'] as Button)
+    await clicker.post(action, form)
+    await clicker.signIn(grace)
+    expect(await store.userSessions(grace.id)).to.have.length(3)
+    const answer = await clicker.post(action, form)
+    expect(await clicker.follow(answer)).to.include('You are signed out on this device.')
+    expect(await store.userSessions(grace.id)).to.have.length(2)
+  })
+
+  it('of a wrong password keep a browser signed in that has typed the right one meanwhile', async () => {
+    const { clicker, action, form } = await open(BUTTONS['Sign in, with a wrong password'] as Button)
+    await clicker.post(action, form)
+    await clicker.signIn(grace)
+    await clicker.post(action, form)
+    expect(await isSignedIn(clicker)).to.equal(true)
+  })
+
   it('give nobody else the answer, and no session', async () => {
     const { clicker, action, form } = await open(BUTTONS['Sign in'] as Button)
     await clicker.post(action, form)

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import type { Express } from 'express'
 import { type AppOptions, createApp } from '../../examples/express-app/app.ts'
 import { type NewSignIn, textOf } from '../../examples/express-app/notices.ts'
-import { describePlace } from '../../examples/express-app/places.ts'
+import { describeKnownPlace } from '../../examples/express-app/places.ts'
 import { createStore, MAX_DEVICES } from '../../examples/express-app/store.ts'
 import { demoUsers, Users } from '../../examples/express-app/users.ts'
 import type { UserSessionStore } from '../../src/index.ts'
@@ -245,11 +245,11 @@ describe('The history of the example app', () => {
 
     it('without a hook tell this computer and the local network from the rest', () => {
       const places = ['127.0.0.1', '::1', '10.0.0.1', '172.31.0.1', '192.168.0.1', 'fe80::1', 'fd00::1']
-      expect(places.map(describePlace)).to.deep.equal([
+      expect(places.map(describeKnownPlace)).to.deep.equal([
         ...['this computer', 'this computer', 'local network', 'local network'],
         ...['local network', 'local network', 'local network'],
       ])
-      expect(['192.0.2.1', '172.32.0.1', '2001:db8::1'].map(describePlace)).to.deep.equal([
+      expect(['192.0.2.1', '172.32.0.1', '2001:db8::1'].map(describeKnownPlace)).to.deep.equal([
         ...[undefined, undefined, undefined],
       ])
     })

@@ -1,12 +1,14 @@
 /** Users, their roles, and a way to sign one out; only for admins, who typed their password not long ago. */
 import { type RequestHandler, Router } from 'express'
 import { requireRecentPassword, userOf } from '../access.ts'
-import { answer, done } from '../answers.ts'
+import { answer, done, problem } from '../answers.ts'
 import type { Shared } from '../app.ts'
 import { PageError } from '../errors.ts'
 import { field } from '../forms.ts'
 import { ROLES, type Role, type User } from '../users.ts'
 import { count } from '../words.ts'
+
+const CHANGED = 'Somebody else changed this user at the same moment. Look, and try again.'
 
 export function adminRoutes({ store, users, changes }: Shared): Router {
   const router = Router()
@@ -34,7 +36,7 @@ export function adminRoutes({ store, users, changes }: Shared): Router {
     const role = field(req, 'role')
     if (!isRole(role)) throw new PageError(400)
     // The account first, so that a sign-in of this moment finds it changed; then all sessions at once.
-    if (!users.setRole(subject, role)) throw new PageError(409)
+    if (!users.setRole(subject, role)) return answer(req, res, '/admin', problem(CHANGED))
     const updated = await store.updateUser(subject.id, { role })
     changes.tell(subject.id, 'role')
     const where = updated > 0 ? `, on ${count(updated, 'device')} at once` : ''
