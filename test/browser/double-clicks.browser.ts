@@ -76,7 +76,7 @@ const BUTTONS: Record<string, Button> = {
     page: '/account/confirm?next=/account/password',
     fields: { Password: grace.password },
     to: '/account/password',
-    says: 'Nothing was changed yet: please go on.',
+    says: 'Thank you. Nothing was changed yet: please go on.',
     leaves: 3,
   },
   'Save the role of grace': {
