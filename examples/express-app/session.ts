@@ -109,7 +109,8 @@ export async function adoptSession(req: Request, sessionId: string): Promise<voi
 
 /** Keeps the address and the browser's version up to date: a notebook travels, a browser updates itself. */
 export function noteDevice(req: Request): void {
-  req.session.ip = addressOf(req)
+  // A browser that has left already has no address any more.
+  req.session.ip = addressOf(req) ?? req.session.ip
   req.session.userAgent = req.get('user-agent')?.slice(0, USER_AGENT_LENGTH)
 }
 
