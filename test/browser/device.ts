@@ -130,9 +130,15 @@ export class Device {
     const box = await what.boundingBox()
     if (!box) throw new Error('There is nothing to click')
     const [x, y] = [box.x + box.width / 2, box.y + box.height / 2]
-    await this.page.mouse.click(x, y)
+    // Without waiting for what the first click does: a user does not, either.
+    const devtools = await this.#context.newCDPSession(this.page)
+    const click = (clickCount: number) =>
+      (['mousePressed', 'mouseReleased'] as const).map((type) =>
+        devtools.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount }),
+      )
+    const first = click(1)
     await new Promise((resolve) => setTimeout(resolve, interval))
-    await this.page.mouse.click(x, y)
+    await Promise.all([...first, ...click(2)])
   }
 
   /** Never while a page turns by itself: Chromium then waits for its "pagehide" forever. Wait for the page first. */
