@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createApp } from '../../examples/express-app/app.ts'
+import { type AppOptions, createApp } from '../../examples/express-app/app.ts'
 import { connect, createStore, type Redis } from '../../examples/express-app/store.ts'
 import { demoUsers, type Role, Users } from '../../examples/express-app/users.ts'
 import type { UserSessionStore } from '../../src/index.ts'
@@ -30,13 +30,13 @@ export class Site {
   readonly #server: Server
 
   /** As `server.ts` starts it, but for the port and the cost of a password. */
-  static async open(url = redisUrl()): Promise<Site> {
+  static async open(url = redisUrl(), options: Partial<AppOptions> = {}): Promise<Site> {
     const clients = [await connect(url), await connect(url)] as const
     const [client, subscriber] = clients
     const prefix = freshPrefixes().prefix.replace(/session:$/, '')
     const store = createStore(client, subscriber, prefix)
     const users = await Users.create(demoUsers, { N: 2 })
-    const app = createApp({ store, client, subscriber, users, prefix, demoUsers, ...OPTIONS })
+    const app = createApp({ store, client, subscriber, users, prefix, demoUsers, ...OPTIONS, ...options })
     const site = new Site([...clients], store, app)
     await once(site.#server, 'listening')
     return site
