@@ -1,8 +1,8 @@
 /** Every page under axe, in light and dark, on a phone and a desktop; and the path of the keyboard through them. */
-import axe, { type AxeResults } from 'axe-core'
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'
+import { violations } from './axe.ts'
 import { DESKTOP, Device, FIREFOX, IPHONE, launchChromium, PHONE } from './device.ts'
 import { pages } from './pages.ts'
 import { Site } from './site.ts'
@@ -47,7 +47,7 @@ describe('The example for everybody', () => {
         for (const [name, visit] of Object.entries(pages)) {
           it(name, async () => {
             await visit(device)
-            expect(await violations(device)).to.deep.equal([])
+            expect(await violations(device.page)).to.deep.equal([])
             expect(await device.overflow(), 'scrolls sideways').to.equal(0)
           })
         }
@@ -208,14 +208,3 @@ const FOCUSED = `(() => {
 const LINKS = `[...document.querySelectorAll('a')]
   .filter((link) => link.checkVisibility())
   .map((link) => [link.innerText.trim().replace(/\\s+/g, ' '), link.href])`
-
-async function violations(device: Device): Promise<string[]> {
-  await device.page.evaluate(axe.source)
-  const results = (await device.page.evaluate(
-    `axe.run(document, { rules: { 'target-size': { enabled: true } } })`,
-  )) as AxeResults
-  expect(results.passes.map(({ id }) => id)).to.include('color-contrast')
-  return results.violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ html }) => `${id}: ${help}: ${html}`),
-  )
-}

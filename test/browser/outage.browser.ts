@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'
 import { type ServerHandle, spawnServer } from '../support/spawn-server.ts'
+import { violations } from './axe.ts'
 import { Device, launchChromium } from './device.ts'
 import { Site } from './site.ts'
 
@@ -46,6 +47,7 @@ describe('The example while Redis is away', () => {
     await device.open('/account/history')
     expect(await device.heading()).to.equal('Please try again in a moment')
     expect(await device.focused()).to.equal('Please try again in a moment')
+    expect(await violations(device.page)).to.deep.equal([])
     await redis.resume()
     await device.untilBack(() => retry().click(), 'History')
     expect(device.path).to.equal('/account/history')
@@ -76,6 +78,7 @@ describe('The example while Redis is away', () => {
     await device.hideAndShow()
     const news = device.page.getByRole('status')
     await news.getByText('No connection at the moment.').waitFor()
+    expect(await violations(device.page)).to.deep.equal([])
     expect(device.path).to.equal('/account')
     expect(await device.heading()).to.equal('Your devices')
     await redis.resume()
