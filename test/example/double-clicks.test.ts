@@ -224,6 +224,9 @@ describe('Double clicks in the example app', () => {
     } finally {
       console.error = error
     }
+    const forms = await client.keys(`${optionsFor(client, prefixes).prefix}form:*`)
+    for (const key of forms)
+      expect(await client.get(key), 'nobody waits for the first').not.to.equal('running')
     const answer = await clicker.post(action, form)
     expect(answer.headers.location).to.equal('/account')
     expect(await store.userSessions(grace.id)).to.have.length(1)
