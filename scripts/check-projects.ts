@@ -14,16 +14,21 @@
  *
  * Beside its own files each project has shared/ (that of test/projects) and recipes/ (examples/recipes).
  */
-import { execFile } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { startIdentityProvider } from '../test/support/identity-provider.ts'
 import { findRedis } from '../test/support/redis-server.ts'
-import { copyFolder, install, pack, root, scriptsOf, signInTwice, whileRunning } from './support/projects.ts'
-
-const TEST_MAY_TAKE_MS = 120_000
+import {
+  copyFolder,
+  install,
+  pack,
+  root,
+  runTest,
+  scriptsOf,
+  signInTwice,
+  whileRunning,
+} from './support/projects.ts'
 
 const folder = join(root, 'test/projects')
 const names = readdirSync(folder).filter((name) => name !== 'shared')
@@ -72,7 +77,7 @@ async function checkProject(name: string, tarball: string): Promise<void> {
 
 async function run(project: string): Promise<void> {
   const { test, start } = scriptsOf(project)
-  if (test) await runTest(project)
+  if (test) await runTest(project, env)
   if (start) {
     await whileRunning(
       project,
@@ -80,15 +85,5 @@ async function run(project: string): Promise<void> {
       env,
       async (url) => void (await signInTwice(url, redis.url, [200, 204])),
     )
-  }
-}
-
-async function runTest(project: string): Promise<void> {
-  const options = { cwd: project, env: { ...process.env, ...env }, timeout: TEST_MAY_TAKE_MS }
-  try {
-    await promisify(execFile)('npm', ['test', '--silent'], options)
-  } catch (error) {
-    const { message, stdout = '', stderr = '' } = error as Error & { stdout?: string; stderr?: string }
-    throw new Error(`its test failed: ${message}\n${stdout}${stderr}`)
   }
 }

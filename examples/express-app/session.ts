@@ -1,7 +1,8 @@
-/** What a session holds here, and the four things that routes do with one. */
-import { isIP } from 'node:net'
+/** What a session holds here, and how one begins and ends. Only users have sessions: a visitor who looks leaves nothing in Redis. */
+import { createHash } from 'node:crypto'
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
-import session, { type Store } from 'express-session'
+import session, { type SessionData, type Store } from 'express-session'
+import { addressOf, browserOf } from './browser.ts'
 import type { Role, User, Users } from './users.ts'
 
 declare module 'express-session' {
@@ -9,18 +10,24 @@ declare module 'express-session' {
     userId?: string
     role?: Role
     signedInAt?: string
+    /** When the user last typed the password in this session. */
+    passwordAt?: string
+    /** "Remember me" */
+    remembered?: boolean
+    /** The user had not signed in with this browser before. */
+    newBrowser?: boolean
+    /** Names the browser, which keeps its name after signing out. */
+    browser?: string
     userAgent?: string
     ip?: string
-    /** The page that a visitor asked for before signing in. */
-    returnTo?: string
-    flash?: { kind: 'success' | 'error'; text: string }
+    /** The handle of the session that this one continues, under a new session id. */
+    continues?: string
   }
 }
 
 const HOUR = 3_600_000
-const VISIT = HOUR
-export const SIGNED_IN = 12 * HOUR
-export const REMEMBERED = 30 * 24 * HOUR
+const SIGNED_IN = 12 * HOUR
+const REMEMBERED = 30 * 24 * HOUR
 
 const COOKIE_NAME = 'sid'
 const USER_AGENT_LENGTH = 512
@@ -34,7 +41,7 @@ export const sessions = (store: Store, secret: string): RequestHandler =>
     saveUninitialized: false,
     // Every answer moves the cookie's expiry as well, so that browser and Redis forget a session together.
     rolling: true,
-    cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto', maxAge: VISIT },
+    cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto', maxAge: SIGNED_IN },
   })
 
 /** A browser whose session cannot be read gets a new one, and can sign in again. An outage is not this error. */
@@ -43,22 +50,20 @@ export const replaceCorruptSession: ErrorRequestHandler = (error, req, _res, nex
   req.sessionStore.regenerate(req, next)
 }
 
-/** Ends the session, if any, and begins an anonymous one with a new id. */
-export const regenerate = (req: Request): Promise<void> =>
-  new Promise((resolve, reject) => {
-    req.session.regenerate((error) => (error ? reject(error) : resolve()))
-  })
-
 export const save = (req: Request): Promise<void> =>
   new Promise((resolve, reject) => {
     req.session.save((error) => (error ? reject(error) : resolve()))
   })
 
-/** Redirects once the session is saved: without that, a quick browser loads the next page with the old one. */
-export async function saveAndRedirect(req: Request, res: Response, url: string): Promise<void> {
-  await save(req)
-  res.redirect(303, url)
-}
+const regenerate = (req: Request): Promise<void> =>
+  new Promise((resolve, reject) => {
+    req.session.regenerate((error) => (error ? reject(error) : resolve()))
+  })
+
+export type SignIn = Pick<
+  SessionData,
+  'signedInAt' | 'passwordAt' | 'remembered' | 'newBrowser' | 'continues'
+>
 
 /**
  * Signs this browser in under a new session id, so that an id planted before is worth nothing.
@@ -67,15 +72,10 @@ export async function saveAndRedirect(req: Request, res: Response, url: string):
  * the account first and the sessions second. This function saves the session first and looks at the account second. So one of
  * the two always sees the other, and no session slips through between.
  */
-export async function startSession(
-  req: Request,
-  users: Users,
-  user: User,
-  { maxAge, signedInAt = new Date().toISOString() }: { maxAge: number; signedInAt?: string },
-): Promise<boolean> {
+export async function startSession(req: Request, users: Users, user: User, signIn: SignIn): Promise<boolean> {
   await regenerate(req)
-  Object.assign(req.session, { userId: user.id, role: user.role, signedInAt })
-  req.session.cookie.maxAge = maxAge
+  Object.assign(req.session, { ...signIn, userId: user.id, role: user.role, browser: nameOf(browserOf(req)) })
+  req.session.cookie.maxAge = signIn.remembered ? REMEMBERED : SIGNED_IN
   noteDevice(req)
   await save(req)
   if (users.get(user.id) === user) return true
@@ -83,21 +83,41 @@ export async function startSession(
   return false
 }
 
-/** Undefined where a proxy passes on something else that its client wrote. */
-export function addressOf(req: Request): string | undefined {
-  const ip = req.ip?.replace(/^::ffff:/, '') ?? ''
-  return isIP(ip) ? ip : undefined
+/** Ends the session in Redis and in the browser. */
+export async function endSession(req: Request, res: Response): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    req.session.destroy((error) => (error ? reject(error) : resolve()))
+  })
+  forgetSession(req, res)
+}
+
+/** Takes away the cookie of a session that is over. */
+export function forgetSession(req: Request, res: Response): void {
+  Reflect.deleteProperty(req, 'session') // express-session sends no cookie then
+  res.clearCookie(COOKIE_NAME)
+}
+
+/** Goes on with another session of this browser: the one that its other click has just begun. */
+export async function adoptSession(req: Request, sessionId: string): Promise<void> {
+  const data = await new Promise<SessionData | null | undefined>((resolve, reject) => {
+    req.sessionStore.get(sessionId, (error, data) => (error ? reject(error) : resolve(data)))
+  })
+  if (!data) return
+  req.sessionID = sessionId
+  req.sessionStore.createSession(req, data)
 }
 
 /** Keeps the address and the browser's version up to date: a notebook travels, a browser updates itself. */
 export function noteDevice(req: Request): void {
-  req.session.ip = addressOf(req)
+  // A browser that has left already has no address any more.
+  req.session.ip = addressOf(req) ?? req.session.ip
   req.session.userAgent = req.get('user-agent')?.slice(0, USER_AGENT_LENGTH)
 }
 
 /** Whether the browser came with the cookie of a session that is over, which mostly means: signed out from elsewhere. */
 export function cameTooLate(req: Request): boolean {
-  const hasCookie = req.headers.cookie?.split('; ').some((cookie) => cookie.startsWith(`${COOKIE_NAME}=`))
-  const isNew = Object.keys(req.session).every((key) => key === 'cookie')
-  return hasCookie === true && isNew
+  return req.signedCookies[COOKIE_NAME] !== undefined && req.session?.userId === undefined
 }
+
+/** What stands for a secret id in places where the id itself must not be. A session's `handle` is made the same way. */
+export const nameOf = (id: string): string => createHash('sha256').update(id).digest('base64url')

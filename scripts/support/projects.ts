@@ -1,15 +1,17 @@
 /** Projects of users, in a temporary folder: each installs the packed package, beside the packages that it names. */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cpSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { createClient } from 'redis'
 import { deleteUserSessions } from '../../src/index.ts'
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const STARTS_WITHIN_MS = 30_000
+const TEST_MAY_TAKE_MS = 120_000
 
 /** Builds the package, and packs it into the folder. Returns the tarball's path. */
 export function pack(folder: string): string {
@@ -34,6 +36,17 @@ export function npm(cwd: string, ...args: string[]): string {
 
 export function scriptsOf(project: string): Record<string, string> {
   return JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')).scripts ?? {}
+}
+
+/** Runs the project's script `test`; throws what it wrote if it fails. The servers of this process answer meanwhile. */
+export async function runTest(project: string, env: Record<string, string>): Promise<void> {
+  const options = { cwd: project, env: { ...process.env, ...env }, timeout: TEST_MAY_TAKE_MS }
+  try {
+    await promisify(execFile)('npm', ['test', '--silent'], options)
+  } catch (error) {
+    const { message, stdout = '', stderr = '' } = error as Error & { stdout?: string; stderr?: string }
+    throw new Error(`its test failed: ${message}\n${stdout}${stderr}`)
+  }
 }
 
 /** Runs an app, with the programs that the project has installed, until the check has ended. */

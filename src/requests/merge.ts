@@ -8,7 +8,7 @@ import type { SessionRecord } from '../session/record.ts'
  *
  * - A property that only one of them changed, added or deleted is as that one left it.
  * - A property that both changed is as `mine`, the later save, has it. A deletion is a change.
- * - The properties of `cookie` merge in the same way. If `base` has no cookie, because `createSession` made it, both were given
+ * - The properties of `cookie` merge in the same way, but `expires` goes with a changed `originalMaxAge`. If `base` has no cookie, because `createSession` made it, both were given
  *   the same one when they were loaded.
  */
 export function mergeSessions(
@@ -18,7 +18,18 @@ export function mergeSessions(
 ): SessionRecord {
   const merged = mergeProperties(base, mine, stored)
   const [my, their] = [cookieOf(mine), cookieOf(stored)]
-  if (my && their) merged.cookie = mergeProperties(cookieOf(base) ?? plainCookie, my, their, isSameInCookie)
+  if (my && their) merged.cookie = mergeCookies(cookieOf(base) ?? plainCookie, my, their)
+  return merged
+}
+
+/** A touch moves `expires` by the `originalMaxAge` that it knows. If the other changed that, a touch of `mine` knew an old one. */
+function mergeCookies(base: SessionRecord, mine: SessionRecord, stored: SessionRecord): SessionRecord {
+  const merged = mergeProperties(base, mine, stored, isSameInCookie)
+  const ageIn = (cookie: SessionRecord) => isUnchanged('originalMaxAge', base, cookie, isSameInCookie)
+  if (ageIn(mine) && !ageIn(stored)) {
+    const { expires: _old, ...others } = merged
+    return 'expires' in stored ? { ...others, expires: stored.expires } : others
+  }
   return merged
 }
 

@@ -1,9 +1,9 @@
 /** Every page under axe, in light and dark, on a phone and a desktop; and the path of the keyboard through them. */
-import axe, { type AxeResults } from 'axe-core'
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'
-import { DESKTOP, Device, IPHONE, launchChromium, PHONE } from './device.ts'
+import { violations } from './axe.ts'
+import { DESKTOP, Device, FIREFOX, IPHONE, launchChromium, PHONE } from './device.ts'
 import { pages } from './pages.ts'
 import { Site } from './site.ts'
 
@@ -19,7 +19,10 @@ describe('The example for everybody', () => {
     site = await Site.open()
     phone = await Device.open(browser, site, { userAgent: IPHONE })
     await phone.signIn(ada)
-    const other = await Device.open(browser, site)
+    const other = await Device.open(browser, site, { userAgent: FIREFOX })
+    // A session that is over, for the history of ada.
+    await other.signIn(ada)
+    await other.signOut()
     await other.signIn(grace)
     await other.close()
   })
@@ -44,8 +47,8 @@ describe('The example for everybody', () => {
         for (const [name, visit] of Object.entries(pages)) {
           it(name, async () => {
             await visit(device)
-            expect(await violations(device)).to.deep.equal([])
-            expect(await device.page.evaluate(OVERFLOW), 'scrolls sideways').to.equal(0)
+            expect(await violations(device.page)).to.deep.equal([])
+            expect(await device.overflow(), 'scrolls sideways').to.equal(0)
           })
         }
       })
@@ -61,17 +64,44 @@ describe('The example for everybody', () => {
       })
       for (const [name, visit] of Object.entries(pages)) {
         await visit(device)
-        expect(await device.page.evaluate(OVERFLOW), name).to.equal(0)
+        expect(await device.overflow(), name).to.equal(0)
       }
       await device.close()
     })
   }
+
+  for (const width of [320, 375]) {
+    it(`no page scrolls sideways with text of double size, ${width} px`, async () => {
+      const viewport = { width, height: 640 }
+      const device = await Device.open(browser, site, { viewport, ip: `192.0.3.${width % 251}` })
+      await device.setFontSize(32)
+      for (const [name, visit] of Object.entries(pages)) {
+        await visit(device)
+        const size = await device.page.evaluate('parseFloat(getComputedStyle(document.body).fontSize)')
+        expect(size).to.equal(32)
+        expect(await device.overflow(), name).to.equal(0)
+      }
+      await device.close()
+    })
+  }
+
+  it('no two links of a page have the same name, unless they lead to the same place', async () => {
+    const device = await Device.open(browser, site, { ip: '192.0.2.77' })
+    for (const [name, visit] of Object.entries(pages)) {
+      await visit(device)
+      const links = (await device.page.evaluate(LINKS)) as [string, string][]
+      const targets = new Map(links)
+      for (const [text, target] of links) expect(targets.get(text), `${name}: ${text}`).to.equal(target)
+    }
+    await device.close()
+  })
 
   for (const viewport of [PHONE, DESKTOP]) {
     it(`Tab goes through the account page in the order of sight, and shows where it is, ${viewport.width} px`, async () => {
       const device = await Device.open(browser, site, { viewport })
       await device.signIn(ada)
       await device.open('/account')
+      await device.pointNowhere()
       const stops: Stop[] = []
       for (;;) {
         await device.page.keyboard.press('Tab')
@@ -80,17 +110,20 @@ describe('The example for everybody', () => {
         stops.push(stop)
       }
       const names = stops.map(({ name }) => name)
-      expect(names.slice(0, 7)).to.deep.equal([
+      expect(names.slice(0, 9)).to.deep.equal([
         'Skip to content',
+        'redis-user-sessions',
         'Lantern',
         'Devices',
+        'History',
         'Password',
         'Admin',
         'Sign out',
         'change your password',
       ])
-      expect(names.slice(-2)).to.deep.equal(['Sign out the others', 'Sign out everywhere'])
-      expect(names).to.include('Sign out Safari on iPhone')
+      expect(names[9]).to.match(/^Chrome on Windows/)
+      expect(names.slice(-2)).to.deep.equal([others(names), 'Sign out everywhere'])
+      expect(names).to.include('Safari on iPhone').and.to.include('Sign out Safari on iPhone')
       for (const [i, stop] of stops.entries()) {
         expect(stop.visible, `${stop.name} is on the screen`).to.equal(true)
         expect(stop.outline, `${stop.name} has an outline`).to.be.at.least(2)
@@ -138,17 +171,18 @@ describe('The example for everybody', () => {
     await tabTo('Sign out Safari on iPhone')
     await keyboard.press('Enter')
     await desktop.page.waitForURL('**/sign-out')
-    await tabTo('Sign out')
-    await tabTo('Sign out')
+    await tabTo('Sign out Safari on iPhone')
     await keyboard.press('Enter')
-    await desktop.page.getByText('That device is signed out.').waitFor()
+    await desktop.page.getByText('Safari on iPhone is signed out.').waitFor()
     expect(await other.isSignedIn()).to.equal(false)
     await Promise.all([desktop.close(), other.close()])
   })
 })
 
 // Code that runs in the page: strings, so that the types of a browser stay out of a Node project.
-const OVERFLOW = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+
+/** There may be one or more of them. */
+const others = (names: string[]) => names.find((name) => /^Sign out the others?$/.test(name))
 
 type Stop = Record<'top' | 'left' | 'right' | 'bottom' | 'outline', number> & {
   key: string
@@ -171,13 +205,6 @@ const FOCUSED = `(() => {
   }
 })()`
 
-async function violations(device: Device): Promise<string[]> {
-  await device.page.evaluate(axe.source)
-  const results = (await device.page.evaluate(
-    `axe.run(document, { rules: { 'target-size': { enabled: true } } })`,
-  )) as AxeResults
-  expect(results.passes.map(({ id }) => id)).to.include('color-contrast')
-  return results.violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ html }) => `${id}: ${help}: ${html}`),
-  )
-}
+const LINKS = `[...document.querySelectorAll('a')]
+  .filter((link) => link.checkVisibility())
+  .map((link) => [link.innerText.trim().replace(/\\s+/g, ' '), link.href])`

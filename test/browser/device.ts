@@ -1,7 +1,8 @@
 /** A browser with cookies of its own, and what its user does. */
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core'
+import { eventually } from '../support/eventually.ts'
 import type { Site } from './site.ts'
 
 export const MACBOOK =
@@ -10,6 +11,7 @@ export const IPHONE =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1'
 export const WINDOWS =
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36'
+export const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0'
 
 export const PHONE = { width: 375, height: 740 }
 export const DESKTOP = { width: 1280, height: 800 }
@@ -20,7 +22,15 @@ export type Look = {
   colorScheme?: 'light' | 'dark'
   javaScriptEnabled?: boolean
   ip?: string
+  timezoneId?: string
 }
+
+// Code that runs in the page: a string, so that the types of a browser stay out of a Node project.
+const FOCUSED_TEXT = `(() => {
+  const { activeElement } = document
+  if (activeElement === document.body) return '(the page)'
+  return (activeElement.labels?.[0] ?? activeElement).innerText.trim().replace(/\\s+/g, ' ')
+})()`
 
 const ARGS = [
   '--disable-gpu',
@@ -85,6 +95,52 @@ export class Device {
     page.setDefaultTimeout(10_000)
   }
 
+  /** Takes the cookie of a session that `Site.signIn` has made. */
+  async take(cookie: string): Promise<void> {
+    await this.#context.clearCookies()
+    await this.#context.addCookies([{ name: 'sid', value: encodeURIComponent(cookie), url: this.#site.url }])
+  }
+
+  forgetCookies(): Promise<void> {
+    return this.#context.clearCookies()
+  }
+
+  /** Tries again until the page with this heading comes. */
+  untilBack(tryAgain: () => Promise<void>, heading: string): Promise<unknown> {
+    return eventually(heading, async () => {
+      const page = this.page.waitForEvent('domcontentloaded')
+      await Promise.all([page, tryAgain()])
+      return (await this.heading()) === heading
+    })
+  }
+
+  /** As somebody does who looks at another page in between: the page connects anew. */
+  async hideAndShow(): Promise<void> {
+    for (const hidden of [true, false]) {
+      await this.page.evaluate(`
+        Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true })
+        document.dispatchEvent(new Event('visibilitychange'))`)
+    }
+  }
+
+  /** Two clicks on the same place, whatever is there at the second. */
+  async doubleClick(what: Locator, interval: number): Promise<void> {
+    // A page takes clicks a moment after it has appeared.
+    await what.click({ trial: true })
+    const box = await what.boundingBox()
+    if (!box) throw new Error('There is nothing to click')
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2]
+    // Without waiting for what the first click does: a user does not, either.
+    const devtools = await this.#context.newCDPSession(this.page)
+    const click = (clickCount: number) =>
+      (['mousePressed', 'mouseReleased'] as const).map((type) =>
+        devtools.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount }),
+      )
+    const first = click(1)
+    await new Promise((resolve) => setTimeout(resolve, interval))
+    await Promise.all([...first, ...click(2)])
+  }
+
   /** Never while a page turns by itself: Chromium then waits for its "pagehide" forever. Wait for the page first. */
   close(): Promise<void> {
     return this.#context.close()
@@ -113,12 +169,44 @@ export class Device {
   }
 
   /** Presses a button of the page itself, not of its header. */
-  async press(name: string): Promise<void> {
-    await this.page.getByRole('main').getByRole('button', { name, exact: true }).click()
+  press(name: string): Promise<void> {
+    return this.#click(this.page.getByRole('main').getByRole('button', { name, exact: true }))
   }
 
-  async follow(name: string): Promise<void> {
-    await this.page.getByRole('link', { name, exact: true }).click()
+  follow(name: string): Promise<void> {
+    return this.#click(this.page.getByRole('link', { name, exact: true }))
+  }
+
+  /** The button in the header. */
+  signOut(): Promise<void> {
+    return this.#click(this.page.getByRole('banner').getByRole('button', { name: 'Sign out' }))
+  }
+
+  /** Every link and button leads to a page. */
+  async #click(what: Locator): Promise<void> {
+    const page = this.page.waitForEvent('domcontentloaded')
+    await Promise.all([page, what.click()])
+  }
+
+  /** The pointer away from everything: the list does not move while a link is under it. */
+  pointNowhere(): Promise<void> {
+    return this.page.mouse.move(0, 0)
+  }
+
+  /** What has the keyboard's focus: its text, or the label of a field. */
+  focused(): Promise<string> {
+    return this.page.evaluate(FOCUSED_TEXT)
+  }
+
+  /** How far the page can be scrolled sideways. */
+  overflow(): Promise<number> {
+    return this.page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+  }
+
+  /** As somebody chooses in the settings of a browser, in px; 16 is usual. */
+  async setFontSize(standard: number): Promise<void> {
+    const devtools = await this.#context.newCDPSession(this.page)
+    await devtools.send('Page.setFontSizes', { fontSizes: { standard, fixed: Math.round(standard * 0.8) } })
   }
 
   async fill(fields: Record<string, string>): Promise<void> {
@@ -135,10 +223,14 @@ export class Device {
     return this.page.getByRole('main').innerText()
   }
 
-  /** The devices in the list, in its order, by their headings. */
+  /** The devices in the list that is shown, in its order. */
+  shown(): Promise<string[]> {
+    return this.page.getByRole('listitem').getByRole('heading').getByRole('link').allInnerTexts()
+  }
+
   async devices(): Promise<string[]> {
     await this.open('/account')
-    return this.page.getByRole('listitem').getByRole('heading').allInnerTexts()
+    return this.shown()
   }
 
   async isSignedIn(): Promise<boolean> {

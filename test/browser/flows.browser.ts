@@ -6,6 +6,7 @@ import { Device, IPHONE, type Look, launchChromium, PHONE } from './device.ts'
 import { Site } from './site.ts'
 
 const [ada, grace] = demoUsers
+const MINUTE = 60_000
 const DAY = 86_400_000
 
 for (const javaScriptEnabled of [true, false]) {
@@ -42,30 +43,50 @@ for (const javaScriptEnabled of [true, false]) {
 
     it('each sees both, itself first and marked', async () => {
       await bothSignIn()
-      expect(await desktop.devices()).to.deep.equal(['Chrome on Windows This device', 'Safari on iPhone'])
-      expect(await phone.devices()).to.deep.equal(['Safari on iPhone This device', 'Chrome on Windows'])
+      expect(await desktop.devices()).to.deep.equal(['Chrome on Windows', 'Safari on iPhone'])
+      expect(await phone.devices()).to.deep.equal(['Safari on iPhone', 'Chrome on Windows'])
       const current = phone.page.locator('[aria-current=true]')
       expect(await current.count()).to.equal(1)
       expect(await current.innerText()).to.include('192.0.2.20')
-      const other = phone.page.getByRole('listitem').nth(1).locator('time').first()
-      expect(await other.innerText()).to.equal('just now')
-      expect(await other.getAttribute('title')).to.match(
-        /^\w+day, \w+ \d+, \d{4} at \d+:\d\d:\d\d\s[AP]M UTC$/,
-      )
+      expect(await phone.page.getByRole('heading', { level: 2 }).allInnerTexts()).to.deep.equal([
+        'This device',
+        'Computers',
+        'Sign out several devices',
+      ])
+    })
+
+    it('says how long ago in the list, and when exactly on the page of a device', async () => {
+      const abroad = await device({ timezoneId: 'Asia/Tokyo' })
+      await abroad.signIn(grace)
+      await phone.signIn(grace)
+      await abroad.open('/account')
+      const times = abroad.page.getByRole('listitem').nth(1).locator('time')
+      expect(await times.allInnerTexts()).to.deep.equal(['just now', 'just now'])
+      const exact = await times.first().getAttribute('title')
+      await abroad.follow('Safari on iPhone')
+      // The time of whoever looks, and without JavaScript of no place in particular.
+      const zone = javaScriptEnabled ? 'Asia/Tokyo' : 'UTC'
+      const at = new Date((await abroad.page.locator('time').first().getAttribute('datetime')) ?? '')
+      const local = at.toLocaleString('en', { dateStyle: 'medium', timeStyle: 'short', timeZone: zone })
+      const expected = javaScriptEnabled ? local : `${local} UTC`
+      expect(exact).to.equal(expected)
+      expect(await abroad.page.locator('time').first().innerText()).to.equal(expected)
+      await abroad.close()
     })
 
     it('signs out one: asks, can be cancelled, and says so on the other side', async () => {
       await bothSignIn()
       await desktop.follow('Sign out Safari on iPhone')
-      expect(await desktop.heading()).to.equal('Sign out this device?')
+      expect(await desktop.heading()).to.equal('Sign out Safari on iPhone?')
       await desktop.follow('Cancel')
       expect(await phone.isSignedIn()).to.equal(true)
 
       await desktop.open('/account')
       await desktop.follow('Sign out Safari on iPhone')
-      await desktop.press('Sign out')
-      expect(await desktop.text()).to.include('That device is signed out.')
-      expect(await desktop.devices()).to.deep.equal(['Chrome on Windows This device'])
+      await desktop.press('Sign out Safari on iPhone')
+      expect(await desktop.text()).to.include('Safari on iPhone is signed out.')
+      expect(await desktop.devices()).to.deep.equal(['Chrome on Windows'])
+      expect(await desktop.text()).to.include('No other device is signed in')
 
       // With JavaScript the page turns by itself.
       if (javaScriptEnabled) await phone.page.waitForURL('**/sign-in')
@@ -78,6 +99,7 @@ for (const javaScriptEnabled of [true, false]) {
       const third = await device()
       await third.signIn(grace)
       await bothSignIn()
+      await phone.open('/account')
       await phone.follow('Sign out the others')
       expect(await phone.text()).to.include('Chrome on Windows')
       await phone.press('Sign out 2 devices')
@@ -90,20 +112,30 @@ for (const javaScriptEnabled of [true, false]) {
       await third.close()
     })
 
-    it('signs out everywhere, after asking for the password', async () => {
+    it('signs out everywhere, after asking for the password if it was typed long ago', async () => {
       await bothSignIn()
+      await site.store.updateUser(grace.id, { passwordAt: new Date(Date.now() - 11 * MINUTE).toISOString() })
       await desktop.follow('Sign out everywhere')
+      expect(await desktop.heading()).to.equal('Type your password')
       await desktop.fill({ Password: 'wrong' })
-      await desktop.press('Sign out everywhere')
+      await desktop.press('Continue')
       expect(await desktop.text()).to.include('That is not your password.')
       expect(await phone.isSignedIn()).to.equal(true)
 
       await desktop.fill({ Password: grace.password })
+      await desktop.press('Continue')
+      expect(await desktop.heading()).to.equal('Sign out everywhere?')
       await desktop.press('Sign out everywhere')
       expect(desktop.path).to.equal('/sign-in')
       expect(await desktop.text()).to.include('You are signed out on 2 devices.')
       expect(await phone.isSignedIn()).to.equal(false)
       expect(await site.store.userSessions(grace.id)).to.deep.equal([])
+    })
+
+    it('does not ask for a password that was typed just now', async () => {
+      await desktop.signIn(grace)
+      await desktop.follow('Sign out everywhere')
+      expect(await desktop.heading()).to.equal('Sign out everywhere?')
     })
 
     it('a new password signs out the other device, which needs it from then on', async () => {
@@ -161,7 +193,7 @@ for (const javaScriptEnabled of [true, false]) {
       await admin.signIn(ada)
       await admin.follow('Admin')
       await admin.follow('Sign out grace')
-      await admin.press('Sign out everywhere')
+      await admin.press('Sign out grace everywhere')
       expect(await admin.text()).to.include('grace is signed out on 2 devices.')
       expect([await desktop.isSignedIn(), await phone.isSignedIn(), await admin.isSignedIn()]).to.deep.equal([
         false,
@@ -173,11 +205,49 @@ for (const javaScriptEnabled of [true, false]) {
 
     it('after signing out, the back button shows nothing of the account', async () => {
       await desktop.signIn(grace)
-      await desktop.page.getByRole('banner').getByRole('button', { name: 'Sign out' }).click()
-      expect(await desktop.text()).to.include('You are signed out.')
+      await desktop.signOut()
+      expect(await desktop.text()).to.include('You are signed out on this device.')
       await desktop.page.goBack()
       await desktop.page.waitForURL('**/sign-in')
       expect(await desktop.text()).not.to.include('Your devices')
+    })
+
+    it('was it you? A page of each session leads to signing it out, and to a new password', async () => {
+      await bothSignIn()
+      await desktop.open('/account')
+      await desktop.follow('Safari on iPhone')
+      expect(await desktop.heading()).to.equal('Safari on iPhone')
+      expect(await desktop.text())
+        .to.include('192.0.2.20')
+        .and.to.include('First seen')
+        .and.to.include('Signed in with')
+      await desktop.press('No, secure my account')
+      expect(await desktop.heading()).to.equal('Change your password')
+      expect(await desktop.text()).to.include('Safari on iPhone is signed out. Now choose a new password.')
+      expect(await phone.isSignedIn()).to.equal(false)
+    })
+
+    it('the history keeps sessions that are over', async () => {
+      await bothSignIn()
+      await phone.signOut()
+      await desktop.follow('History')
+      const [first, second] = await desktop.page.getByRole('listitem').allInnerTexts()
+      expect(first).to.include('Chrome on Windows').and.not.to.include('Signed out')
+      expect(second).to.include('Safari on iPhone').and.to.include('Signed out on the device')
+      await desktop.page.getByRole('link', { name: 'Safari on iPhone' }).click()
+      await desktop.page.getByText('Was this you?').waitFor()
+      expect(await desktop.text()).to.include('Signed out on the device')
+    })
+
+    it('a browser that was not used before is marked, and one that was is not', async () => {
+      await bothSignIn()
+      const item = desktop.page.getByRole('listitem').filter({ hasText: 'Safari on iPhone' })
+      await desktop.open('/account')
+      expect(await item.innerText()).to.include('New')
+      await phone.signOut()
+      await phone.signIn(grace)
+      await desktop.open('/account')
+      expect(await item.innerText()).not.to.include('New')
     })
 
     it('signing in leads to the page that was asked for', async () => {

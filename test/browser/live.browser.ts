@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'
-import { DESKTOP, Device, IPHONE, launchChromium, PHONE } from './device.ts'
+import { DESKTOP, Device, FIREFOX, IPHONE, launchChromium, PHONE } from './device.ts'
 import { Site } from './site.ts'
 
 const [ada, grace] = demoUsers
@@ -40,7 +40,8 @@ describe('The example in two browsers, live', () => {
     expect(problems).to.deep.equal([])
   })
 
-  const shown = ({ page }: Device) => page.getByRole('listitem').getByRole('heading').allInnerTexts()
+  /** What a screen reader is told about an open page. */
+  const news = ({ page }: Device) => page.getByRole('status')
 
   const eventsOf = ({ page }: Device) =>
     page.waitForResponse((response) => response.url().endsWith('/account/events'))
@@ -51,26 +52,93 @@ describe('The example in two browsers, live', () => {
     await events
   }
 
-  it('a device that signs in appears on the other, and goes when it signs out; the focus stays', async () => {
+  it('a device that signs in appears on the other, and goes when it signs out', async () => {
     await open(desktop)
-    expect(await shown(desktop)).to.have.lengthOf(1)
+    await desktop.pointNowhere()
+    expect(await desktop.shown()).to.deep.equal(['Chrome on Windows'])
+    await phone.signIn(grace)
+    await desktop.page.getByRole('link', { name: 'Safari on iPhone', exact: true }).waitFor()
+    expect(await desktop.shown()).to.deep.equal(['Chrome on Windows', 'Safari on iPhone'])
+    await phone.signOut()
+    await desktop.page.getByText('No other device is signed in').waitFor()
+    expect(await desktop.shown()).to.deep.equal(['Chrome on Windows'])
+  })
+
+  it('a screen reader hears of what is new, and of nothing else', async () => {
+    await open(desktop)
+    expect(await news(desktop).innerText()).to.equal('')
+    await phone.signIn(grace)
+    await news(desktop).getByText('Safari on iPhone signed in.', { exact: true }).waitFor()
+    const third = await Device.open(browser, site, { userAgent: FIREFOX })
+    await third.signIn(grace)
+    await news(desktop).getByText('Firefox on Linux signed in.', { exact: true }).waitFor()
+    await phone.signOut()
+    await news(desktop).getByText('Safari on iPhone is signed out.', { exact: true }).waitFor()
+    await third.close()
+  })
+
+  it('the focus stays on the very same link', async () => {
+    await open(desktop)
+    await desktop.pointNowhere()
     await phone.signIn(grace)
     const link = desktop.page.getByRole('link', { name: 'Sign out Safari on iPhone' })
-    await link.waitFor()
-    expect(await shown(desktop)).to.deep.equal(['Chrome on Windows This device', 'Safari on iPhone'])
-    expect(await desktop.page.getByRole('status').innerText()).to.include('signed in on 2 devices')
-
     await link.focus()
-    const third = await Device.open(browser, site)
+    await desktop.page.evaluate('window.focusedBefore = document.activeElement')
+    const third = await Device.open(browser, site, { userAgent: FIREFOX })
     await third.signIn(grace)
-    await desktop.page.getByText('signed in on 3 devices').first().waitFor()
-    const focused = await desktop.page.evaluate('document.activeElement.innerText')
-    expect(focused).to.match(/^Sign out\s+Safari on iPhone$/)
-    await third.close()
+    await desktop.page.getByRole('link', { name: 'Firefox on Linux', exact: true }).waitFor()
+    expect(await desktop.shown()).to.deep.equal(['Chrome on Windows', 'Firefox on Linux', 'Safari on iPhone'])
+    expect(await desktop.page.evaluate('document.activeElement === window.focusedBefore')).to.equal(true)
+    expect(await desktop.focused()).to.equal('Sign out Safari on iPhone')
 
-    await phone.page.getByRole('banner').getByRole('button', { name: 'Sign out' }).click()
+    await phone.signOut()
     await link.waitFor({ state: 'detached' })
-    expect(await shown(desktop)).to.have.lengthOf(2)
+    expect(await desktop.focused()).to.equal('Your devices')
+    await third.close()
+  })
+
+  it('no button moves under the pointer', async () => {
+    await open(desktop)
+    await phone.signIn(grace)
+    const link = desktop.page.getByRole('link', { name: 'Sign out Safari on iPhone' })
+    await link.hover()
+    const before = await link.boundingBox()
+    const third = await Device.open(browser, site, { userAgent: FIREFOX })
+    await third.signIn(grace)
+    await news(desktop).getByText('Firefox on Linux signed in.').waitFor()
+    expect(await desktop.shown()).to.deep.equal(['Chrome on Windows', 'Safari on iPhone'])
+    expect(await link.boundingBox()).to.deep.equal(before)
+    await desktop.pointNowhere()
+    await desktop.page.getByRole('link', { name: 'Firefox on Linux', exact: true }).waitFor()
+    await third.close()
+  })
+
+  it('a new role is told, and the menu follows', async () => {
+    await open(desktop)
+    const admin = await Device.open(browser, site)
+    await admin.signIn(ada)
+    await admin.follow('Admin')
+    for (const [role, isAdmin] of [
+      ['admin', true],
+      ['member', false],
+    ] as const) {
+      await admin.page.getByLabel('Role of grace').selectOption(role)
+      await admin.press('Save the role of grace')
+      await news(desktop).getByText(`Your role is ${role} now.`).waitFor()
+      const link = desktop.page.getByRole('link', { name: 'Admin', exact: true })
+      expect(await link.isVisible()).to.equal(isAdmin)
+      expect(await desktop.page.getByRole('banner').innerText()).to.include(role)
+    }
+    await admin.close()
+  })
+
+  it('times do not stand still', async () => {
+    await desktop.page.clock.install()
+    await open(desktop)
+    const signedIn = desktop.page.locator('[aria-current=true] time')
+    expect(await signedIn.innerText()).to.equal('just now')
+    await desktop.page.clock.fastForward('03:00')
+    await signedIn.getByText('3 minutes ago').waitFor()
   })
 
   for (const path of ['/account', '/account/password', '/admin']) {
@@ -100,7 +168,7 @@ describe('The example in two browsers, live', () => {
     await open(desktop)
     const stranger = await Device.open(browser, site)
     await stranger.signIn(ada)
-    await desktop.follow('Sign out the others')
+    await desktop.follow('Sign out the other')
     await desktop.press('Sign out 1 device')
     await phone.page.waitForURL('**/sign-in')
     expect(await desktop.text()).to.include('Signed out 1 other device.')
@@ -116,7 +184,7 @@ describe('The example in two browsers, live', () => {
     await events
     await tab.getByRole('banner').getByRole('button', { name: 'Sign out' }).click()
     await tab.waitForURL('**/sign-in')
-    expect(await tab.getByRole('main').innerText()).to.include('You are signed out.')
+    expect(await tab.getByRole('main').innerText()).to.include('You are signed out on this device.')
     await desktop.page.bringToFront()
     await desktop.page.waitForURL('**/sign-in')
   })
@@ -137,6 +205,7 @@ describe('The example in two browsers, live', () => {
     )
     expect(desktop.path).to.equal('/account')
     await phone.signIn({ ...grace, password: 'a new password' })
-    await desktop.page.getByRole('heading', { name: 'Safari on iPhone' }).waitFor()
+    await desktop.pointNowhere()
+    await desktop.page.getByRole('link', { name: 'Safari on iPhone', exact: true }).waitFor()
   })
 })

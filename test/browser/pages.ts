@@ -9,12 +9,29 @@ export const pages: Record<string, (device: Device) => Promise<void>> = {
   'sign in': (device) => device.open('/sign-in'),
   'sign in, wrong password': (device) => device.signIn({ name: ada.name, password: 'wrong' }),
   'your devices': (device) => device.signIn(ada),
-  'sign out one': (device) => device.follow('Sign out Safari on iPhone'),
+  'one device': (device) => device.follow('Safari on iPhone'),
+  'this device': async (device) => {
+    await device.open('/account')
+    await device.page.locator('[aria-current=true] a').click()
+    await device.page.getByRole('link', { name: 'Sign out this device' }).waitFor()
+  },
+  'sign out this device': (device) => device.follow('Sign out this device'),
+  'sign out one': async (device) => {
+    await device.open('/account')
+    await device.follow('Sign out Safari on iPhone')
+  },
   'sign out the others': (device) => device.open('/account/sign-out-others'),
   'sign out everywhere': (device) => device.open('/account/sign-out-everywhere'),
-  'sign out everywhere, wrong password': async (device) => {
+  'type your password': (device) => device.open('/account/confirm?next=/account/sign-out-everywhere'),
+  'type your password, wrong': async (device) => {
     await device.fill({ Password: 'wrong' })
-    await device.press('Sign out everywhere')
+    await device.press('Continue')
+  },
+  history: (device) => device.open('/account/history'),
+  'one that is over': async (device) => {
+    const over = device.page.getByRole('listitem').filter({ hasText: 'Signed out' })
+    await over.getByRole('link').first().click()
+    await device.page.getByText('Was this you?').waitFor()
   },
   password: (device) => device.open('/account/password'),
   'password, all wrong': async (device) => {
@@ -28,11 +45,13 @@ export const pages: Record<string, (device: Device) => Promise<void>> = {
   'not found': (device) => device.open('/nowhere'),
   'signed out': async (device) => {
     await device.open('/account')
-    await device.page.getByRole('banner').getByRole('button', { name: 'Sign out' }).click()
+    await device.signOut()
   },
-  'only one device': async (device) => {
-    await device.signIn(alan)
-    await device.open('/account/sign-out-others')
-  },
+  'only one device': (device) => device.signIn(alan),
+  'no other device': (device) => device.open('/account/sign-out-others'),
   'not allowed': (device) => device.open('/admin'),
+  'signed out elsewhere': async (device) => {
+    await device.signOut()
+    await device.open('/account/password')
+  },
 }

@@ -75,7 +75,7 @@ describe('npm start', function () {
     const starts = [
       [{ PORT: taken }, `Cannot listen on port ${taken}: `],
       [{ PORT: 'http' }, 'PORT is "http", which is not a port'],
-      [{ REDIS_URL: 'redis://127.0.0.1:1' }, 'No connection to Redis at 127.0.0.1:1, named by REDIS_URL: '],
+      [{ REDIS_URL: 'redis://127.0.0.1:1' }, 'No connection to Redis at 127.0.0.1:1: '],
     ] as const
     try {
       for (const [env, sentence] of starts) {

@@ -88,8 +88,13 @@ describe('Guarantee 5, nothing lost: the three-way merge', () => {
     it('keeps a remember-me of theirs', () => {
       const theirs = cookieOf(100 * HOUR, 100 * HOUR)
       expect(mergeSessions(cookieOf(HOUR), cookieOf(HOUR), theirs)).to.deep.equal(theirs)
-      const merged = mergeSessions(cookieOf(HOUR), cookieOf(HOUR + 5), theirs)
-      expect(merged).to.deep.equal(cookieOf(HOUR + 5, 100 * HOUR))
+    })
+
+    it('keeps the end that goes with a maxAge of theirs, if a touch has moved mine', () => {
+      for (const theirs of [cookieOf(100 * HOUR, 100 * HOUR), cookieOf(8, 8), cookieOf(8, null)]) {
+        const merged = mergeSessions(cookieOf(HOUR), cookieOf(HOUR + 5, HOUR - 5), theirs)
+        expect(merged).to.deep.equal(theirs)
+      }
     })
 
     it('keeps a remember-me of mine', () => {

@@ -1,12 +1,16 @@
-/** Users, their roles, and a way to sign one out; only for admins. */
+/** Users, their roles, and a way to sign one out; only for admins, who typed their password not long ago. */
 import { type RequestHandler, Router } from 'express'
-import { field, PageError, userOf } from '../access.ts'
+import { requireRecentPassword, userOf } from '../access.ts'
+import { answer, done, problem } from '../answers.ts'
 import type { Shared } from '../app.ts'
-import { saveAndRedirect } from '../session.ts'
+import { PageError } from '../errors.ts'
+import { field } from '../forms.ts'
 import { ROLES, type Role, type User } from '../users.ts'
 import { count } from '../words.ts'
 
-export function adminRoutes({ store, users }: Shared): Router {
+const CHANGED = 'Somebody else changed this user at the same moment. Look, and try again.'
+
+export function adminRoutes({ store, users, changes }: Shared): Router {
   const router = Router()
 
   router.get('/', async (_req, res) => {
@@ -18,7 +22,7 @@ export function adminRoutes({ store, users }: Shared): Router {
     res.render('admin', { users: await Promise.all(users.list().map(withSessions)), ROLES })
   })
 
-  /** The user whose id is in the path: another user. Nobody takes their own role here, or signs out everywhere without a password. */
+  /** The user whose id is in the path: another user. Admins change nothing about themselves here. */
   const findSubject: RequestHandler<{ id: string }> = (req, res, next) => {
     const subject = users.get(req.params.id)
     if (!subject) throw new PageError(404)
@@ -27,33 +31,27 @@ export function adminRoutes({ store, users }: Shared): Router {
     next()
   }
 
-  router.post('/users/:id/role', findSubject, async (req, res) => {
+  router.post('/users/:id/role', findSubject, requireRecentPassword, async (req, res) => {
     const subject: User = res.locals.subject
     const role = field(req, 'role')
     if (!isRole(role)) throw new PageError(400)
     // The account first, so that a sign-in of this moment finds it changed; then all sessions at once.
-    if (!users.setRole(subject, role)) throw new PageError(409)
+    if (!users.setRole(subject, role)) return answer(req, res, '/admin', problem(CHANGED))
     const updated = await store.updateUser(subject.id, { role })
-    req.session.flash = {
-      kind: 'success',
-      text: `The role of ${subject.name} is ${role} now${updated > 0 ? `, on ${count(updated, 'device')} at once` : ''}.`,
-    }
-    await saveAndRedirect(req, res, '/admin')
+    changes.tell(subject.id, 'role')
+    const where = updated > 0 ? `, on ${count(updated, 'device')} at once` : ''
+    await answer(req, res, '/admin', done(`The role of ${subject.name} is ${role} now${where}.`))
   })
 
-  router.get('/users/:id/sign-out', findSubject, (_req, res) => {
+  router.get('/users/:id/sign-out', findSubject, requireRecentPassword, (_req, res) => {
     res.render('admin-sign-out', { subject: publicPart(res.locals.subject) })
   })
 
-  router.post('/users/:id/sign-out', findSubject, async (req, res) => {
+  router.post('/users/:id/sign-out', findSubject, requireRecentPassword, async (req, res) => {
     const subject: User = res.locals.subject
     users.renew(subject.id)
     const signedOut = await store.destroyUser(subject.id)
-    req.session.flash = {
-      kind: 'success',
-      text: `${subject.name} is signed out on ${count(signedOut, 'device')}.`,
-    }
-    await saveAndRedirect(req, res, '/admin')
+    await answer(req, res, '/admin', done(`${subject.name} is signed out on ${count(signedOut, 'device')}.`))
   })
 
   return router

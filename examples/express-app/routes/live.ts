@@ -1,21 +1,28 @@
-/** Server-sent events: a page hears when the user's devices have changed, and when its own session is over. */
+/** Server-sent events: a page hears that the user's devices or role have changed, and that its own session is over. */
 import { type RequestHandler, type Response, Router } from 'express'
-import type { UserSessionStore } from '../../../src/index.ts'
+import type { UserSessionStore } from 'redis-user-sessions'
 import { userOf } from '../access.ts'
 import type { Shared } from '../app.ts'
-import { devicesOf } from './account.ts'
+import type { Changes } from '../changes.ts'
+import { devicesOf, grouped } from '../devices.ts'
 
 /** In ms. A connection on which nothing comes for long is cut by proxies. */
 const BEAT = 30_000
 
-export function liveRoutes({ store }: Pick<Shared, 'store'>): Router {
+export function liveRoutes({ store, changes, describePlace }: Shared): Router {
   const router = Router()
   const pages = new Pages()
-  keepUp(store, pages)
+  keepUp(store, changes, pages)
+
+  /** What a page asks when its events end: 200 still signed in, 401 not any more, 503 nobody knows. */
+  router.get('/state', onlyUsers, (_req, res) => {
+    res.json({ role: res.locals.role })
+  })
 
   /** The list alone. */
   router.get('/devices', onlyUsers, async (req, res) => {
-    res.render('devices', { devices: await devicesOf(store, userOf(res).id, req.sessionID) })
+    const devices = await devicesOf(store, describePlace, userOf(res).id, req.sessionID)
+    res.render('devices', { devices, groups: grouped(devices) })
   })
 
   router.get('/events', onlyUsers, (req, res) => {
@@ -46,12 +53,17 @@ const onlyUsers: RequestHandler = (_req, res, next) => {
 }
 
 /** Events reach every page that is open; a timer does the rest, as long as anything else keeps the process busy. */
-function keepUp(store: UserSessionStore, pages: Pages): void {
-  const changed = ({ userId }: { userId: string | null }) => {
+function keepUp(store: UserSessionStore, changes: Changes, pages: Pages): void {
+  changes.listen(({ userId, what }) => {
+    for (const page of pages.of(userId)) send(page, what)
+  })
+  // A new session is known to this process only, the end of one to all that have a subscriber.
+  store.on('created', ({ userId }) => {
+    if (userId !== null) changes.tell(userId, 'devices')
+  })
+  store.on('destroyed', ({ userId }) => {
     if (userId !== null) for (const page of pages.of(userId)) send(page, 'devices')
-  }
-  store.on('created', changed)
-  store.on('destroyed', changed)
+  })
   const beat = setInterval(() => {
     for (const page of pages.all()) page.write(':\n\n')
     // A session that expires is not announced, and a message may get lost.
@@ -60,7 +72,7 @@ function keepUp(store: UserSessionStore, pages: Pages): void {
   beat.unref()
 }
 
-function send(page: Response, event: 'devices' | 'signed-out'): void {
+function send(page: Response, event: 'devices' | 'role' | 'signed-out'): void {
   page.write(`event: ${event}\ndata: now\n\n`)
 }
 

@@ -4,6 +4,8 @@ export const shellCommands: Record<string, string> = {
   'npm ci && npm test': 'the steps dependencies and suite of .ci/run',
   'npm install redis-user-sessions redis express-session':
     'check_loading of scripts/check-package.sh, with the tarball',
+  'npm install && npm start': 'scripts/check-example.ts, with the tarball',
+  'docker compose up': 'nobody yet: the image installs the published package',
   'npm install': 'test/docs/reindex.test.ts runs the script, with the packages of this checkout',
   'npm start -- --url redis://localhost:6379 --prefix sess:': 'test/docs/reindex.test.ts',
 }

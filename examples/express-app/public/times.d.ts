@@ -1,0 +1,1 @@
+export function timeInWords(date: Date, now?: number): string

@@ -1,0 +1,183 @@
+/**
+ * Double clicks with a mouse on every button. The second click may send the same form again, or meet the next page. What they
+ * leave is what one click leaves, and the page says so.
+ */
+import { expect } from 'chai'
+import type { Browser } from 'playwright-core'
+import { demoUsers, type Role } from '../../examples/express-app/users.ts'
+import { Device, IPHONE, launchChromium, MACBOOK, WINDOWS } from './device.ts'
+import { Site } from './site.ts'
+
+const [ada, grace] = demoUsers
+const INTERVALS = [60, 100, 150]
+
+type Button = {
+  /** Whose browser it is; nobody's before a sign-in. */
+  by?: { id: string; role: Role } | 'nobody'
+  /** The page with the button; `<phone>` and `<this>` stand for the pages of two devices. */
+  page: string
+  fields?: Record<string, string>
+  to: string
+  says: string
+  /** How many sessions grace has afterwards; she has three before, or two if the browser is not hers. */
+  leaves: number
+}
+
+const NEW = { 'New password': 'a brand new one', 'New password, once more': 'a brand new one' }
+
+const BUTTONS: Record<string, Button> = {
+  'Sign in': {
+    by: 'nobody',
+    page: '/sign-in',
+    fields: { Name: grace.name, Password: grace.password },
+    to: '/account',
+    says: 'You are signed in as grace.',
+    leaves: 3,
+  },
+  'Sign out': { page: '/account', to: '/sign-in', says: 'You are signed out on this device.', leaves: 2 },
+  'Sign out this device': {
+    page: '<this>/sign-out',
+    to: '/sign-in',
+    says: 'You are signed out on this device.',
+    leaves: 2,
+  },
+  'Sign out Safari on iPhone': {
+    page: '<phone>/sign-out',
+    to: '/account',
+    says: 'Safari on iPhone is signed out.',
+    leaves: 2,
+  },
+  'No, secure my account': {
+    page: '<phone>',
+    to: '/account/password',
+    says: 'Safari on iPhone is signed out. Now choose a new password.',
+    leaves: 2,
+  },
+  'Sign out 2 devices': {
+    page: '/account/sign-out-others',
+    to: '/account',
+    says: 'Signed out 2 other devices.',
+    leaves: 1,
+  },
+  'Sign out everywhere': {
+    page: '/account/sign-out-everywhere',
+    to: '/sign-in',
+    says: 'You are signed out on 3 devices.',
+    leaves: 0,
+  },
+  'Change password': {
+    page: '/account/password',
+    fields: { 'Current password': grace.password, ...NEW },
+    to: '/account',
+    says: 'Your password is changed. 2 other devices signed out',
+    leaves: 1,
+  },
+  Continue: {
+    page: '/account/confirm?next=/account/password',
+    fields: { Password: grace.password },
+    to: '/account/password',
+    says: 'Thank you. Nothing was changed yet: please go on.',
+    leaves: 3,
+  },
+  'Save the role of grace': {
+    by: ada,
+    page: '/admin',
+    to: '/admin',
+    says: 'The role of grace is editor now, on 2 devices at once.',
+    leaves: 2,
+  },
+  'Sign out grace everywhere': {
+    by: ada,
+    page: `/admin/users/${grace.id}/sign-out`,
+    to: '/admin',
+    says: 'grace is signed out on 2 devices.',
+    leaves: 0,
+  },
+}
+
+const LINKS: Record<string, string> = {
+  'Sign out Safari on iPhone': 'Sign out Safari on iPhone?',
+  'Sign out the others': 'Sign out the 2 other devices?',
+  'Sign out everywhere': 'Sign out everywhere?',
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  describe(`Double clicks with a mouse, JavaScript ${javaScriptEnabled ? 'on' : 'off'}`, () => {
+    let browser: Browser
+    let site: Site
+    let device: Device
+
+    before(async () => {
+      browser = await launchChromium()
+    })
+
+    after(() => browser?.close())
+
+    beforeEach(async () => {
+      site = await Site.open()
+      device = await Device.open(browser, site, { javaScriptEnabled })
+    })
+
+    afterEach(async () => {
+      await device?.close()
+      await site?.close()
+    })
+
+    async function open({ by = grace, page, fields = {} }: Button): Promise<void> {
+      await site.store.destroyUser(grace.id)
+      await site.signIn(grace, IPHONE)
+      await site.signIn(grace, MACBOOK)
+      await device.take(by === 'nobody' ? '' : await site.signIn(by, WINDOWS))
+      await device.open(await addressOf(page))
+      await device.fill(fields)
+    }
+
+    async function addressOf(page: string): Promise<string> {
+      const sessions = await site.store.userSessions(grace.id)
+      const of = (agent: string) => sessions.find(({ data }) => data.userAgent === agent)?.handle
+      return page
+        .replace('<phone>', `/account/sessions/${of(IPHONE)}`)
+        .replace('<this>', `/account/sessions/${of(WINDOWS)}`)
+    }
+
+    const button = (name: string) => device.page.getByRole('button', { name, exact: true }).last()
+
+    async function expectOneClick({ to, says, leaves }: Button): Promise<void> {
+      await device.page.locator('.flash').getByText(says).waitFor()
+      expect(device.path).to.equal(to)
+      // A click beside everything takes the focus away, as it always does. It brings it nowhere else.
+      expect(await device.focused()).to.match(new RegExp(`^${says}|^\\(the page\\)$`))
+      expect(await site.store.userSessions(grace.id)).to.have.lengthOf(leaves)
+    }
+
+    for (const [name, what] of Object.entries(BUTTONS)) {
+      for (const interval of INTERVALS) {
+        it(`${name}, ${interval} ms`, async () => {
+          await open(what)
+          await device.doubleClick(button(name), interval)
+          await expectOneClick(what)
+        })
+      }
+
+      it(`${name}, before the first click is answered`, async () => {
+        await open(what)
+        site.holdAnswer()
+        await device.doubleClick(button(name), 100)
+        await expectOneClick(what)
+        expect(site.asked.filter((line) => line.startsWith('POST'))).to.have.lengthOf(2)
+      })
+    }
+
+    for (const [name, heading] of Object.entries(LINKS)) {
+      for (const interval of INTERVALS) {
+        it(`the link "${name}" only asks, ${interval} ms`, async () => {
+          await open({ page: '/account', to: '', says: '', leaves: 3 })
+          const link = device.page.getByRole('link', { name, exact: true })
+          await device.doubleClick(link, interval)
+          await device.page.getByRole('heading', { name: heading }).waitFor()
+          expect(site.asked.filter((line) => line.startsWith('POST'))).to.deep.equal([])
+        })
+      }
+    }
+  })
+}
