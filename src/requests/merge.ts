@@ -22,15 +22,13 @@ export function mergeSessions(
   return merged
 }
 
-/** A touch moves `expires` by the `originalMaxAge` that it knows. If the other changed that, a touch of `mine` knew an old one. */
+/** A touch moves `expires` by the `originalMaxAge` that it knows. If only the other changed that, a touch of `mine` knew the old one. */
 function mergeCookies(base: SessionRecord, mine: SessionRecord, stored: SessionRecord): SessionRecord {
   const merged = mergeProperties(base, mine, stored, isSameInCookie)
-  const ageIn = (cookie: SessionRecord) => isUnchanged('originalMaxAge', base, cookie, isSameInCookie)
-  if (ageIn(mine) && !ageIn(stored)) {
-    const { expires: _old, ...others } = merged
-    return 'expires' in stored ? { ...others, expires: stored.expires } : others
-  }
-  return merged
+  const hasAgeOfBase = (cookie: SessionRecord) => isUnchanged('originalMaxAge', base, cookie, isSameInCookie)
+  const isTouchedByOld =
+    typeof mine.originalMaxAge === 'number' && hasAgeOfBase(mine) && !hasAgeOfBase(stored)
+  return isTouchedByOld ? { ...merged, expires: stored.expires } : merged
 }
 
 /**
