@@ -177,7 +177,11 @@ describe('A touch with touchInterval', () => {
 
   describe('and absoluteTtl', () => {
     const LONG = 12 * HOUR
-    const end = Math.floor(Date.now() / 1000) * 1000 + 20 * MINUTE
+    // Set for each test: the files are loaded long before some tests run.
+    let end: number
+    beforeEach(() => {
+      end = Math.floor(Date.now() / 1000) * 1000 + 20 * MINUTE
+    })
 
     /** A session that ends at `end`, or so much sooner by its cookie; how it is touched, and whether that is written. */
     async function nearItsEnd(sooner = 0) {
