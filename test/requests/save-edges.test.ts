@@ -7,6 +7,21 @@ import { failBefore, pauseBefore, watch } from '../support/paused-client.ts'
 import { nth, onEveryStage, theLoad, theWrite } from '../support/scene.ts'
 import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
 
+/**
+ * A session is loaded with the expiry that a touch now would give it. These tests mean the time of its save, so that a slow machine
+ * does not change what a touch moves. The clock of Redis goes on.
+ */
+function stopClock(): void {
+  const trueNow = Date.now
+  beforeEach(() => {
+    const now = trueNow()
+    Date.now = () => now
+  })
+  afterEach(() => {
+    Date.now = trueNow
+  })
+}
+
 describe('Saves of one object take turns', () => {
   const db = useDatabase()
 
@@ -111,6 +126,8 @@ describe('A touch with touchInterval', () => {
   const db = useDatabase()
   /** In ms: less than what a cookie may drift from the clock. */
   const INTERVAL = 50
+
+  stopClock()
 
   /** A session that this process has saved; `by` is how much later than then it is touched to end. */
   async function saved(options: object = {}) {
@@ -244,6 +261,7 @@ describe('A touch with touchInterval', () => {
 
 describe('A touch', () => {
   const db = useDatabase()
+  stopClock()
   const long = 'x'.repeat(10_000)
 
   /** How many characters the touch of a loaded session sends, and what the record is then. */
