@@ -123,8 +123,8 @@ export class Device {
     }
   }
 
-  /** Two clicks on the same place, whatever is there at the second. */
-  async doubleClick(what: Locator, interval: number): Promise<void> {
+  /** Two clicks on the same place, whatever is there at the second, which comes after `between`. */
+  async doubleClick(what: Locator, between: () => Promise<unknown>): Promise<void> {
     // A page takes clicks a moment after it has appeared.
     await what.click({ trial: true })
     const box = await what.boundingBox()
@@ -137,7 +137,7 @@ export class Device {
         devtools.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount }),
       )
     const first = click(1)
-    await new Promise((resolve) => setTimeout(resolve, interval))
+    await between()
     await Promise.all([...first, ...click(2)])
   }
 

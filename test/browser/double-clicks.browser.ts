@@ -2,6 +2,7 @@
  * Double clicks with a mouse on every button. The second click may send the same form again, or meet the next page. What they
  * leave is what one click leaves, and the page says so.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers, type Role } from '../../examples/express-app/users.ts'
@@ -154,15 +155,16 @@ for (const javaScriptEnabled of [true, false]) {
       for (const interval of INTERVALS) {
         it(`${name}, ${interval} ms`, async () => {
           await open(what)
-          await device.doubleClick(button(name), interval)
+          await device.doubleClick(button(name), () => sleep(interval))
           await expectOneClick(what)
         })
       }
 
       it(`${name}, before the first click is answered`, async () => {
         await open(what)
-        site.holdAnswer()
-        await device.doubleClick(button(name), 100)
+        // A second click that came before the first form was sent would take its place.
+        const sent = site.holdAnswer()
+        await device.doubleClick(button(name), () => sent)
         await expectOneClick(what)
         expect(site.asked.filter((line) => line.startsWith('POST'))).to.have.lengthOf(2)
       })
@@ -173,7 +175,7 @@ for (const javaScriptEnabled of [true, false]) {
         it(`the link "${name}" only asks, ${interval} ms`, async () => {
           await open({ page: '/account', to: '', says: '', leaves: 3 })
           const link = device.page.getByRole('link', { name, exact: true })
-          await device.doubleClick(link, interval)
+          await device.doubleClick(link, () => sleep(interval))
           await device.page.getByRole('heading', { name: heading }).waitFor()
           expect(site.asked.filter((line) => line.startsWith('POST'))).to.deep.equal([])
         })

@@ -66,9 +66,14 @@ export class Site {
     return `s:${id}.${signature}`
   }
 
-  /** Holds the answer to the next form until another form has come: so slow is the server for a double click. */
-  holdAnswer(): void {
-    this.#second = once(this.#forms, 'form').then(() => once(this.#forms, 'form'))
+  /**
+   * Holds the answer to the next form until another form has come: so slow is the server for a double click. Resolves when the first
+   * has come.
+   */
+  holdAnswer(): Promise<unknown> {
+    const first = once(this.#forms, 'form')
+    this.#second = first.then(() => once(this.#forms, 'form'))
+    return first
   }
 
   async close(): Promise<void> {
