@@ -8,8 +8,8 @@ import type { SessionRecord } from '../session/record.ts'
  *
  * - A property that only one of them changed, added or deleted is as that one left it.
  * - A property that both changed is as `mine`, the later save, has it. A deletion is a change.
- * - The properties of `cookie` merge in the same way, but `expires` goes with a changed `originalMaxAge`. If `base` has no cookie, because `createSession` made it, both were given
- *   the same one when they were loaded.
+ * - The properties of `cookie` merge in the same way, but `expires` goes with a changed `originalMaxAge`. If `base` has no cookie,
+ *   because `createSession` made it, both were given the same one when they were loaded.
  */
 export function mergeSessions(
   base: SessionRecord,
@@ -22,7 +22,7 @@ export function mergeSessions(
   return merged
 }
 
-/** A touch moves `expires` by the `originalMaxAge` that it knows. If only the other changed that, a touch of `mine` knew the old one. */
+/** A touch moves `expires` by the `originalMaxAge` that it knows. If only `stored` changed that, a touch of `mine` knew the old one. */
 function mergeCookies(base: SessionRecord, mine: SessionRecord, stored: SessionRecord): SessionRecord {
   const merged = mergeProperties(base, mine, stored, isSameInCookie)
   const hasAgeOfBase = (cookie: SessionRecord) => isUnchanged('originalMaxAge', base, cookie, isSameInCookie)

@@ -5,6 +5,7 @@ import type { Express } from 'express'
 import request from 'supertest'
 import type { UserSessionStore } from '../../src/index.ts'
 import { appWith, cookieFor, type Routes, sessionIdIn, sessionOf } from '../support/app.ts'
+import { atClock } from '../support/clock.ts'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
 import { expectListed } from '../support/listed.ts'
 import { newSession, usedCookie } from '../support/sessions.ts'
@@ -166,34 +167,27 @@ describe('Moving from connect-redis, as documented', () => {
     describe('a touch moves the TTL alone', () => {
       const old = () => new RedisStore({ client: db.client, prefix: db.prefixes.prefix })
 
-      /** What a new process answers at this time, in ms since 1970: it takes the time from its own clock. */
-      async function answeredAt(time: number) {
-        const trueNow = Date.now
-        Date.now = () => time
-        try {
-          return await request(after).get('/').set('Cookie', cookieFor('s1'))
-        } finally {
-          Date.now = trueNow
-        }
+      /** What a new process answers at this time, in ms since 1970. */
+      const answeredAt = (time: number) =>
+        atClock(time - Date.now(), async () => request(after).get('/').set('Cookie', cookieFor('s1')))
+
+      /** Returns until when the index lists the session, in ms since 1970. */
+      async function touchedByOld(): Promise<number> {
+        await store.set('s1', newSession({ userId: 'eva' }, usedCookie(50 * MINUTE)))
+        await old().touch('s1', newSession({ userId: 'eva' }))
+        return (await db.index('eva')).s1 as number
       }
 
       it('the index entry is too early, and a request in a new process moves it', async () => {
-        await store.set('s1', newSession({ userId: 'eva' }, usedCookie(50 * MINUTE)))
-        await old().touch('s1', newSession({ userId: 'eva' }))
-        const { s1: early } = await db.index('eva')
+        const early = await touchedByOld()
         expect(early).to.be.lessThan((await db.expiry('s1')) - 40 * MINUTE)
         await request(after).get('/').set('Cookie', cookieFor('s1'))
         await expectListed(db, 's1', 'eva')
       })
 
       it('new processes do not accept it after that time, though Redis has it', async () => {
-        await store.set('s1', newSession({ userId: 'eva' }, usedCookie(50 * MINUTE)))
-        const { s1: early } = await db.index('eva')
-        await old().touch('s1', newSession({ userId: 'eva' }))
-        expect((await answeredAt((early as number) - MINUTE)).body).to.include({ userId: 'eva' })
-        await store.set('s1', newSession({ userId: 'eva' }, usedCookie(50 * MINUTE)))
-        await old().touch('s1', newSession({ userId: 'eva' }))
-        const { body } = await answeredAt((early as number) + MINUTE)
+        expect((await answeredAt((await touchedByOld()) - MINUTE)).body).to.include({ userId: 'eva' })
+        const { body } = await answeredAt((await touchedByOld()) + MINUTE)
         expect(body).to.not.have.property('userId')
         expect(await old().get('s1')).to.include({ userId: 'eva' })
       })

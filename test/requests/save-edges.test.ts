@@ -1,26 +1,12 @@
 /** Loads, saves and touches at their edges: turns of one object, what a touch may skip, and what a record must tell. */
 import { expect } from 'chai'
 import { CorruptSessionError, createSession, deleteUserSessions, readSession } from '../../src/index.ts'
+import { stopClock } from '../support/clock.ts'
 import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import { expectListed } from '../support/listed.ts'
 import { failBefore, pauseBefore, watch } from '../support/paused-client.ts'
 import { nth, onEveryStage, theLoad, theWrite } from '../support/scene.ts'
 import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
-
-/**
- * A session is loaded with the expiry that a touch now would give it. These tests mean the time of its save, so that a slow machine
- * does not change what a touch moves. The clock of Redis goes on.
- */
-function stopClock(): void {
-  const trueNow = Date.now
-  beforeEach(() => {
-    const now = trueNow()
-    Date.now = () => now
-  })
-  afterEach(() => {
-    Date.now = trueNow
-  })
-}
 
 describe('Saves of one object take turns', () => {
   const db = useDatabase()

@@ -26,3 +26,17 @@ export async function atClock<T>(ahead: number, work: () => Promise<T>): Promise
     Date.now = before
   }
 }
+
+/**
+ * Stops the clock of this process during each test here; that of Redis goes on. A session is loaded with the expiry that a touch now
+ * would give it. With the clock stopped that is the one of its save, however slow the machine is.
+ */
+export function stopClock(): void {
+  beforeEach(() => {
+    const now = trueNow()
+    Date.now = () => now
+  })
+  afterEach(() => {
+    Date.now = trueNow
+  })
+}
