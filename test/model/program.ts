@@ -126,7 +126,8 @@ async function wrongInRedis(world: World, model: Model): Promise<string[]> {
   const isCluster = world.topology.name === 'cluster'
   const allowance = { mayOutlast: isCluster, mayStayReserved: isCluster && model.hadFaults }
   const strict = !isCluster && !model.expires
-  const wrong = await world.violations(model.ids, { ...allowance, strict })
+  const mayBeLeft = model.hadFaults ? model.onceAnonymous : undefined
+  const wrong = await world.violations(model.ids, { ...allowance, strict, mayBeLeft })
   for (const known of model.sessions.values()) {
     wrong.push(...known.wrongIn((await world.live(known.id)) ?? undefined))
   }
@@ -471,6 +472,8 @@ class Known {
   readonly writers = new Map<string, object>()
   /** Whose it was or is to be, beside nobody. */
   readonly owners = new Set<unknown>()
+  /** It was nobody's at some time. */
+  wasAnonymous: boolean
   /** Changes of role that may have reached it, and those that must have. */
   readonly roles: RoleChange[] = []
   readonly certainRoles: RoleChange[] = []
@@ -483,6 +486,7 @@ class Known {
     readonly isShared = false,
   ) {
     if (owner !== undefined) this.owners.add(owner)
+    this.wasAnonymous = owner === undefined && !isShared
   }
 
   is(actor: object, name: string): boolean {
@@ -527,6 +531,10 @@ class Model {
     return [...this.sessions.keys()]
   }
 
+  get onceAnonymous(): Set<string> {
+    return new Set(this.ids.filter((id) => this.sessions.get(id)?.wasAnonymous))
+  }
+
   next(): number {
     return ++this.#last
   }
@@ -556,6 +564,7 @@ class Model {
   moves(known: Known, to: unknown): void {
     known.owner = undefined
     known.owners.add(to)
+    if (to === undefined) known.wasAnonymous = true
     if (this.#revocations.size > 0) known.mayEnd = true
   }
 

@@ -16,6 +16,11 @@ export type Allowance = {
   mayOutlast?: boolean
   /** On Cluster an entry may stay reserved until its own end, if its maker died or the answer was lost. */
   mayStayReserved?: boolean
+  /**
+   * Entries of these sessions may be left until the next listing. Each was anonymous and is destroyed: by one command for its key,
+   * and one for the entry of a user who had just signed in in it. A fault may come between the two.
+   */
+  mayBeLeft?: ReadonlySet<string> | undefined
 }
 
 /** In ms: the default of the option `ttl`. */
@@ -166,7 +171,7 @@ function wrongIndex(
   user: string,
   index: Index,
   sessions: Map<string, Found>,
-  { strict, mayStayReserved }: Allowance,
+  { strict, mayStayReserved, mayBeLeft }: Allowance,
 ): string[] {
   if (index.scores.size === 0) return []
   const wrong: string[] = []
@@ -178,7 +183,7 @@ function wrongIndex(
   const soon = Date.now() + SOON
   for (const [id, score] of index.scores) {
     const session = sessions.get(id)
-    const isStale = session?.user !== user && score > soon
+    const isStale = session?.user !== user && score > soon && !mayBeLeft?.has(id)
     if (isStale && !(mayStayReserved && isReserved(score))) wrong.push(`${id} is in the index of ${user}`)
   }
   return wrong
