@@ -12,8 +12,9 @@ import { parseArgs } from 'node:util'
 import { benchmarks } from './benchmarks.ts'
 import { DEFAULT_BUILD } from './support/contenders.ts'
 import { environment } from './support/environment.ts'
-import { saveResult, table, writeReports } from './support/report.ts'
+import { saveResult, writeReports } from './support/report.ts'
 import type { Context } from './support/result.ts'
+import { table } from './support/tables.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -121,6 +121,13 @@ const protections: Protection[] = [
     without: 'after',
   },
   {
+    what: 'A merge takes `expires` together with a changed `originalMaxAge`',
+    on: 'server',
+    file: 'requests/merge.ts',
+    line: 'isTouchedByOld ? { ...merged, expires: stored.expires } : merged',
+    without: 'merged',
+  },
+  {
     what: 'A save does not merge with another user’s session',
     on: 'server',
     file: 'requests/save.ts',

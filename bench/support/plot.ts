@@ -1,5 +1,5 @@
 /** The ratios of one environment as a drawing: a dot at the median, a line from quartile to quartile, a rule at 1. */
-import type { Result } from './report.ts'
+import type { Result } from './result.ts'
 import type { Spread } from './statistics.ts'
 
 interface Mark {

@@ -2,16 +2,10 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Environment } from './environment.ts'
+import { writePages } from './pages.ts'
 import { plot } from './plot.ts'
-import type { Figure, Row } from './result.ts'
-import type { Spread } from './statistics.ts'
-
-export interface Result {
-  name: string
-  about: string
-  environment: Environment
-  rows: Row[]
-}
+import type { Result, Row } from './result.ts'
+import { formatRatio, groups, markdown, table } from './tables.ts'
 
 const RESULTS = join(import.meta.dirname, '../results')
 const DATA = join(RESULTS, 'data')
@@ -29,7 +23,7 @@ export async function saveResult(
   await writeFile(join(DATA, `${name}.${environment.id}.json`), `${JSON.stringify(result, undefined, 2)}\n`)
 }
 
-/** Makes all reports anew from the results of all environments. */
+/** Makes all reports anew from the results of all environments, and the figures of the pages that show some of them. */
 export async function writeReports(): Promise<void> {
   const results = await loadResults()
   for (const [name, ofOne] of groups(results, (result) => result.name)) {
@@ -39,6 +33,7 @@ export async function writeReports(): Promise<void> {
   for (const [id, ofOne] of groups(results, (result) => result.environment.id)) {
     await writeFile(join(RESULTS, `${id}.svg`), plot(ofOne))
   }
+  await writePages(results)
 }
 
 async function loadResults(): Promise<Result[]> {
@@ -86,55 +81,8 @@ function summary(results: readonly Result[]): string {
   )
 }
 
-/** The rows of one result as a Markdown table. */
-export function table(rows: readonly Row[]): string {
-  const names = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))]
-  const hasRatio = rows.some(({ ratio }) => ratio)
-  const head = ['', ...(hasRatio ? ['ratio'] : []), ...names]
-  const lines = rows.map(({ what, ratio, figures }) => [
-    what,
-    ...(hasRatio ? [ratio ? formatRatio(ratio) : ''] : []),
-    ...names.map((name) => formatFigure(figures[name] ?? '')),
-  ])
-  return markdown(head, lines)
-}
-
-function markdown(head: readonly string[], lines: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map((_, n) => (n === 0 ? '---' : '---:'))), ...lines.map(line)].join('\n')
-}
-
-export function formatRatio({ median, low, high }: Spread): string {
-  return `**${formatTimes(median)}x** (${formatTimes(low)}–${formatTimes(high)})`
-}
-
-function formatTimes(times: number): string {
-  if (times >= 100) return Math.round(times).toLocaleString('en-US')
-  return times.toFixed(times >= 10 ? 1 : 2)
-}
-
-function formatFigure(figure: Figure): string {
-  if (typeof figure === 'string') return figure
-  if ('times' in figure) return formatRatio(figure.times)
-  const { value, unit } = figure
-  if (unit === 'x') return `${formatTimes(value)}x`
-  const text = value >= 100 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)))
-  return unit === '/s' || unit === '' ? `${text}${unit}` : `${text} ${unit}`
-}
-
 function versions({ versions }: Environment): string {
   return Object.entries(versions)
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')
-}
-
-function groups<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const found = new Map<string, T[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    const group = found.get(key)
-    if (group) group.push(item)
-    else found.set(key, [item])
-  }
-  return found
 }

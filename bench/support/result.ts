@@ -1,5 +1,6 @@
 /** What a benchmark hands back: rows of figures, each measured; nothing here knows what it should be. */
 import type { Builds } from './contenders.ts'
+import type { Environment } from './environment.ts'
 import type { Spread } from './statistics.ts'
 
 export interface Benchmark {
@@ -23,6 +24,14 @@ export interface Row {
   ratio?: Spread
   /** Further columns. */
   figures: Record<string, Figure>
+}
+
+/** What one benchmark measured in one environment. */
+export interface Result {
+  name: string
+  about: string
+  environment: Environment
+  rows: Row[]
 }
 
 export type Figure = string | Quantity | Ratio

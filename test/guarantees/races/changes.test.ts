@@ -1,7 +1,8 @@
 /** Nothing lost, true expiry: writes that overlap on one session merge, and all that tells its expiry tells the same. */
 import { expect } from 'chai'
 import { createSession, updateSession, updateUserSessions } from '../../../src/index.ts'
-import { HOUR, inMs, MINUTE } from '../../support/database.ts'
+import { atClock } from '../../support/clock.ts'
+import { HOUR, inMs, MINUTE, SECOND } from '../../support/database.ts'
 import { pauseBefore } from '../../support/paused-client.ts'
 import {
   inflate,
@@ -267,6 +268,17 @@ describe('the TTL, the index, the record and what is reported agree on the expir
       session.cookie.originalMaxAge = HOUR - 1
       await store.touch(id, session)
       expect(await scene.expectOneExpiry(id, 'alice')).to.be.closeTo(Date.now() + WEEK, MINUTE)
+    })
+
+    it('when a request saves that was touched before another one shortened the session', async () => {
+      const [id, store] = [await scene.signIn('alice'), scene.store()]
+      const [session, shortened] = [await load(store, id), await load(store, id)]
+      await atClock(SECOND, async () => session.touch())
+      shortened.cookie.maxAge = MINUTE
+      await store.set(id, shortened)
+      await store.set(id, Object.assign(session, { cart: ['book'] }))
+      expect(await scene.record(id)).to.deep.include({ cart: ['book'] })
+      expect(await scene.expectOneExpiry(id, 'alice')).to.be.at.most(Date.now() + MINUTE)
     })
 
     it('when two requests have loaded a session without a cookie, and one remembers it', async () => {

@@ -1,0 +1,79 @@
+/** The figures that README.md and docs/benchmarks.md show, between their `<!-- bench -->` marks. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Result } from './result.ts'
+import type { Spread } from './statistics.ts'
+import { formatRatio, groups, markdown } from './tables.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const MARKED = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/
+
+/** A row of the pages: a benchmark's name, one of its rows, and what a reader calls it. */
+const HEADLINES = [
+  ['get', 'records of 300 B', 'load a session'],
+  ['touch', 'records of 300 B', 'touch, at every request (`touchInterval: 0`)'],
+  ['save', 'records of 2000 B', 'save a changed session'],
+  ['sign-in', 'sign-in', 'sign in'],
+  ['page', 'with defaults', 'a page over HTTP that changes nothing'],
+  ['user-sessions', '5 sessions beside 1,000', 'list 5 sessions of a user, beside 1,000 others'],
+  ['destroy-user', '500 sessions beside 1,000', 'sign out 500 sessions of a user, beside 1,000 others'],
+] as const
+
+/** The server of the README's table. */
+const SHOWN = 'Redis 8.6'
+/** The environment of the README's plot. */
+const PLOTTED = 'node-24-redis-8.6'
+
+const legend =
+  'Times as fast as connect-redis in one run: above 1 is faster. Each is a median over paired rounds, with the quartiles in ' +
+  'brackets. For load, touch and save, each store has a process of its own.'
+
+export async function writePages(results: readonly Result[]): Promise<void> {
+  const servers = [...groups(results, serverOf)].map(([server, of]) => ({ server, table: headlines(of) }))
+  const shown = servers.find(({ server }) => server.startsWith(SHOWN))
+  if (shown) {
+    const plot = `![The same as a plot, on Node 24](bench/results/${PLOTTED}.svg)`
+    await fill('README.md', [`On ${shown.server}. ${legend}`, shown.table, plot])
+  }
+  const parts = servers.flatMap(({ server, table }) => [`## ${server}`, table])
+  await fill('docs/benchmarks.md', [legend, ...parts])
+}
+
+function serverOf({ environment }: Result): string {
+  return environment.title.split(', ')[1] ?? environment.title
+}
+
+/** The headlines of one server, a Node in each column. */
+function headlines(results: readonly Result[]): string {
+  const nodes = [...groups(results, nodeOf).keys()].sort()
+  const lines = HEADLINES.map(([name, what, label]) => {
+    const cells = nodes.map((node) => {
+      const result = results.find((each) => each.name === name && nodeOf(each) === node)
+      const ratio = result && ratioOf(result, what)
+      return ratio ? formatRatio(ratio) : ''
+    })
+    return [label, ...cells]
+  })
+  const measured = lines.filter(([, ...cells]) => cells.some((cell) => cell !== ''))
+  return markdown(['', ...nodes], measured)
+}
+
+function nodeOf({ environment }: Result): string {
+  return environment.title.split(/[.,]/)[0] as string
+}
+
+/** Of processes of their own, if the benchmark has that. */
+function ratioOf({ rows }: Result, what: string): Spread | undefined {
+  const row = rows.find((each) => each.what === what)
+  const apart = row?.figures['in processes of their own']
+  return typeof apart === 'object' && 'times' in apart ? apart.times : row?.ratio
+}
+
+async function fill(page: string, parts: readonly string[]): Promise<void> {
+  const file = join(ROOT, page)
+  const text = await readFile(file, 'utf8')
+  await writeFile(
+    file,
+    text.replace(MARKED, (_, open, close) => `${open}${parts.join('\n\n')}\n${close}`),
+  )
+}
