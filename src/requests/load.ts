@@ -1,7 +1,7 @@
 /** Loads sessions for express-session, with a cookie that says when this request's touch will let them expire. */
 import type { SessionData } from 'express-session'
 import { type Access, decode, fetchRaw, hasEnded, type StoredSession } from '../redis/access.ts'
-import { cookieData, cookieExpiry, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
+import { cookieExpiry, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { notMissing } from '../session/errors.ts'
 import { endOf, isFixed, startOf } from '../session/lifetime.ts'
 import { namedInRecord } from '../session/owner.ts'
@@ -16,40 +16,38 @@ export interface LoadedSession {
 /** A session's data, and the version that it is; `null` if there is none. */
 export async function loadSession(access: Access, sessionId: string): Promise<LoadedSession | null> {
   try {
-    return await load(access, sessionId)
+    const raw = await fetchRaw(access, sessionId)
+    if (raw === null) return null
+    const decoded = decode(access, sessionId, raw)
+    const session = decoded instanceof Promise ? await decoded : decoded
+    if (hasEnded(access, session)) return null
+    return loadedOf(access, session, null)
   } catch (error) {
     throw notMissing(error)
   }
-}
-
-async function load(access: Access, sessionId: string): Promise<LoadedSession | null> {
-  const raw = await fetchRaw(access, sessionId)
-  if (raw === null) return null
-  const decoded = decode(access, sessionId, raw)
-  const session = decoded instanceof Promise ? await decoded : decoded
-  if (hasEnded(access, session)) return null
-  return loadedOf(access, session, null)
 }
 
 /** `expires` is when the session ends, in ms since 1970; `null` if that was not read. */
 export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
   const { raw, data, owner, until } = session
   const created = startOf(data)
+  const cookie = cookieOf(data)
   const recorded = cookieExpiry(data)
   const rolls = !access.disableTouch && !isFixed(data) && !(recorded !== null && recorded === until)
   const maxAge = maxAgeOf(data)
+  let cookieExpires = recorded
   if (rolls && maxAge !== null && recorded !== null) {
-    const next = Math.min(expires ?? Date.now() + maxAge, endOf(access, created))
-    data.cookie = { ...cookieOf(data), expires: new Date(next).toISOString() }
-  }
+    cookieExpires = Math.floor(Math.min(expires ?? Date.now() + maxAge, endOf(access, created)))
+    data.cookie = { ...cookie, expires: new Date(cookieExpires).toISOString() }
+  } else if (cookie) data.cookie = { ...cookie }
   const version = {
     raw,
     owner,
     named: namedInRecord(access.userId, data),
     until: owner === null ? null : until,
     created,
-    cookie: cookieData(data) ?? plainCookie,
-    cookieExpires: cookieExpiry(data),
+    cookie: cookie ?? plainCookie,
+    cookieExpires,
     rolls,
   }
   return { data, version }

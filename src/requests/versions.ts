@@ -1,5 +1,6 @@
 /** Which record each session object was made from: it is remembered as long as the object lives. */
 import type { SessionRecord } from '../session/record.ts'
+import { Marks } from './marks.ts'
 
 /** What a session object said when it was loaded or last saved. */
 export interface Version {
@@ -41,12 +42,9 @@ export interface Attempt {
 /** What a session object that `regenerate` makes inherits from the one before. */
 export type Origin = Pick<Version, 'owner' | 'created'>
 
-/** The session object itself, which a proxy around it tells too. */
-const self = Symbol('session')
-
 export class Versions {
-  readonly #loaded = new WeakMap<object, Loaded>()
-  readonly #origins = new WeakMap<object, Origin | undefined>()
+  readonly #loaded = new Marks<Loaded>()
+  readonly #origins = new Marks<Origin | undefined>()
 
   /** `data` was made from this record. */
   remember(data: object, sessionId: string, version: Version): void {
@@ -55,13 +53,12 @@ export class Versions {
 
   /** `session` was made from `data`, and is as much an update of its record. */
   handOver(data: object, session: object): void {
-    Object.defineProperty(session, self, { value: session })
     const loaded = this.#loaded.get(data)
     if (loaded) this.#loaded.set(session, { ...loaded, unheld: unheldBy(session, data) })
   }
 
   find(session: object, sessionId: string): Loaded | undefined {
-    let loaded = this.#loaded.get(selfOf(session))
+    let loaded = this.#loaded.get(session)
     while (loaded && loaded.sessionId !== sessionId) loaded = loaded.other
     return loaded
   }
@@ -69,24 +66,19 @@ export class Versions {
   findOrAdd(session: object, sessionId: string): Loaded {
     const found = this.find(session, sessionId)
     if (found) return found
-    const added: Loaded = { sessionId, version: null, other: this.#loaded.get(selfOf(session)) }
-    this.#loaded.set(selfOf(session), added)
+    const added: Loaded = { sessionId, version: null, other: this.#loaded.get(session) }
+    this.#loaded.set(session, added)
     return added
   }
 
   /** `session` is new, and `regenerate` made it of the session object `from`. */
   regenerated(session: object, from: object | undefined): void {
-    Object.defineProperty(session, self, { value: session })
-    this.#origins.set(session, from && (this.#loaded.get(selfOf(from))?.version ?? this.originOf(from)))
+    this.#origins.set(session, from && (this.#loaded.get(from)?.version ?? this.originOf(from)))
   }
 
   originOf(session: object): Origin | undefined {
-    return this.#origins.get(selfOf(session))
+    return this.#origins.get(session)
   }
-}
-
-function selfOf(session: object): object {
-  return (session as { [self]?: object })[self] ?? session
 }
 
 /** express-session leaves out what its own properties and methods are called. */

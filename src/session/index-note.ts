@@ -17,10 +17,16 @@ export interface IndexNote {
 export function takeNote(data: SessionRecord): IndexNote | null {
   const cookie = cookieOf(data)
   if (cookie?.index === undefined) return null
-  const note = checkedNote(cookie.index)
-  delete cookie.index
-  if (Object.keys(cookie).length === 0) delete data.cookie
-  return note
+  // To delete a property makes all that is done with the cookie later slow.
+  const { index, ...rest } = cookie
+  data.cookie = rest
+  if (isEmpty(rest)) delete data.cookie
+  return checkedNote(index)
+}
+
+function isEmpty(object: object): boolean {
+  for (const _ in object) return false
+  return true
 }
 
 function checkedNote(index: unknown): IndexNote | null {
