@@ -1,19 +1,29 @@
 /**
  * What is known of objects, as a `WeakMap` has it, for as long as they live. A proxy around an object tells the same. A `WeakMap` itself
- * would cost a tenth of a load on Node 24: so only what can take no property is kept in one.
+ * would cost a tenth of a load on Node 24. So only objects that can take no property are kept in one.
  */
 export class Marks<Value> {
   readonly #name = Symbol('mark')
-  readonly #ofSealed = new WeakMap<object, Value>()
+  readonly #ofSealed = new WeakMap<object, Mark<Value>>()
 
   get(object: object): Value | undefined {
-    return (object as Record<symbol, Value>)[this.#name] ?? this.#ofSealed.get(object)
+    return this.#markOf(object)?.value
   }
 
   /** Copies of the object, such as `{ ...object }`, do not get it. */
   set(object: object, value: Value): void {
-    const isNew = !Object.hasOwn(object, this.#name)
-    if (isNew && !Object.isExtensible(object)) this.#ofSealed.set(object, value)
-    else Object.defineProperty(object, this.#name, { value, configurable: true })
+    const mark = this.#markOf(object)
+    if (mark) mark.value = value
+    else if (Object.isExtensible(object)) Object.defineProperty(object, this.#name, { value: { value } })
+    else this.#ofSealed.set(object, { value })
   }
+
+  #markOf(object: object): Mark<Value> | undefined {
+    return (object as Record<symbol, Mark<Value>>)[this.#name] ?? this.#ofSealed.get(object)
+  }
+}
+
+/** An object that is frozen later keeps its mark, and the mark can still change. */
+interface Mark<Value> {
+  value: Value
 }
