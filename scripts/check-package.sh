@@ -2,6 +2,8 @@
 # Packs the package and uses it as strangers do: in an empty project beside its peers, by import and by require, on every Node
 # version that package.json promises, with Jest, with Vitest, and with every TypeScript from 5.4.
 #
+# Needs the tools: npm ci --prefix tools
+#
 #   npm run check:package             all of it
 #   npm run check:package -- quick    without the older Node and TypeScript versions
 set -euo pipefail
@@ -16,9 +18,9 @@ if [ "${1:-}" = quick ]; then nodes=(24) typescripts=(7.0); fi
 
 main() {
   npm run --silent build
-  npx publint --strict
+  tools/node_modules/.bin/publint --strict
   # Nothing that is older than the package's Node resolves modules as node10 does.
-  npx attw --pack . --profile node16
+  tools/node_modules/.bin/attw --pack . --profile node16
   pack
   check_functions_alone
   check_loading

@@ -152,7 +152,7 @@ function groupOf(name: string): Group {
 }
 
 function run(group: Group): void {
-  const stryker = 'node_modules/@stryker-mutator/core/bin/stryker.js'
+  const stryker = 'tools/node_modules/@stryker-mutator/core/bin/stryker.js'
   const mutate = group.files.map((file) => `src/**/${file}.ts`).join(',')
   const testFiles = group.tests.map((test) => `test/${test}.test.ts`).join(',')
   const { status } = spawnSync(
