@@ -1,21 +1,26 @@
-/** Until when this process has last let sessions live; of as many sessions as fit. */
+/**
+ * Until when this process has last let sessions live, of at least the last `capacity` sessions and at most twice as many. Two maps
+ * take turns: to delete the oldest entry of one map by one makes V8 pass by all that were deleted before.
+ */
 export class RecentTouches {
-  readonly #touched = new Map<string, Touched>()
+  #latest = new Map<string, Touched>()
+  #earlier = new Map<string, Touched>()
 
   constructor(readonly capacity = 10_000) {}
 
   /** If a touch to `expires` would move nothing by `interval` ms or more. A rewritten record has another `until`. */
   within(interval: number, sessionId: string, expires: number, until: number | null): boolean {
-    const touched = this.#touched.get(sessionId)
+    const touched = this.#latest.get(sessionId) ?? this.#earlier.get(sessionId)
     if (touched === undefined || touched.until !== until) return false
     const moved = expires - touched.expires
     return moved === 0 || (moved > 0 && moved < interval)
   }
 
   remember(sessionId: string, expires: number, until: number | null): void {
-    this.#touched.delete(sessionId)
-    this.#touched.set(sessionId, { expires, until })
-    if (this.#touched.size > this.capacity) this.#touched.delete(this.#touched.keys().next().value as string)
+    this.#latest.set(sessionId, { expires, until })
+    if (this.#latest.size < this.capacity) return
+    this.#earlier = this.#latest
+    this.#latest = new Map()
   }
 }
 
