@@ -52,7 +52,7 @@ check_functions_alone() {
   local said
   said=$(npx redis-user-sessions count 2>&1 || true)
   [[ $said == *'npm install redis'* ]] || fail "the command line does not say what it lacks: $said"
-  compile functions "TypeScript, without express-session"
+  compile functions "TypeScript, without express-session" --module node16
 }
 
 check_loading() {
@@ -70,18 +70,25 @@ check_types() {
   install @types/express-session @types/express fastify @fastify/cookie @fastify/session express-openid-connect
   for version in "${typescripts[@]}"; do
     install "typescript@~$version"
-    compile store "TypeScript $version"
-    # The types of Fastify need skipLibCheck.
-    compile adapters "TypeScript $version" --skipLibCheck
+    for module in $(modules_of "$version"); do
+      compile store "TypeScript $version, module $module" --module "$module"
+      # The types of Fastify need skipLibCheck.
+      compile adapters "TypeScript $version, module $module" --module "$module" --skipLibCheck
+    done
   done
 }
 
-# As an ES module and as CommonJS, as strict as the compiler can be. The third argument is one more option.
+# TypeScript knows node18 since 5.8.
+modules_of() {
+  [ "$1" = 5.4 ] && echo node16 || echo node16 node18
+}
+
+# As an ES module and as CommonJS, as strict as the compiler can be. From the third on, arguments are more options.
 compile() {
   cp "$root/scripts/check-package/$1.ts" "$1.mts"
   cp "$root/scripts/check-package/$1.ts" "$1.cts"
   npx tsc --noEmit --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --esModuleInterop --target es2022 \
-    --module node16 --types node "$1.mts" "$1.cts" "${@:3}" || fail "the types of $1 fail: $2"
+    --types node "$1.mts" "$1.cts" "${@:3}" || fail "the types of $1 fail: $2"
   echo "the types of $1 work: $2"
 }
 

@@ -24,16 +24,17 @@ const SHOWN = 'Redis 8.6'
 /** The environment of the README's plot. */
 const PLOTTED = 'node-24-redis-8.6'
 
-const legend =
-  'Times as fast as connect-redis in one run: above 1 is faster. Each is a median over paired rounds, with the quartiles in ' +
-  'brackets. For load, touch and save, each store has a process of its own.'
+const legend = [
+  'The figures say how many times as fast as connect-redis it is, in one run: above 1 is faster. Each is a median over',
+  'paired rounds, with the quartiles in brackets. For load, touch and save, each store has a process of its own.',
+].join('\n')
 
 export async function writePages(results: readonly Result[]): Promise<void> {
   const servers = [...groups(results, serverOf)].map(([server, of]) => ({ server, table: headlines(of) }))
   const shown = servers.find(({ server }) => server.startsWith(SHOWN))
   if (shown) {
     const plot = `![The same as a plot, on Node 24](bench/results/${PLOTTED}.svg)`
-    await fill('README.md', [`On ${shown.server}. ${legend}`, shown.table, plot])
+    await fill('README.md', [`${legend} On ${shown.server}:`, shown.table, plot])
   }
   const parts = servers.flatMap(({ server, table }) => [`## ${server}`, table])
   await fill('docs/benchmarks.md', [legend, ...parts])
