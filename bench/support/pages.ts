@@ -33,8 +33,8 @@ export async function writePages(results: readonly Result[]): Promise<void> {
   const servers = [...groups(results, serverOf)].map(([server, of]) => ({ server, table: headlines(of) }))
   const shown = servers.find(({ server }) => server.startsWith(SHOWN))
   if (shown) {
-    const plot = `![The same as a plot, on Node 24](bench/results/${PLOTTED}.svg)`
-    await fill('README.md', [`${legend} On ${shown.server}:`, shown.table, plot])
+    const plot = `![All ratios on Node 24, with both stores in one process](bench/results/${PLOTTED}.svg)`
+    await fill('README.md', [`${legend}\nOn ${shown.server}:`, shown.table, plot])
   }
   const parts = servers.flatMap(({ server, table }) => [`## ${server}`, table])
   await fill('docs/benchmarks.md', [legend, ...parts])
