@@ -14,12 +14,20 @@ export class Marks<Value> {
   set(object: object, value: Value): void {
     const mark = this.#markOf(object)
     if (mark) mark.value = value
-    else if (Object.isExtensible(object)) Object.defineProperty(object, this.#name, { value: { value } })
-    else this.#ofSealed.set(object, { value })
+    else if (!takes(object, this.#name, { value })) this.#ofSealed.set(object, { value })
   }
 
   #markOf(object: object): Mark<Value> | undefined {
     return (object as Record<symbol, Mark<Value>>)[this.#name] ?? this.#ofSealed.get(object)
+  }
+}
+
+/** If an object takes a hidden property. A proxy may refuse to, or throw. `configurable: false` makes one throw that only pretends. */
+function takes(object: object, name: symbol, value: unknown): boolean {
+  try {
+    return Reflect.defineProperty(object, name, { value, configurable: false })
+  } catch {
+    return false
   }
 }
 

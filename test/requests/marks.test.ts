@@ -33,6 +33,21 @@ describe('Marks: what is known of an object', () => {
     })
   }
 
+  for (const [what, defineProperty] of [
+    ['refuses', () => false],
+    ['only seems to take', () => true],
+    [
+      'throws on',
+      () => {
+        throw new Error('no properties here')
+      },
+    ],
+  ] as [string, () => boolean][]) {
+    it(`is told of a proxy that ${what} new properties`, () => {
+      expect(marks.get(marked(new Proxy({}, { defineProperty })))).to.equal('known')
+    })
+  }
+
   it('changes', () => {
     for (const object of [marked({}), marked(Object.freeze({}))]) {
       marks.set(object, 'known anew')
