@@ -197,11 +197,13 @@ export function accessOf(options: FunctionOptions, names: string[]): Access {
   const { userPrefix = defaultUserPrefix(prefix) } = options
   if (typeof userPrefix !== 'string') throw badArgument('userPrefix', 'a string', userPrefix)
   if (names.includes('sessionId')) checkUserIdOption(options)
+  const userId = userIdOption(options)
   const access = {
     client,
     keys: new Keys(prefix, userPrefix),
     serializer: JSON,
-    userId: userIdOption(options),
+    userId: userId ?? (defaultUserId as UserIdOption),
+    guessesUsers: userId === undefined,
     turns: turnsOf(client),
     ttl: defaultTtl,
     scanCount: defaultScanCount,
@@ -212,8 +214,8 @@ export function accessOf(options: FunctionOptions, names: string[]): Access {
 }
 
 /** The functions that take a user id take it under the same name as the others take the option. */
-function userIdOption({ userId }: FunctionOptions & { userId?: unknown }): UserIdOption {
-  return typeof userId === 'function' ? (userId as UserIdOption) : (defaultUserId as UserIdOption)
+function userIdOption({ userId }: FunctionOptions & { userId?: unknown }): UserIdOption | undefined {
+  return typeof userId === 'function' ? (userId as UserIdOption) : undefined
 }
 
 /** Whose a new session is: by the option `userId`, else by `data.userId`. */

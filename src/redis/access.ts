@@ -1,6 +1,6 @@
 /** What the functions and the store need to work on sessions: where they are, how they are written, and whose they are. */
 import { parseRecord, type Serializer, stringifyRecord } from '../session/codec.ts'
-import { cookieExpiry } from '../session/cookie.ts'
+import { cookieExpiry, cookieOf } from '../session/cookie.ts'
 import { CorruptSessionError } from '../session/errors.ts'
 import { ownExpiry } from '../session/expiry.ts'
 import { takeNote, withNote } from '../session/index-note.ts'
@@ -20,6 +20,8 @@ export interface Access extends Lifetimes {
   turns: Turns
   serializer: Serializer
   userId: UserIdOption
+  /** The store may have an option `userId` that is not known here: whose a foreign record is, only the store can tell. */
+  guessesUsers?: boolean
   scanCount: number
   /** What the removal of a session publishes, if anything. */
   announce?(sessionId: string, userId: string | null): Announcement | undefined
@@ -36,6 +38,8 @@ export interface StoredSession {
   /** As the app wrote it, without the note for the index. */
   data: SessionRecord
   owner: string | null
+  /** It does not tell for itself whose it is: another store wrote it, or it is nobody's. */
+  isForeign: boolean
   /** The score of its index entry in ms since 1970; `null` if the record does not say. Nobody may load it after that. */
   until: number | null
 }
@@ -52,7 +56,8 @@ export function decode(codec: Codec, sessionId: string, raw: string): StoredSess
 function sessionOf({ userId }: Codec, sessionId: string, raw: string, data: SessionRecord): StoredSession {
   const note = takeNote(data)
   const owner = storedOwner(userId, data, note)
-  return { sessionId, raw, data, owner, until: note?.until ?? outrightExpiry(data) }
+  const isForeign = note === null && cookieOf(data) !== undefined
+  return { sessionId, raw, data, owner, isForeign, until: note?.until ?? outrightExpiry(data) }
 }
 
 /** The record's own `expires`, if it rules. */

@@ -6,6 +6,7 @@ import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
 import { CorruptSessionError } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
 import { sessionIds } from './enumerate.ts'
+import { isUnclear } from './list.ts'
 import { reindexSessions } from './reindex.ts'
 
 /**
@@ -76,7 +77,9 @@ async function lookForStale(access: Access, userId: string): Promise<Seen[]> {
     for (const [n, { sessionId, score }] of due.entries()) {
       const { raw, foreign } = found[n] as StoredRecord
       const session = await readable(access, sessionId, raw)
-      const isTheirs = session ? session.owner === userId : foreign || raw !== null
+      const isTheirs = session
+        ? session.owner === userId || isUnclear(access, session)
+        : foreign || raw !== null
       if (isTheirs || (await isOfAnotherStore(access, userId, sessionId))) continue
       stale.push({ sessionId, score, wanted: null, raw })
     }

@@ -43,7 +43,7 @@ export async function listUser(access: Access, userId: string): Promise<ListedSe
 }
 
 type Entry = IndexPage['entries'][number]
-type Look = Seen & UserRecord & { score: number }
+type Look = Seen & UserRecord & { score: number; isUnclear: boolean }
 
 async function readPage(access: Access, userId: string, { entries }: IndexPage): Promise<UserRecord[]> {
   if (entries.length === 0) return []
@@ -72,13 +72,20 @@ async function look(
     raw,
     session,
     wanted: isOwned ? (session?.until ?? expires ?? Math.floor(score)) : null,
+    isUnclear: !isOwned && session !== null && isUnclear(access, session),
     expires: (session ? trueExpiry(access, session, expires) : expires) ?? score,
     evicting: isCondemned(score),
   }
 }
 
+/** If the entry of a session that seems to be another user's may be right all the same. */
+export function isUnclear({ guessesUsers }: Access, { isForeign }: StoredSession): boolean {
+  return guessesUsers === true && isForeign
+}
+
 /** A reserved entry stays, because its session may be written at any moment. */
-function isWrong({ score, wanted }: Look): boolean {
+function isWrong({ score, wanted, isUnclear }: Look): boolean {
+  if (isUnclear) return false
   if (isReserved(score)) return wanted !== null && (isFresh(score) || score < wanted)
   return wanted === null || Math.floor(score) !== wanted
 }

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { RedisStore } from 'connect-redis'
 import type { SessionData, Store } from 'express-session'
 import request from 'supertest'
-import { readSession } from '../../src/index.ts'
+import { deleteUserSessions, getUserSessions, readSession, updateUserSessions } from '../../src/index.ts'
 import { appWith, browser, type Routes, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, MINUTE, SECOND, useDatabase } from '../support/database.ts'
 import { expectListed } from '../support/listed.ts'
@@ -245,5 +245,40 @@ describe('Moving from connect-redis and back', () => {
   it('both are stores for express-session', () => {
     const stores: Store[] = [theirs(), db.store()]
     expect(stores).to.have.lengthOf(2)
+  })
+
+  describe('with an option `userId`, after `reindex`', () => {
+    const account = ({ account }: Fields) => account
+    const options = () => ({ client: db.client, ...db.prefixes })
+    const own = () => db.store({ userId: account as never })
+
+    /** Of connect-redis: it says nothing that tells whose it is without the option. */
+    async function reindexed(): Promise<void> {
+      await theirs().set('theirs', newSession({ account: 'eva' }))
+      expect(await own().reindex()).to.deep.equal({ scanned: 1, indexed: 1 })
+    }
+
+    for (const [what, act] of [
+      ['getUserSessions', () => getUserSessions({ ...options(), userId: 'eva' })],
+      [
+        'updateUserSessions',
+        () => updateUserSessions({ ...options(), userId: 'eva', data: { role: 'admin' } }),
+      ],
+      ['deleteUserSessions', () => deleteUserSessions({ ...options(), userId: 'eva' })],
+    ] as [string, () => Promise<unknown>][]) {
+      it(`${what}, which does not know the option, leaves the session listed (1, indexed)`, async () => {
+        await reindexed()
+        await act()
+        await expectListed(db, 'theirs', 'eva')
+        expect(await own().destroyUser('eva')).to.equal(1)
+      })
+    }
+
+    it('a store that knows the option still removes the entry of a session that is nobody’s any more (4, bounded)', async () => {
+      await reindexed()
+      await theirs().set('theirs', newSession({}))
+      expect(await own().userSessions('eva')).to.deep.equal([])
+      expect(await db.index('eva')).to.deep.equal({})
+    })
   })
 })

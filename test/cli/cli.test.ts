@@ -280,4 +280,15 @@ describe('The command line', () => {
       await topology.stop()
     }
   })
+
+  it('leaves the entries of sessions of connect-redis that only the store’s option `userId` can attribute', async () => {
+    const session = newSession({ account: 'eva' })
+    await db.client.set(db.prefixes.prefix + ids[0], JSON.stringify(session), { PX: HOUR } as never)
+    const own = db.store({ userId: ({ account }: { account?: string }) => account } as never)
+    expect(await own.reindex()).to.deep.equal({ scanned: 1, indexed: 1 })
+    expect((await cli('list', 'eva')).code).to.equal(1)
+    expect((await cli('sign-out', 'eva')).code).to.equal(1)
+    expect((await cli('check', '--repair')).code).to.equal(0)
+    expect(await own.destroyUser('eva')).to.equal(1)
+  })
 })
