@@ -1,6 +1,6 @@
 /**
  * Packs the package, installs the tarball in a copy of each quick start, builds and starts it on a real Redis, and signs a
- * user in on two devices; once with the peers that it names, and once with the oldest that the package allows.
+ * user in on two devices, who signs out the other one; once with the peers that it names, and once with the oldest that the package allows.
  *
  *     npm run check:quick-starts                all of them
  *     npm run check:quick-starts -- commonjs    one
@@ -18,6 +18,7 @@ import {
   root,
   scriptsOf,
   signInTwice,
+  signOutOne,
   whileRunning,
 } from './support/projects.ts'
 
@@ -55,5 +56,6 @@ async function checkProject(name: string, tarball: string, ...peers: string[]): 
   await whileRunning(project, start, { REDIS_URL: redis.url }, async (url) => {
     const devices = await signInTwice(url, redis.url, [204])
     expectEqual(devices.map(({ browser }) => browser).sort(), ['Laptop', 'Phone'])
+    await signOutOne(url, redis.url)
   })
 }

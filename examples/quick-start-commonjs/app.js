@@ -37,7 +37,19 @@ async function main() {
 
   app.get('/devices', onlyUsers, async (req, res) => {
     const sessions = await store.userSessions(req.session.userId)
-    res.json(sessions.map(({ handle, data, lastActive }) => ({ handle, browser: data.browser, lastActive })))
+    res.json(
+      sessions.map(({ sessionId, handle, data, lastActive }) => ({
+        handle,
+        browser: data.browser,
+        lastActive,
+        thisDevice: sessionId === req.sessionID,
+      })),
+    )
+  })
+
+  app.post('/devices/:handle/sign-out', onlyUsers, async (req, res) => {
+    const found = await store.destroyUserSession(req.session.userId, req.params.handle)
+    res.sendStatus(found ? 204 : 404)
   })
 
   app.post('/sign-out-others', onlyUsers, async (req, res) => {

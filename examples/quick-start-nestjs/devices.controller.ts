@@ -4,6 +4,7 @@ import {
   Headers,
   HttpCode,
   Inject,
+  NotFoundException,
   Param,
   Post,
   Req,
@@ -40,7 +41,19 @@ export class DevicesController {
   @Get('devices')
   async devices(@Session() session: UserSession) {
     const sessions = await this.store.userSessions(signedIn(session))
-    return sessions.map(({ handle, data, lastActive }) => ({ handle, browser: data.browser, lastActive }))
+    return sessions.map(({ sessionId, handle, data, lastActive }) => ({
+      handle,
+      browser: data.browser,
+      lastActive,
+      thisDevice: sessionId === session.id,
+    }))
+  }
+
+  @Post('devices/:handle/sign-out')
+  @HttpCode(204)
+  async signOut(@Session() session: UserSession, @Param('handle') handle: string) {
+    const found = await this.store.destroyUserSession(signedIn(session), handle)
+    if (!found) throw new NotFoundException()
   }
 
   @Post('sign-out-others')

@@ -46,7 +46,19 @@ const onlyUsers: RequestHandler = (req, res, next) => {
 
 app.get('/devices', onlyUsers, async (req, res) => {
   const sessions = await store.userSessions(req.session.userId as string)
-  res.json(sessions.map(({ handle, data, lastActive }) => ({ handle, browser: data.browser, lastActive })))
+  res.json(
+    sessions.map(({ sessionId, handle, data, lastActive }) => ({
+      handle,
+      browser: data.browser,
+      lastActive,
+      thisDevice: sessionId === req.sessionID,
+    })),
+  )
+})
+
+app.post('/devices/:handle/sign-out', onlyUsers, async (req, res) => {
+  const found = await store.destroyUserSession(req.session.userId as string, String(req.params.handle))
+  res.sendStatus(found ? 204 : 404)
 })
 
 app.post('/sign-out-others', onlyUsers, async (req, res) => {

@@ -113,6 +113,21 @@ export async function signInTwice(
   return devices
 }
 
+/** A user who is signed in on two devices signs out the other one, by its handle. */
+export async function signOutOne(url: string, redisUrl: string): Promise<void> {
+  const user = `user-${randomBytes(6).toString('hex')}`
+  const [phone, laptop] = [await signIn(url, user, 'Phone', [204]), await signIn(url, user, 'Laptop', [204])]
+  const list = (cookie: string) => fetch(`${url}/devices`, { headers: { cookie } })
+  const devices = (await (await list(phone)).json()) as { handle: string; thisDevice: boolean }[]
+  const other = devices.find(({ thisDevice }) => !thisDevice)
+  const signOut = async () =>
+    (await fetch(`${url}/devices/${other?.handle}/sign-out`, { method: 'POST', headers: { cookie: phone } }))
+      .status
+  expectEqual([await signOut(), await signOut()], [204, 404])
+  expectEqual([(await list(phone)).status, (await list(laptop)).status], [200, 401])
+  await forget(user, redisUrl)
+}
+
 /** The Redis may be one that other people use, and the projects have the default prefixes. */
 async function forget(userId: string, url: string): Promise<void> {
   const client = createClient({ url })
