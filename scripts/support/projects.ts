@@ -89,43 +89,58 @@ function secret(): string {
   return randomBytes(32).toString('base64url')
 }
 
+/** The session cookie of the phone, and what a device gets for its list of devices. */
+interface TwoDevices {
+  phone: string
+  list(cookie: string): Promise<Response>
+}
+
 /**
  * Signs a user in on two devices, through HTTP alone; one signs out the other. `statuses` are those that a sign-in may answer. Resolves
- * to what the list of devices was. The user's name is not anyone else's, and its sessions are gone afterwards.
+ * to what the list of devices was.
  */
-export async function signInTwice(
+export function signInTwice(
   url: string,
   redisUrl: string,
   statuses: readonly number[],
 ): Promise<Record<string, unknown>[]> {
+  return onTwoDevices(url, redisUrl, statuses, async ({ phone, list }) => {
+    const devices = (await (await list(phone)).json()) as Record<string, unknown>[]
+    expectEqual(devices.length, 2)
+    const signOut = await fetch(`${url}/sign-out-others`, { method: 'POST', headers: { cookie: phone } })
+    expectEqual([signOut.status, await signOut.json()], [200, { signedOut: 1 }])
+    return devices
+  })
+}
+
+/** A user who is signed in on two devices signs out the other one, by its handle. */
+export function signOutOne(url: string, redisUrl: string): Promise<void> {
+  return onTwoDevices(url, redisUrl, [204], async ({ phone, list }) => {
+    const devices = (await (await list(phone)).json()) as { handle: string; thisDevice: boolean }[]
+    const other = devices.find(({ thisDevice }) => !thisDevice)
+    const path = `${url}/devices/${other?.handle}/sign-out`
+    const signOut = async () => (await fetch(path, { method: 'POST', headers: { cookie: phone } })).status
+    expectEqual([await signOut(), await signOut()], [204, 404])
+  })
+}
+
+/** By `act`, the phone signs out the laptop. The user's name is not anyone else's, and its sessions are gone afterwards. */
+async function onTwoDevices<T>(
+  url: string,
+  redisUrl: string,
+  statuses: readonly number[],
+  act: (devices: TwoDevices) => Promise<T>,
+): Promise<T> {
   const user = `user-${randomBytes(6).toString('hex')}`
   const [phone, laptop] = [
     await signIn(url, user, 'Phone', statuses),
     await signIn(url, user, 'Laptop', statuses),
   ]
-  const get = (cookie: string) => fetch(`${url}/devices`, { headers: { cookie } })
-  const devices = (await (await get(phone)).json()) as Record<string, unknown>[]
-  expectEqual(devices.length, 2)
-  const signOut = await fetch(`${url}/sign-out-others`, { method: 'POST', headers: { cookie: phone } })
-  expectEqual([signOut.status, await signOut.json()], [200, { signedOut: 1 }])
-  expectEqual([(await get(phone)).status, (await get(laptop)).status], [200, 401])
-  await forget(user, redisUrl)
-  return devices
-}
-
-/** A user who is signed in on two devices signs out the other one, by its handle. */
-export async function signOutOne(url: string, redisUrl: string): Promise<void> {
-  const user = `user-${randomBytes(6).toString('hex')}`
-  const [phone, laptop] = [await signIn(url, user, 'Phone', [204]), await signIn(url, user, 'Laptop', [204])]
   const list = (cookie: string) => fetch(`${url}/devices`, { headers: { cookie } })
-  const devices = (await (await list(phone)).json()) as { handle: string; thisDevice: boolean }[]
-  const other = devices.find(({ thisDevice }) => !thisDevice)
-  const signOut = async () =>
-    (await fetch(`${url}/devices/${other?.handle}/sign-out`, { method: 'POST', headers: { cookie: phone } }))
-      .status
-  expectEqual([await signOut(), await signOut()], [204, 404])
+  const result = await act({ phone, list })
   expectEqual([(await list(phone)).status, (await list(laptop)).status], [200, 401])
   await forget(user, redisUrl)
+  return result
 }
 
 /** The Redis may be one that other people use, and the projects have the default prefixes. */

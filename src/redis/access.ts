@@ -20,7 +20,7 @@ export interface Access extends Lifetimes {
   turns: Turns
   serializer: Serializer
   userId: UserIdOption
-  /** The store may have an option `userId` that is not known here: whose a foreign record is, only the store can tell. */
+  /** The store may have an option `userId` that is not known here: whose a record is that does not tell, only the store knows. */
   guessesUsers?: boolean
   scanCount: number
   /** What the removal of a session publishes, if anything. */
@@ -38,8 +38,8 @@ export interface StoredSession {
   /** As the app wrote it, without the note for the index. */
   data: SessionRecord
   owner: string | null
-  /** It does not tell for itself whose it is: another store wrote it, or it is nobody's. */
-  isForeign: boolean
+  /** The record tells for itself whose it is. One of another store does not, nor does one of nobody's. */
+  tellsOwner: boolean
   /** The score of its index entry in ms since 1970; `null` if the record does not say. Nobody may load it after that. */
   until: number | null
 }
@@ -56,8 +56,8 @@ export function decode(codec: Codec, sessionId: string, raw: string): StoredSess
 function sessionOf({ userId }: Codec, sessionId: string, raw: string, data: SessionRecord): StoredSession {
   const note = takeNote(data)
   const owner = storedOwner(userId, data, note)
-  const isForeign = note === null && cookieOf(data) !== undefined
-  return { sessionId, raw, data, owner, isForeign, until: note?.until ?? outrightExpiry(data) }
+  const tellsOwner = note !== null || cookieOf(data) === undefined
+  return { sessionId, raw, data, owner, tellsOwner, until: note?.until ?? outrightExpiry(data) }
 }
 
 /** The record's own `expires`, if it rules. */

@@ -1,7 +1,7 @@
 /** Loads sessions for express-session, with a cookie that says when this request's touch will let them expire. */
 import type { SessionData } from 'express-session'
 import { type Access, decode, fetchRaw, hasEnded, type StoredSession } from '../redis/access.ts'
-import { cookieExpiry, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
+import { cookieData, cookieExpiry, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { notMissing } from '../session/errors.ts'
 import { endOf, isFixed, startOf } from '../session/lifetime.ts'
 import { namedInRecord } from '../session/owner.ts'
@@ -31,23 +31,21 @@ export async function loadSession(access: Access, sessionId: string): Promise<Lo
 export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
   const { raw, data, owner, until } = session
   const created = startOf(data)
-  const cookie = cookieOf(data)
   const recorded = cookieExpiry(data)
   const rolls = !access.disableTouch && !isFixed(data) && !(recorded !== null && recorded === until)
   const maxAge = maxAgeOf(data)
-  let cookieExpires = recorded
   if (rolls && maxAge !== null && recorded !== null) {
-    cookieExpires = Math.floor(Math.min(expires ?? Date.now() + maxAge, endOf(access, created)))
-    data.cookie = { ...cookie, expires: new Date(cookieExpires).toISOString() }
-  } else if (cookie) data.cookie = { ...cookie }
+    const next = Math.min(expires ?? Date.now() + maxAge, endOf(access, created))
+    data.cookie = { ...cookieOf(data), expires: new Date(next).toISOString() }
+  }
   const version = {
     raw,
     owner,
     named: namedInRecord(access.userId, data),
     until: owner === null ? null : until,
     created,
-    cookie: cookie ?? plainCookie,
-    cookieExpires,
+    cookie: cookieData(data) ?? plainCookie,
+    cookieExpires: cookieExpiry(data),
     rolls,
   }
   return { data, version }

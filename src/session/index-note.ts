@@ -17,16 +17,11 @@ export interface IndexNote {
 export function takeNote(data: SessionRecord): IndexNote | null {
   const cookie = cookieOf(data)
   if (cookie?.index === undefined) return null
-  // To delete a property makes all that is done with the cookie later slow.
+  // To delete a property makes all that is done with the cookie later slow. A serializer may give cookies a class.
   const { index, ...rest } = cookie
-  data.cookie = rest
-  if (isEmpty(rest)) delete data.cookie
+  if (Object.keys(rest).length === 0) delete data.cookie
+  else data.cookie = { __proto__: Object.getPrototypeOf(cookie), ...rest }
   return checkedNote(index)
-}
-
-function isEmpty(object: object): boolean {
-  for (const _ in object) return false
-  return true
 }
 
 function checkedNote(index: unknown): IndexNote | null {

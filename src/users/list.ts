@@ -79,8 +79,8 @@ async function look(
 }
 
 /** If the entry of a session that seems to be another user's may be right all the same. */
-export function isUnclear({ guessesUsers }: Access, { isForeign }: StoredSession): boolean {
-  return guessesUsers === true && isForeign
+export function isUnclear({ guessesUsers }: Access, { tellsOwner }: StoredSession): boolean {
+  return guessesUsers === true && !tellsOwner
 }
 
 /** A reserved entry stays, because its session may be written at any moment. */
