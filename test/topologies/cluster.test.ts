@@ -146,6 +146,33 @@ describe('on Redis Cluster', () => {
           expect(await scene.keys()).to.deep.equal([scene.sessionKey(one[2])])
         })
 
+        it('a user whose entries have all ended can sign in and out while the index is still to be moved', async () => {
+          const { prefix } = scene.prefixes
+          scene.prefixes = { prefix: `{${prefix}}session:`, userPrefix: `{${prefix}}user:` }
+          const destroyed = await scene.signIn('alice')
+          const signedOut = await scene.signIn('dave')
+          for (const userId of ['alice', 'bob', 'carol', 'dave']) {
+            const key = scene.indexKey(userId)
+            const value = userId === 'dave' ? signedOut : destroyed
+            await scene.client.zAdd(key, { value, score: Date.now() - SECOND })
+            await scene.client.persist(key)
+          }
+          const limited = scene.store({ maxUserSessions: { limit: 1, onLimit: 'reject' } })
+          const another = newId()
+          const to = await otherMaster(scene, scene.indexKey('alice'))
+          await moveSlot(scene.topology, scene.indexKey('alice'), to, {
+            meanwhile: async () => {
+              await scene.store().destroy(destroyed)
+              await scene.request(signedOut, { userId: undefined })
+              await limited.set(another, newSession({ userId: 'bob' }))
+              await scene.expectSignedIn(await scene.signIn('carol'), 'carol')
+            },
+          })
+          expect(await scene.store().get(destroyed)).to.equal(null)
+          expect(await scene.record(signedOut)).to.not.have.property('userId')
+          await scene.expectSignedIn(another, 'bob', SECOND)
+        })
+
         it('everything works while two masters share the slot, before, between and after its keys', async () => {
           const { prefix } = scene.prefixes
           scene.prefixes = { prefix: `{${prefix}}session:`, userPrefix: `{${prefix}}user:` }

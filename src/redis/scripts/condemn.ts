@@ -19,7 +19,7 @@ export const condemnScript = scriptWhileFull(
   entryMarks,
   `
 settleIndex(1)
-local before = onKey(1, 'ZSCORE', ARGV[1])
+local before = ifThere(1, 'ZSCORE', ARGV[1])
 if not before then return '' end
 local ends, makers, stamp = marksOf(tonumber(before))
 local isFresh = makers == 1 and stamp == 0

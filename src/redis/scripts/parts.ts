@@ -24,10 +24,12 @@ local function ifThere(n, command, ...)
   if string.sub(reply.err, 1, 9) == 'WRONGTYPE' then reply.err = 'WRONGTYPE ' .. n end
   if not string.find(reply.err, 'non local key', 1, true) then error(reply) end
 end
-local function settleIndex(n)
+local function clock()
   local time = redis.call('TIME')
-  local now = time[1] .. string.sub('00000' .. time[2], -6, -4)
-  ifThere(n, 'ZREMRANGEBYSCORE', '-inf', now)
+  return time[1] .. string.sub('00000' .. time[2], -6, -4)
+end
+local function settleIndex(n)
+  ifThere(n, 'ZREMRANGEBYSCORE', '-inf', clock())
   local last = ifThere(n, 'ZRANGE', -1, -1, 'WITHSCORES')
   if last and last[2] then redis.call('PEXPIREAT', KEYS[n], math.ceil(last[2])) end
 end`

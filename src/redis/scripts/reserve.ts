@@ -11,7 +11,8 @@ import { script } from './script.ts'
  * ARGV[3]  how many sessions the user may have, this one included; '' for any number
  *
  * The score before ('' if it was not listed) and the new one, as strings; 'full' if the user has as many sessions as allowed, and
- * nothing has changed.
+ * nothing has changed. What has ended is dropped after the new entry is there: an index that was empty in between could not be
+ * written while its slot is being moved.
  */
 export const reserveScript = script(
   'reserve',
@@ -19,9 +20,10 @@ export const reserveScript = script(
   settleIndex,
   entryMarks,
   `
-settleIndex(1)
+local now = clock()
 local before = onKey(1, 'ZSCORE', ARGV[1])
-if ARGV[3] ~= '' and not before and onKey(1, 'ZCARD') >= tonumber(ARGV[3]) then return 'full' end
+if before and tonumber(before) <= tonumber(now) then before = false end
+if ARGV[3] ~= '' and not before and onKey(1, 'ZCOUNT', '(' .. now, '+inf') >= tonumber(ARGV[3]) then return 'full' end
 local score = marked(ARGV[2], 1, 0)
 if before then
   local ends, makers, stamp = marksOf(tonumber(before))
