@@ -1,6 +1,7 @@
 /** A client, prefixes of each test's own, and a look at what Redis holds under them. */
 import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.ts'
 import { connect, freshPrefixes, type Prefixes, type TestClient } from './hooks.ts'
+import { askForIfeq } from './ifeq.ts'
 
 export const SECOND = 1000
 export const MINUTE = 60 * SECOND
@@ -86,6 +87,7 @@ export function useDatabase(): Database {
   const database = new Database()
   before(async () => {
     database.client = await connect()
+    await askForIfeq(database.client, `${freshPrefixes().prefix}asked-for-ifeq`)
   })
   beforeEach(() => {
     database.prefixes = freshPrefixes()

@@ -5,6 +5,7 @@ import type { Request } from 'express'
 import type { Session, SessionData } from 'express-session'
 import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.ts'
 import { freshPrefixes, type Prefixes } from './hooks.ts'
+import { askForIfeq, serverKnowsIfeq } from './ifeq.ts'
 import { type Call, type Choice, pauseAfter, pauseBefore, runs } from './paused-client.ts'
 import {
   condemnScript,
@@ -29,7 +30,7 @@ export type LoadedSession = Session & SessionData & Fields
 export const theWrite = anyOf(
   runsOne(writeScript, touchScript, replaceScript),
   creates,
-  (call) => knowsIfeq && replacesIfEqual(call),
+  (call) => serverKnowsIfeq() && replacesIfEqual(call),
 )
 /** Of a touch: one that moves the TTL alone, or one that saves the cookie. */
 export const theTouch = anyOf(runsOne(touchScript), ({ command }) => command === 'pExpireAt')
@@ -62,20 +63,6 @@ function creates({ command, args }: Call): boolean {
 export function replacesIfEqual({ command, args }: Call): boolean {
   const raw = args.find((arg) => Array.isArray(arg)) as unknown[] | undefined
   return command === 'sendCommand' && raw?.[0] === 'SET' && raw[3] === 'IFEQ'
-}
-
-let knowsIfeq = false
-
-/** If the servers of this run know `SET … IFEQ`. */
-export function serverKnowsIfeq(): boolean {
-  return knowsIfeq
-}
-
-async function askForIfeq(topology: Topology): Promise<void> {
-  const key = 'asked-for-ifeq'
-  const { admin } = await topology.masterOf(key)
-  const reply = await admin.sendCommand(['SET', key, 'new', 'IFEQ', 'old']).catch((error: Error) => error)
-  knowsIfeq = reply === null
 }
 
 /** The n-th call that `choice` takes, from 1. */
@@ -253,7 +240,7 @@ export function onEveryStage(tests: (scene: Scene) => void, names?: readonly Top
     const scene = new Scene()
     before(async () => {
       scene.topology = topology()
-      await askForIfeq(scene.topology)
+      await askTopologyForIfeq(scene.topology)
       scene.client = await scene.topology.connect()
     })
     beforeEach(() => {
@@ -262,6 +249,12 @@ export function onEveryStage(tests: (scene: Scene) => void, names?: readonly Top
     after(() => scene.client.close())
     tests(scene)
   }, names)
+}
+
+async function askTopologyForIfeq(topology: Topology): Promise<void> {
+  const key = 'asked-for-ifeq'
+  const { admin } = await topology.masterOf(key)
+  await askForIfeq(admin, key)
 }
 
 /** Loads a session as express-session does for a request. */

@@ -1,0 +1,18 @@
+/** If the servers that the tests talk to know `SET … IFEQ`. */
+
+interface AnyServer {
+  sendCommand(args: string[]): Promise<unknown>
+}
+
+let isKnown = false
+
+export function serverKnowsIfeq(): boolean {
+  return isKnown
+}
+
+/** Asks the server that the next tests talk to: the run's Redis and a topology may be of different releases. */
+export async function askForIfeq(server: AnyServer, key: string): Promise<void> {
+  const reply = await server.sendCommand(['SET', key, 'new', 'IFEQ', 'old']).catch((error: Error) => error)
+  if (reply instanceof Error && !reply.message.startsWith('ERR syntax error')) throw reply
+  isKnown = reply === null
+}
