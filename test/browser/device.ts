@@ -141,6 +141,15 @@ export class Device {
     await Promise.all([...first, ...click(2)])
   }
 
+  /** Every page stays in the first moment of its animations, until the function is called to which it resolves. */
+  async stopAnimations(): Promise<() => Promise<unknown>> {
+    const devtools = await this.#context.newCDPSession(this.page)
+    const play = (playbackRate: number) => devtools.send('Animation.setPlaybackRate', { playbackRate })
+    await devtools.send('Animation.enable')
+    await play(0)
+    return () => play(1)
+  }
+
   /** Never while a page turns by itself: Chromium then waits for its "pagehide" forever. Wait for the page first. */
   close(): Promise<void> {
     return this.#context.close()

@@ -170,6 +170,21 @@ for (const javaScriptEnabled of [true, false]) {
       })
     }
 
+    it('a page takes no click in its first moment, and takes one after it', async () => {
+      const goOn = await device.stopAnimations()
+      await open({ page: '/account/sign-out-others', to: '', says: '', leaves: 3 })
+      const box = await button('Sign out 2 devices').boundingBox()
+      if (!box) throw new Error('There is no button')
+      const middle = [box.x + box.width / 2, box.y + box.height / 2] as const
+      await device.page.mouse.click(...middle)
+      await device.page.mouse.click(...middle)
+      expect(device.path).to.equal('/account/sign-out-others')
+      expect(site.asked.filter((line) => line.startsWith('POST'))).to.deep.equal([])
+      await goOn()
+      await button('Sign out 2 devices').click()
+      await device.page.locator('.flash').getByText('Signed out 2 other devices.').waitFor()
+    })
+
     for (const [name, heading] of Object.entries(LINKS)) {
       for (const interval of INTERVALS) {
         it(`the link "${name}" only asks, ${interval} ms`, async () => {
