@@ -23,7 +23,10 @@ export const reserveScript = script(
 local now = clock()
 local before = onKey(1, 'ZSCORE', ARGV[1])
 if before and tonumber(before) <= tonumber(now) then before = false end
-if ARGV[3] ~= '' and not before and onKey(1, 'ZCOUNT', '(' .. now, '+inf') >= tonumber(ARGV[3]) then return 'full' end
+if ARGV[3] ~= '' and not before then
+  local entries = #onKey(1, 'ZRANGE', '(' .. now, '+inf', 'BYSCORE')
+  if entries >= tonumber(ARGV[3]) then return 'full' end
+end
 local score = marked(ARGV[2], 1, 0)
 if before then
   local ends, makers, stamp = marksOf(tonumber(before))
