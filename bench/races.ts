@@ -1,9 +1,10 @@
 /**
  * What becomes of a session when requests overlap, over HTTP through express-session, beside connect-redis:
  *
- *     npm run races -- [--races 10000] [--changes 10000] [--operations 100000] [--at-once 64]
+ *     npm run races -- [--races 10000] [--changes 10000] [--operations 100000] [--at-once 64] [--write]
  *
  * Prints a Markdown table; exits with 1 if a signed-out session came back, a change was lost or a guarantee did not hold.
+ * `--write` puts the table into docs/races.md.
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -20,8 +21,10 @@ import { UserSessionStore } from '../src/index.ts'
 import { program, users, violationsOf } from '../test/model/program.ts'
 import { World } from '../test/model/world.ts'
 import { findRedis } from '../test/support/redis-server.ts'
+import { askVersion } from '../test/support/server-version.ts'
 import { newSession } from '../test/support/sessions.ts'
-import { startTopology, stopRemainingTopologies } from '../test/support/topologies.ts'
+import { startTopology, stopRemainingTopologies, type TopologyName } from '../test/support/topologies.ts'
+import { fillMarked } from './support/marked.ts'
 
 /** In ms, after all have loaded their session: within which slow requests save, and within which the sign-out comes. */
 const SLOW = 60
@@ -71,6 +74,7 @@ const { values } = parseArgs({
     changes: { type: 'string', default: '10000' },
     operations: { type: 'string', default: '100000' },
     'at-once': { type: 'string', default: '64' },
+    write: { type: 'boolean', default: false },
   },
 })
 const [races, changes, operations, atOnce] = [
@@ -181,12 +185,13 @@ async function count(times: number, atOnce: number, work: (nth: number) => Promi
   return sum
 }
 
-async function randomOperations() {
-  const topology = await startTopology('server')
+async function randomOperations(name: TopologyName) {
+  const topology = await startTopology(name)
+  if (!topology) throw new Error(`There are no servers for ${name}`)
   const client = await topology.connect()
   const result = { done: 0, wrong: [] as string[] }
   const seed = Date.now() % 2 ** 31
-  const programs = fc.sample(program, { seed, numRuns: Math.ceil(operations / 25) })
+  const programs = fc.sample(program, { seed, numRuns: Math.ceil(operations / 10) })
   await count(programs.length, atOnce, async (nth) => {
     const next = programs[nth] as (typeof programs)[number]
     if (result.done >= operations) return 0
@@ -237,15 +242,24 @@ try {
       results.set(`${name} ${resave}`, await inApp(store(client), resave, client))
     }
   }
-  const random = await randomOperations()
-  console.log(table(results))
-  console.log(
-    `\n${n(random.done)} random operations of concurrent actors: ${random.wrong.length} violations.`,
+  const random = [
+    { where: 'one server', ...(await randomOperations('server')) },
+    { where: 'Redis Cluster', ...(await randomOperations('cluster')) },
+  ]
+  const lines = random.map(
+    ({ where, done, wrong }) => `| ${n(done)} random operations on ${where} | ${wrong.length} |`,
   )
-  for (const wrong of random.wrong) console.error(wrong)
+  const parts = [
+    `On ${await askVersion(redis.url)}, Node ${process.versions.node.split('.')[0]}:`,
+    table(results),
+    ['| concurrent callers | violations of a guarantee |', '|---|--:|', ...lines].join('\n'),
+  ]
+  console.log(parts.join('\n\n'))
+  if (values.write) await fillMarked('docs/races.md', 'races', parts)
+  const wrong = random.flatMap((each) => each.wrong)
+  for (const each of wrong) console.error(each)
   const ours = [...results].filter(([name]) => name.startsWith('redis-user-sessions'))
-  if (random.wrong.length > 0 || ours.some(([, { brought, lost }]) => brought + lost > 0))
-    process.exitCode = 1
+  if (wrong.length > 0 || ours.some(([, { brought, lost }]) => brought + lost > 0)) process.exitCode = 1
 } finally {
   await client.close()
   await stopRemainingTopologies()

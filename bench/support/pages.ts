@@ -1,12 +1,8 @@
 /** The figures that README.md and docs/benchmarks.md show, between their `<!-- bench -->` marks. */
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { fillMarked } from './marked.ts'
 import type { Result } from './result.ts'
 import type { Spread } from './statistics.ts'
 import { formatRatio, groups, markdown } from './tables.ts'
-
-const ROOT = join(import.meta.dirname, '../..')
-const MARKED = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/
 
 /** A row of the pages: a benchmark's name, one of its rows, and what a reader calls it. */
 const HEADLINES = [
@@ -34,10 +30,10 @@ export async function writePages(results: readonly Result[]): Promise<void> {
   const shown = servers.find(({ server }) => server.startsWith(SHOWN))
   if (shown) {
     const plot = `![All ratios on Node 24, with both stores in one process](bench/results/${PLOTTED}.svg)`
-    await fill('README.md', [`${legend}\nOn ${shown.server}:`, shown.table, plot])
+    await fillMarked('README.md', 'bench', [`${legend}\nOn ${shown.server}:`, shown.table, plot])
   }
   const parts = servers.flatMap(({ server, table }) => [`## ${server}`, table])
-  await fill('docs/benchmarks.md', [legend, ...parts])
+  await fillMarked('docs/benchmarks.md', 'bench', [legend, ...parts])
 }
 
 function serverOf({ environment }: Result): string {
@@ -68,13 +64,4 @@ function ratioOf({ rows }: Result, what: string): Spread | undefined {
   const row = rows.find((each) => each.what === what)
   const apart = row?.figures['in processes of their own']
   return typeof apart === 'object' && 'times' in apart ? apart.times : row?.ratio
-}
-
-async function fill(page: string, parts: readonly string[]): Promise<void> {
-  const file = join(ROOT, page)
-  const text = await readFile(file, 'utf8')
-  await writeFile(
-    file,
-    text.replace(MARKED, (_, open, close) => `${open}${parts.join('\n\n')}\n${close}`),
-  )
 }
