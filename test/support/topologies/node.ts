@@ -52,7 +52,7 @@ function roleOf({ server, admin }: Node): Promise<string> {
   return eventually(`the role of the server on port ${server.port}`, async () => (await admin.role())?.role)
 }
 
-/** Waits until a replica has everything that its master has. */
+/** Waits until a replica has loaded its first copy of the master's data, and follows the master. */
 export async function untilReplicating({ server, admin }: Node): Promise<void> {
   await eventually(`replication to port ${server.port}`, async () =>
     (await admin.info('replication')).includes('master_link_status:up'),
