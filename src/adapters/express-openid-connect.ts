@@ -45,40 +45,51 @@ interface Payload {
  */
 export function openidConnectStore(store: UserSessionStore): OpenidConnectStore {
   checkStore(store)
-  const loaded = new WeakMap<object, Stored | FailedLoad>()
+  return new Adapter(store)
+}
 
-  function dataOf(sessionId: string, payload: Payload): SessionData {
+class Adapter implements OpenidConnectStore {
+  readonly #store: UserSessionStore
+  /** What the store gave, by the object `data` that the library has of it. */
+  readonly #loaded = new WeakMap<object, Stored | FailedLoad>()
+
+  constructor(store: UserSessionStore) {
+    this.#store = store
+  }
+
+  get<Payload>(sessionId: string, callback: (error: unknown, payload?: Payload | null) => void): void {
+    this.#store.get(sessionId, (error, data) => {
+      if (error && !isOutage(sessionId, error)) return callback(error)
+      const payload = error ? failedPayload() : data && payloadOf(data as unknown as SessionRecord)
+      if (error) this.#loaded.set(payload?.data as object, new FailedLoad(error))
+      else if (data && payload?.data) this.#loaded.set(payload.data, { sessionId, data })
+      callback(null, payload as Payload)
+    })
+  }
+
+  set(sessionId: string, payload: Payload, callback: (error?: unknown) => void = () => {}): void {
+    let data: SessionData
+    try {
+      data = this.#dataOf(sessionId, payload)
+    } catch (error) {
+      callback(error)
+      return
+    }
+    this.#store.set(sessionId, data, (error) => callback(error))
+  }
+
+  destroy(sessionId: string, callback?: (error?: unknown) => void): void {
+    this.#store.destroy(sessionId, callback && ((error) => callback(error)))
+  }
+
+  #dataOf(sessionId: string, payload: Payload): SessionData {
     const { data = {} } = payload
-    const known = loaded.get(data)
+    const known = this.#loaded.get(data)
     if (known instanceof FailedLoad) throw known.error
     const stored = known?.sessionId === sessionId ? known : newStored(sessionId)
     refill(stored.data, recordOf(payload))
-    loaded.set(data, stored)
+    this.#loaded.set(data, stored)
     return stored.data
-  }
-
-  return {
-    get<Payload>(sessionId: string, callback: (error: unknown, payload?: Payload | null) => void) {
-      store.get(sessionId, (error, data) => {
-        if (error && !isOutage(sessionId, error)) return callback(error)
-        const payload = error ? failedPayload() : data && payloadOf(data as unknown as SessionRecord)
-        if (error) loaded.set(payload?.data as object, new FailedLoad(error))
-        else if (data && payload?.data) loaded.set(payload.data, { sessionId, data })
-        callback(null, payload as Payload)
-      })
-    },
-    set(sessionId, payload, callback = () => {}) {
-      let data: SessionData
-      try {
-        data = dataOf(sessionId, payload)
-      } catch (error) {
-        return callback(error)
-      }
-      store.set(sessionId, data, (error) => callback(error))
-    },
-    destroy(sessionId, callback) {
-      store.destroy(sessionId, callback && ((error) => callback(error)))
-    },
   }
 }
 
