@@ -69,8 +69,11 @@ function checkCookie(data: SessionRecord, key: string): void {
 }
 
 function isMaxAge(value: unknown): boolean {
-  return !value || typeof value === 'number'
+  return !value || (typeof value === 'number' && Math.abs(value) <= longestMaxAge)
 }
+
+/** In ms. A `Date` that far from now can still be told. */
+const longestMaxAge = 8e15
 
 /**
  * The raw record of session data, a promise of it if the serializer gives one. What cannot be serialized is a `TypeError`. If an

@@ -34,6 +34,9 @@ const kinds: Record<string, Put> = {
   'a number': text('42'),
   'a cookie with a senseless date': text('{"userId":"eva","cookie":{"expires":"soon","originalMaxAge":1}}'),
   'a cookie with a senseless maxAge': text('{"userId":"eva","cookie":{"originalMaxAge":"soon"}}'),
+  'a cookie with a maxAge that no date can tell': text(
+    '{"userId":"eva","cookie":{"expires":"2099-01-01T00:00:00Z","originalMaxAge":1e300}}',
+  ),
   'bytes that are no UTF-8': (db, key) =>
     db.client.set(key, Buffer.from([0xff, 0xfe, 0x7b, 0xc3]), { expiration: { type: 'EX', value: 3600 } }),
   'a list': (db, key) => db.client.rPush(key, ['eva']),
