@@ -15,7 +15,7 @@ import {
 } from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
-import { checkTimestamp } from '../session/expiry.ts'
+import { checkTimestamp, dataExpiry } from '../session/expiry.ts'
 import { withoutNote } from '../session/index-note.ts'
 import { defaultUserId, namedUser, type UserIdOption } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -272,6 +272,6 @@ function withUserId(data: SessionRecord, owner: string | null): SessionRecord {
 
 /** A timestamp of the same instant stays as it was written. */
 function withTrueExpiry(data: SessionRecord, expires: number | null): SessionRecord {
-  if (expires === null || Date.parse(data.expires as string) === expires) return data
+  if (expires === null || dataExpiry(data.expires) === expires) return data
   return { ...data, expires: new Date(expires).toISOString() }
 }

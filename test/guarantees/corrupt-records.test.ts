@@ -44,6 +44,38 @@ const kinds: Record<string, Put> = {
   'a sorted set': (db, key) => db.client.zAdd(key, { score: 1, value: 'eva' }),
 }
 
+describe('Guarantee 7, alone: a record whose odd values are not for its cookie to tell', () => {
+  const db = useDatabase()
+  const noPrimitive = { toString: 5 }
+  const until = (value: number) => ({ cookie: { originalMaxAge: HOUR, index: { until: value } } })
+
+  for (const [name, odd] of Object.entries({
+    'an until that Redis does not take': until(1e300),
+    'an until after the last Date': until(1e17),
+    'an until between two ms': until(Date.now() + HOUR + 0.25),
+    'an expires that is no primitive': { expires: noPrimitive },
+    'a creation time that is no primitive': { sessionCreated: noPrimitive },
+  })) {
+    it(`${name}: stops nothing, and goes with its user`, async () => {
+      const store = db.store()
+      for (const id of ['a', 'odd']) await store.set(id, newSession({ userId: 'eva' }))
+      const record = { ...(await db.record('odd')), ...odd }
+      await db.client.set(db.sessionKey('odd'), JSON.stringify(record), { expiration: 'KEEPTTL' })
+      expect((await store.userSessions('eva')).length).to.equal(2)
+      expect((await getUserSessions({ ...db.options, userId: 'eva' })).length).to.equal(2)
+      expect((await store.all()).length).to.equal(2)
+      expect(await store.reindex()).to.deep.equal({ scanned: 2, indexed: 2 })
+      for (const { score } of await db.client.zRangeWithScores(db.indexKey('eva'), 0, -1)) {
+        expect(Number.isInteger(score)).to.equal(true)
+      }
+      expect(await store.updateUser('eva', { role: 'user' } as never)).to.equal(2)
+      expect(await readSession({ ...db.options, sessionId: 'odd' })).to.include({ role: 'user' })
+      expect(await store.destroyUser('eva')).to.equal(2)
+      expect(await db.keys()).to.deep.equal([])
+    })
+  }
+})
+
 describe('Guarantee 7, alone: a corrupt or foreign record', () => {
   const db = useDatabase()
 
