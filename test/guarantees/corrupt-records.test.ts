@@ -76,6 +76,25 @@ describe('Guarantee 7, alone: a record whose odd values are not for its cookie t
   }
 })
 
+describe('Guarantee 7, alone: an index entry with a score that Redis takes for no time', () => {
+  const db = useDatabase()
+
+  for (const score of [Number.POSITIVE_INFINITY, 1e300]) {
+    it(`${score}: the user signs in, is touched, listed and signed out`, async () => {
+      const store = db.store()
+      await store.set('s1', newSession({ userId: 'eva' }))
+      const foreign = () => db.client.zAdd(db.indexKey('eva'), { score, value: 'gone' })
+      await foreign()
+      await store.set('s2', newSession({ userId: 'eva' }))
+      await store.set('s2', Object.assign((await store.get('s2')) as object, { userId: null }) as never)
+      expect((await store.userSessions('eva')).map(({ sessionId }) => sessionId)).to.deep.equal(['s1'])
+      await foreign()
+      expect(await store.destroyUser('eva')).to.equal(1)
+      expect(await db.keys()).to.deep.equal([db.sessionKey('s2')])
+    })
+  }
+})
+
 describe('Guarantee 7, alone: a corrupt or foreign record', () => {
   const db = useDatabase()
 
