@@ -26,7 +26,7 @@ export interface Draft {
 }
 
 /** Whose the session is, and what its record says so far. */
-export type Basis = Pick<Version, 'owner' | 'named' | 'created'> & { until: number | null }
+export type Basis = Pick<Version, 'owner' | 'named' | 'lostId' | 'created'> & { until: number | null }
 
 /** A copy of a session's data, with a plain cookie and with what the session object could not hold. */
 export function dataOf(session: SessionRecord, unheld: SessionRecord | undefined): SessionRecord {
@@ -81,7 +81,7 @@ function rollsBy(data: SessionRecord, { until }: Basis): boolean {
 function sealDraft(
   access: Access,
   given: SessionRecord,
-  { owner, named, created: start, until: previous }: Basis,
+  { owner, named, lostId, created: start, until: previous }: Basis,
   { said, rolls, isTouched }: { said: number | null; rolls: boolean; isTouched: boolean },
 ): Draft | Promise<Draft> {
   const { data, created, expires } = sealed(access, given, start)
@@ -90,7 +90,17 @@ function sealDraft(
   const until = owner === null ? null : listed
   const record = encode(access, data, owner, until)
   const draft = (raw: string): Draft => ({
-    version: { raw, owner, named, until, created, cookie: cookieData(data), cookieExpires: said, rolls },
+    version: {
+      raw,
+      owner,
+      named,
+      lostId,
+      until,
+      created,
+      cookie: cookieData(data),
+      cookieExpires: said,
+      rolls,
+    },
     expires,
     isTouched,
   })

@@ -4,7 +4,7 @@ import { type Access, decode, fetchRaw, hasEnded, type StoredSession } from '../
 import { cookieData, cookieExpiry, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { notMissing } from '../session/errors.ts'
 import { endOf, isFixed, startOf } from '../session/lifetime.ts'
-import { namedInRecord } from '../session/owner.ts'
+import { lostIdIn, namedInRecord } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Version } from './versions.ts'
 
@@ -38,10 +38,12 @@ export function loadedOf(access: Access, session: StoredSession, expires: number
     const next = Math.min(expires ?? Date.now() + maxAge, endOf(access, created))
     data.cookie = { ...cookieOf(data), expires: new Date(next).toISOString() }
   }
+  const named = namedInRecord(access.userId, data)
   const version = {
     raw,
     owner,
-    named: namedInRecord(access.userId, data),
+    named,
+    lostId: owner !== null && named === null ? lostIdIn(access.userId, data) : undefined,
     until: owner === null ? null : until,
     created,
     cookie: cookieData(data) ?? plainCookie,

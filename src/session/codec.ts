@@ -33,11 +33,19 @@ export function parseRecord(
   )
 }
 
-/** What `JSON.parse` and Web Crypto's `decrypt` fail with if the text itself is wrong. */
+/** What `JSON.parse`, decryption and decompression fail with if the text itself is wrong. */
 function blamesRecord(error: unknown): boolean {
-  const { name, code } = Object(error) as { name?: unknown; code?: unknown }
-  return name === 'SyntaxError' || name === 'OperationError' || code === 'SESSION_CORRUPT'
+  const { name, code, message } = Object(error) as { name?: unknown; code?: unknown; message?: unknown }
+  if (name === 'SyntaxError' || name === 'OperationError' || code === 'SESSION_CORRUPT') return true
+  return message === wrongTag || codesOfData.test(String(code))
 }
+
+/** Of node:crypto, which gives this error no code. */
+const wrongTag = 'Unsupported state or unable to authenticate data'
+
+/** Of node:crypto and node:zlib. */
+const codesOfData =
+  /^(ERR_OSSL_|ERR_CRYPTO_INVALID_(IV|AUTH_TAG)$|Z_(DATA|BUF)_ERROR$|ERR__ERROR_FORMAT|ZSTD_error_)/
 
 /** A promise may come from another library or realm: test runners give tests globals of their own. */
 function isPromise(value: unknown): value is PromiseLike<unknown> {
@@ -69,8 +77,11 @@ function checkCookie(data: SessionRecord, key: string): void {
 }
 
 function isMaxAge(value: unknown): boolean {
-  return !value || typeof value === 'number'
+  return !value || (typeof value === 'number' && Math.abs(value) <= longestMaxAge)
 }
+
+/** In ms. A `Date` that far from now can still be told. */
+const longestMaxAge = 8e15
 
 /**
  * The raw record of session data, a promise of it if the serializer gives one. What cannot be serialized is a `TypeError`. If an

@@ -3,6 +3,7 @@
  * Apps never see it: it is added when a record is written, and taken off when one is read.
  */
 import { cookieOf } from './cookie.ts'
+import { ownExpiry } from './expiry.ts'
 import { recordedUser } from './owner.ts'
 import type { SessionRecord } from './record.ts'
 
@@ -27,9 +28,14 @@ export function takeNote(data: SessionRecord): IndexNote | null {
 function checkedNote(index: unknown): IndexNote | null {
   const { until, user } = Object(index) as { until?: unknown; user?: unknown }
   const note: IndexNote = {}
-  if (typeof until === 'number' && Number.isFinite(until)) note.until = until
+  if (isTime(until)) note.until = until
   if (user === null || (typeof user === 'string' && user !== '')) note.user = user
   return Object.keys(note).length === 0 ? null : note
+}
+
+/** Whole ms since 1970, and no more than a `Date` can tell: Redis takes no later expiry. */
+function isTime(value: unknown): value is number {
+  return Number.isInteger(value) && !Number.isNaN(new Date(value as number).getTime())
 }
 
 /** Data with the note that it needs in its record, if any. */
@@ -44,7 +50,7 @@ function noteFor(data: SessionRecord, owner: string | null, until: number | null
   if (owner === null) return says === null ? null : { user: null }
   if (until === null) return says === owner ? null : { user: owner }
   if (says !== owner) return { until, user: owner }
-  return cookieOf(data) === undefined && Date.parse(data.expires as string) === until ? null : { until }
+  return cookieOf(data) === undefined && ownExpiry(data) === until ? null : { until }
 }
 
 /** Data without a note that somebody copied from a record: it must not rule the entry of another one. */

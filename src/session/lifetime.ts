@@ -31,8 +31,8 @@ export function createdOf(data: object): number | null {
 
 /** As `createdOf`; `null` also if the record says a time in the future, which its next write puts right. */
 export function startOf(data: object): number | null {
-  const isFuture = ((data as SessionRecord)[createdProperty] as number) > Date.now()
-  return isFuture ? null : createdOf(data)
+  const created = (data as SessionRecord)[createdProperty]
+  return typeof created === 'number' && created > Date.now() ? null : createdOf(data)
 }
 
 /** The earliest of what is known. */

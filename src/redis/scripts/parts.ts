@@ -14,6 +14,8 @@ end`
 /**
  * Drops what has ended by Redis's clock from index KEYS[n], and lets the index live as long as its longest entry.
  *
+ * A score that no `Date` can tell, which something else has written, counts as the last that one can.
+ *
  * An index whose last entry has been removed is gone. While its slot is being moved to another master of a Cluster, this
  * master then refuses all commands on the key.
  */
@@ -31,7 +33,7 @@ end
 local function settleIndex(n)
   ifThere(n, 'ZREMRANGEBYSCORE', '-inf', clock())
   local last = ifThere(n, 'ZRANGE', -1, -1, 'WITHSCORES')
-  if last and last[2] then redis.call('PEXPIREAT', KEYS[n], math.ceil(last[2])) end
+  if last and last[2] then redis.call('PEXPIREAT', KEYS[n], math.ceil(math.min(last[2], 8.64e15))) end
 end`
 
 /**
