@@ -73,7 +73,7 @@ export class AtomicRecords implements Records {
     const { sessionId, expected, announcement } = removal
     const keys = [this.keys.session(sessionId), this.keys.index(owner)]
     const { channel = '', message = '' } = announcement ?? {}
-    const args = [sessionId, channel, expected ?? '', message, String(limit)]
+    const args = [String(limit), channel, sessionId, expected ?? '', message]
     const reply = await run(this.client, evictScript, keys, args)
     return Number(reply) === -1 ? null : outcome(reply)
   }
