@@ -36,7 +36,7 @@ export class AtomicRecords implements Records {
     return found
   }
 
-  async write(write: Write): Promise<Outcome> {
+  write(write: Write): Promise<Outcome> {
     if (!movesEntry(write)) return writeOneKey(this.client, this.keys, write)
     const owners = [write.entry?.owner, write.previous?.owner].filter((owner) => owner !== undefined)
     const indexes = [...new Set(owners)].map((owner) => this.keys.index(owner))
