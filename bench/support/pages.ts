@@ -22,7 +22,7 @@ const PLOTTED = 'node-24-redis-8.6'
 
 const legend = [
   'The figures say how many times as fast as connect-redis it is, in one run: above 1 is faster. Each is a median over',
-  'paired rounds, with the quartiles in brackets. For load, touch and save, each store has a process of its own.',
+  'paired rounds, with the quartiles in brackets. For load, touch, save and sign-in, each store has a process of its own.',
 ].join('\n')
 
 export async function writePages(results: readonly Result[]): Promise<void> {

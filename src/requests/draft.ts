@@ -9,8 +9,8 @@ import {
   maxAgeDrift,
   maxAgeOf,
   saysExpiry,
-  withCookieExpiry,
 } from '../session/cookie.ts'
+import { withoutNote } from '../session/index-note.ts'
 import { endOf, isFixed, listedUntil, sealed } from '../session/lifetime.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Version } from './versions.ts'
@@ -32,8 +32,8 @@ export type Basis = Pick<Version, 'owner' | 'named' | 'lostId' | 'created'> & { 
 export function dataOf(session: SessionRecord, unheld: SessionRecord | undefined): SessionRecord {
   const plain = plainData(session, 'session')
   const cookie = cookieData(plain) ?? hiddenCookie(session)
-  if (cookie) delete cookie.index
-  return cookie ? { ...unheld, ...plain, cookie } : { ...unheld, ...plain }
+  if (!cookie) return { ...unheld, ...plain }
+  return withoutNote({ ...unheld, ...plain, cookie })
 }
 
 /** The cookie that `get` gave data without one. It is part of the data as soon as it says when it expires. */
@@ -57,8 +57,8 @@ export function draftOf(
   const maxAge = base && touchedAge(data, base)
   if (maxAge === null)
     return sealDraft(access, data, basis, { said, rolls: rollsBy(data, basis), isTouched: false })
-  const kept = { ...data, cookie: { ...cookieOf(data), originalMaxAge: maxAge } }
-  const moved = withCookieExpiry(kept, Date.now() + maxAge)
+  const expires = new Date(Date.now() + maxAge).toISOString()
+  const moved = { ...data, cookie: { ...cookieOf(data), originalMaxAge: maxAge, expires } }
   return sealDraft(access, moved, basis, { said, rolls: true, isTouched: true })
 }
 

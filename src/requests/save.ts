@@ -6,7 +6,7 @@ import { type Access, decode, entryOf, hasEnded, readable, type StoredSession } 
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
 import type { Latest } from '../redis/turns.ts'
-import { cookieExpiry, cookieOf, maxAgeOf } from '../session/cookie.ts'
+import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { createdOf, earliest } from '../session/lifetime.ts'
 import { lostIdIn, namedInRecord, namedUser, namesTheSame } from '../session/owner.ts'
@@ -66,8 +66,8 @@ export class Saves {
     // A draft that fails is reported in its turn.
     if (drafted instanceof Promise) drafted.catch(() => {})
     const work = async (latest: Latest | undefined) => {
-      const draft = await drafted
-      await this.#checkOwner(loaded, draft)
+      const draft = drafted instanceof Promise ? await drafted : drafted
+      if (this.access.serializer !== JSON) await this.#checkOwner(loaded, draft)
       return loaded.version === null
         ? this.#create(loaded, draft, limit)
         : this.update(loaded, loaded.version, draft, { latest, limit })
@@ -125,7 +125,7 @@ export class Saves {
 
   /** A reader of the record must find its owner in it. A serializer may have left that out. */
   async #checkOwner({ sessionId, version }: Loaded, { version: { raw, owner } }: Draft): Promise<void> {
-    if (this.access.serializer === JSON || owner === version?.owner) return
+    if (owner === version?.owner) return
     const session = await readable(this.access, sessionId, raw)
     if (session === null) throw badArgument('session', 'data that serializes to an object', raw)
     if (session.owner !== owner)
@@ -290,7 +290,7 @@ function withMergedExpiry(
   const cookie = cookieOf(merged)
   const isMoved = mine.version.cookieExpires !== base.cookieExpires
   if (!cookie || (isMoved && !mine.isTouched)) return merged
-  const recorded = cookieExpiry(stored.data)
+  const recorded = stored.cookieExpires
   const maxAge = maxAgeOf(merged)
   const isOutright = recorded !== null && recorded === stored.until
   if (maxAge !== null && recorded !== null && (!isOutright || isMoved)) {

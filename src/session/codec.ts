@@ -8,6 +8,12 @@ export interface Serializer {
   stringify(session: unknown): string | Promise<string>
 }
 
+/** The session data in a record, and when its cookie ends, in ms since 1970; `null` if that does not say. */
+export interface ParsedRecord {
+  data: SessionRecord
+  cookieExpires: number | null
+}
+
 /**
  * The session data in a raw record, a promise of it if the serializer gives one. What is no session data is a
  * `CorruptSessionError` that names `key`. If an asynchronous serializer fails for another reason, such as a key service that is
@@ -17,7 +23,7 @@ export function parseRecord(
   serializer: Serializer,
   raw: string,
   key: string,
-): SessionRecord | Promise<SessionRecord> {
+): ParsedRecord | Promise<ParsedRecord> {
   let data: unknown
   try {
     data = serializer.parse(raw)
@@ -56,21 +62,20 @@ function unparsable(key: string, error: unknown): CorruptSessionError {
   return new CorruptSessionError(key, 'cannot be parsed as session data', error)
 }
 
-function checkedRecord(data: unknown, key: string): SessionRecord {
+function checkedRecord(data: unknown, key: string): ParsedRecord {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     throw new CorruptSessionError(key, 'is not session data')
   }
-  checkCookie(data as SessionRecord, key)
-  return data as SessionRecord
+  return { data: data as SessionRecord, cookieExpires: checkedExpiry(data as SessionRecord, key) }
 }
 
 /** express-session throws on a senseless cookie when the response ends. Only the process could catch that. */
-function checkCookie(data: SessionRecord, key: string): void {
+function checkedExpiry(data: SessionRecord, key: string): number | null {
   if (!isMaxAge(cookieOf(data)?.originalMaxAge)) {
     throw new CorruptSessionError(key, 'has a cookie without a sensible originalMaxAge')
   }
   try {
-    cookieExpiry(data)
+    return cookieExpiry(data)
   } catch (error) {
     throw new CorruptSessionError(key, 'has a cookie without a sensible expiry', error)
   }
