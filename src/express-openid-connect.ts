@@ -1,2 +1,2 @@
-/** The entry point of apps with `express-openid-connect`. */
+/** The entry point for apps with `express-openid-connect`. */
 export { type OpenidConnectStore, openidConnectStore } from './adapters/express-openid-connect.ts'

@@ -1,2 +1,2 @@
-/** The entry point of apps with `@fastify/session`. */
+/** The entry point for apps with `@fastify/session`. */
 export { type FastifySessionStore, fastifySessionStore } from './adapters/fastify.ts'

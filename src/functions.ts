@@ -1,4 +1,6 @@
-/** The entry point of programs without Express: the seven functions, which need neither express-session nor its types. */
+/**
+ * The entry point for programs without Express: the seven functions. They need neither express-session nor its types.
+ */
 export {
   createSession,
   deleteSession,

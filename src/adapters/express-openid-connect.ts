@@ -1,13 +1,14 @@
 /**
- * Adapts a store to `express-openid-connect`, which knows a session as `{ header, data, cookie }`. The store gets one flat record, so
- * that overlapping requests merge by property of `data`. The object `data` that `get` gave comes back in `set`.
+ * Adapts a store to `express-openid-connect`, which represents a session as `{ header, data, cookie }`. The store gets
+ * one flat record, so that overlapping requests merge by property of `data`. The library passes the object `data` of
+ * `get` back to `set`.
  */
 import type { SessionData } from 'express-session'
 import type { UserSessionStore } from '../api/user-session-store.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { checkStore, newStored, refill, type Stored } from './stored.ts'
 
-/** The store that `express-openid-connect` takes, for sessions and for back-channel logouts. */
+/** The store that `express-openid-connect` accepts, for sessions and for back-channel logouts. */
 export type OpenidConnectStore = {
   get<Payload>(
     sessionId: string,
@@ -17,7 +18,7 @@ export type OpenidConnectStore = {
   destroy(sessionId: string, callback?: (error?: unknown) => void): void
 }
 
-/** When a session was created, when it was used last, and when it ends, in s since 1970. */
+/** When a session was created, last used, and ends, in s since 1970. */
 interface Header {
   iat: number
   uat: number
@@ -32,14 +33,14 @@ interface Payload {
 }
 
 /**
- * Lets `express-openid-connect` use a store: `auth({ session: { store: openidConnectStore(store) } })`. All guarantees of the store
- * hold. Without this adapter a request that is under way brings a revoked session back.
+ * Makes a store usable for `express-openid-connect`: `auth({ session: { store: openidConnectStore(store) } })`. All
+ * guarantees of the store hold. Without this adapter, a request in flight brings a revoked session back.
  *
- * - A session belongs to the `sub` of its ID token, unless `afterCallback` sets `userId` in the session. It is `userId` in
- *   `req.appSession` and in the record.
+ * - The owner of a session is the `sub` of its ID token, unless `afterCallback` sets `userId` in the session. It is
+ *   `userId` in `req.appSession` and in the record.
  * - `req.appSession` must not have a property `cookie`.
- * - If the store fails to load a session, the library goes on as if there was none. The end of its answer then is an error, so
- *   that a failure of Redis signs nobody out.
+ * - If the store cannot load a session, the library continues without a session. The response then ends with an error.
+ *   So a failure of Redis signs nobody out.
  *
  * @throws {TypeError} if `store` is not a `UserSessionStore`.
  */
@@ -50,7 +51,7 @@ export function openidConnectStore(store: UserSessionStore): OpenidConnectStore 
 
 class Adapter implements OpenidConnectStore {
   readonly #store: UserSessionStore
-  /** What the store gave, by the object `data` that the library has of it. */
+  /** Remembers the store's data by the object `data` that the library got. */
   readonly #loaded = new WeakMap<object, Stored | FailedLoad>()
 
   constructor(store: UserSessionStore) {
@@ -93,7 +94,7 @@ class Adapter implements OpenidConnectStore {
   }
 }
 
-/** What the library gets instead of a session that could not be loaded: an error would be a session that does not exist. */
+/** Stands for a session that could not be loaded. If `get` rejected, the library would treat the session as missing. */
 class FailedLoad {
   constructor(readonly error: unknown) {}
 }
@@ -104,24 +105,24 @@ function failedPayload(): Payload {
 }
 
 /**
- * If a session could not be loaded that may be there. A corrupt record is not: the library replaces it. Nor is a back-channel logout,
- * which the library keeps under the issuer, `|`, and a user or session of the identity provider.
+ * Whether a session that may exist could not be loaded. A corrupt record is no outage, because the library replaces it.
+ * Neither is a back-channel logout. The library keeps it under an id with a `|` after the issuer.
  */
 function isOutage(sessionId: string, error: unknown): boolean {
   const { code } = Object(error) as { code?: unknown }
   return code !== 'SESSION_CORRUPT' && !(error instanceof TypeError) && !/^https?:.*\|/.test(sessionId)
 }
 
-/** The session as the library knows it; `null` if its user was signed out. */
+/** Returns the session in the library's form, or `null` if its user was signed out. */
 function payloadOf(record: SessionRecord): Payload | null {
   const { cookie, openidHeader: header, ...data } = record
   if (header === undefined) return nestedPayload(record)
-  // The session id was used again, and the tokens are those of a late save of the session before.
+  // The session id was used again. The tokens come from a late save of the session before.
   if (data.userId === undefined && subjectOf(data) !== undefined) return null
   return { header: header as Header, data, cookie: cookie as Payload['cookie'] & object }
 }
 
-/** A record that another store wrote, such as connect-redis, or a back-channel logout. */
+/** A back-channel logout, or a record that another store wrote, such as connect-redis. */
 function nestedPayload({ header, data, cookie }: SessionRecord): Payload {
   return { header, data, cookie } as Payload
 }
@@ -140,8 +141,8 @@ function recordOf({ header, data = {}, cookie }: Payload): SessionRecord {
 }
 
 /**
- * A session lives as long from now as the library says in whole seconds. A back-channel logout ends at its time, and no request
- * prolongs it.
+ * The session's lifetime counts from now, in the library's whole seconds. A back-channel logout ends at its own time,
+ * and requests do not move that.
  */
 function recordCookie(header: Header | undefined, { expires }: { expires?: number }): SessionRecord {
   const originalMaxAge = header ? (header.exp - header.uat) * 1000 : null
@@ -149,7 +150,7 @@ function recordCookie(header: Header | undefined, { expires }: { expires?: numbe
   return { originalMaxAge, expires: new Date(end), httpOnly: true, path: '/' }
 }
 
-/** The user of an ID token, which the library has verified. */
+/** Returns the user in an ID token. The library has verified the token. */
 function subjectOf({ id_token: token }: SessionRecord): string | undefined {
   if (typeof token !== 'string') return undefined
   try {

@@ -1,6 +1,6 @@
 /**
- * Adapts a store to `@fastify/session`, which makes a session object of its own of what `get` gave, and hands that to `set`. What it
- * was loaded from travels along in a property.
+ * Adapts a store to `@fastify/session`. That library makes its own session object from the result of `get`, and passes
+ * it to `set`. A hidden property of the object carries the data it was loaded from.
  */
 import type { SessionData } from 'express-session'
 import type { UserSessionStore } from '../api/user-session-store.ts'
@@ -8,7 +8,7 @@ import { cookieData } from '../session/cookie.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { checkStore, newStored, refill, type Stored } from './stored.ts'
 
-/** The store that `@fastify/session` takes. */
+/** The store that `@fastify/session` accepts. */
 export interface FastifySessionStore {
   get<Session>(
     sessionId: string,
@@ -19,11 +19,12 @@ export interface FastifySessionStore {
 }
 
 /**
- * Lets `@fastify/session` use a store: `fastify.register(fastifySession, { store: fastifySessionStore(store), secret })`. All
- * guarantees of the store hold. Without this adapter a request that is under way brings a revoked session back.
+ * Makes a store usable for `@fastify/session`: `fastify.register(fastifySession, { store: fastifySessionStore(store),
+ * secret })`. All guarantees of the store hold. Without this adapter, a request in flight brings a revoked session
+ * back.
  *
- * With the option `rolling` of `@fastify/session`, its default, every response saves the session: one command of one key. A session
- * that the functions made without a cookie keeps its own `expires`, whatever `cookie` says.
+ * With the option `rolling` of `@fastify/session`, which is its default, every response saves the session: one command
+ * on one key. A session that the functions made without a cookie keeps its own `expires`, whatever `cookie` says.
  *
  * @throws {TypeError} if `store` is not a `UserSessionStore`.
  */
@@ -44,7 +45,7 @@ export function fastifySessionStore(store: UserSessionStore): FastifySessionStor
   }
 }
 
-/** `@fastify/session` copies the properties of what was loaded, this one too. No serializer of sessions writes it. */
+/** `@fastify/session` copies all properties of a loaded session, including this one. No serializer writes it. */
 const carrier = 'redis-user-sessions'
 
 class Carried {
@@ -54,7 +55,7 @@ class Carried {
     this.#stored = stored
   }
 
-  /** A session object may have been copied into one of another id. */
+  /** The library may have copied a session object into one with another id. */
   static storedOf(value: unknown, sessionId: string): Stored | undefined {
     if (!(value instanceof Carried)) return undefined
     return value.#stored.sessionId === sessionId ? value.#stored : undefined
@@ -63,7 +64,10 @@ class Carried {
   toJSON(): undefined {}
 }
 
-/** What a session object of `@fastify/session` cannot hold: it has properties of its own of these names. */
+/**
+ * Properties that a session object of `@fastify/session` cannot hold, because it has its own properties with these
+ * names.
+ */
 const unheld = ['sessionId', 'encryptedSessionId', '__proto__']
 
 function sessionOf(stored: Stored): SessionRecord {
@@ -72,10 +76,13 @@ function sessionOf(stored: Stored): SessionRecord {
   return { ...Object.fromEntries(held), cookie: data.cookie, [carrier]: new Carried(stored) }
 }
 
-/** The data that the session object was made from, or was last saved as, with what the session object says now. */
+/**
+ * Returns the data object that the session was loaded from or last saved as. It gets the current content of the
+ * session.
+ */
 function dataOf(sessionId: string, session: SessionRecord): SessionData {
   const stored = Carried.storedOf(session[carrier], sessionId) ?? newStored(sessionId)
-  // From here on nobody sees it.
+  // From here on, the property is not enumerable.
   const value = new Carried(stored)
   Object.defineProperty(session, carrier, { value, enumerable: false, configurable: true, writable: true })
   const { cookie: _, ...fields } = Object.fromEntries(Object.entries(session))
@@ -83,12 +90,12 @@ function dataOf(sessionId: string, session: SessionRecord): SessionData {
   return stored.data
 }
 
-/** A session that the functions made has no cookie. The store shows one all the same, and hides it from whoever saves it. */
+/** A session of the functions has no cookie. The store adds one to the loaded data, and hides it from serializers. */
 function hasOwnCookie({ data }: Stored): boolean {
   return Object.getOwnPropertyDescriptor(data, 'cookie')?.enumerable !== false
 }
 
-/** Without a property that says when the session expired before this request. */
+/** Leaves out the property that holds the expiry before this request. */
 function cookieOf(session: SessionRecord): SessionRecord | undefined {
   const { originalExpires: _, ...cookie } = cookieData(session) ?? {}
   return cookie

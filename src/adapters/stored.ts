@@ -1,10 +1,16 @@
-/** What adapters share: they keep the data that a store gave, and hand the same object back with what a session says now. */
+/**
+ * Shared by the adapters. They keep the data object that a store gave, and pass the same object back with the session's
+ * new content.
+ */
 import type { SessionData } from 'express-session'
 import type { UserSessionStore } from '../api/user-session-store.ts'
 import { badArgument } from '../session/errors.ts'
 import type { SessionRecord } from '../session/record.ts'
 
-/** Session data that the store gave, or will have created. To save the same object updates exactly the record it was loaded from. */
+/**
+ * Session data that the store has loaded or will create. A save of the same object updates exactly the record it was
+ * loaded from.
+ */
 export interface Stored {
   sessionId: string
   data: SessionData
@@ -14,7 +20,7 @@ export function newStored(sessionId: string): Stored {
   return { sessionId, data: {} as SessionData }
 }
 
-/** Replaces all that the data says, apart from the properties `kept`. */
+/** Replaces all properties of the data, except those in `kept`. */
 export function refill(data: object, fields: SessionRecord, kept: readonly string[] = []): void {
   for (const name of Object.keys(data)) {
     if (!kept.includes(name)) Reflect.deleteProperty(data, name)
@@ -22,7 +28,7 @@ export function refill(data: object, fields: SessionRecord, kept: readonly strin
   Object.assign(data, fields)
 }
 
-/** Also a store of the package's other build. */
+/** Accepts a store of the package's other build too. */
 export function checkStore(store: unknown): UserSessionStore {
   const { get, set, destroy, userSessions } = Object(store) as Partial<UserSessionStore>
   if ([get, set, destroy, userSessions].every((method) => typeof method === 'function')) {

@@ -1,8 +1,11 @@
-/** Some libraries hand a store session objects of their own. Without an adapter every save of them creates a session. */
+/**
+ * Some libraries pass the store session objects of their own. Without an adapter, every save of such an object creates
+ * a session.
+ */
 
 const warned = new WeakSet<object>()
 
-/** Warns once if this session object is one of a library that needs an adapter. */
+/** Warns once if this session object belongs to a library that needs an adapter. */
 export function warnOfMissingAdapter(store: object, session: object): void {
   const adapter = adapterFor(session)
   if (adapter === undefined || warned.has(store)) return

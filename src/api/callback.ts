@@ -4,14 +4,15 @@ import { badArgument } from '../session/errors.ts'
 export type Callback<T = void> = (error: unknown, result?: T) => void
 
 /**
- * Does the work of a method that returns a promise and takes a Node callback. A callback of a wrong type rejects with a `TypeError`,
- * and the work is not begun.
+ * Runs a method that returns a promise and accepts a Node callback. If the callback has a wrong type, it rejects with a
+ * `TypeError` and does not begin.
  *
- * - With a callback, it is called exactly once, and a rejection that nobody else looks at counts as handled. What the callback
- *   throws is thrown on a tick of its own: it reaches the process as in any Node callback, and cannot call it a second time.
- * - Without one, `unseen` is called with the error of a promise that nobody looks at. express-session drops promises.
- * - So it is if express-session has no callback of the app: then `save` of a session hands in an empty function, and `reload` calls
- *   what is not there.
+ * - A callback is called exactly once, and then the rejection counts as handled. An error that the callback throws gets
+ *   its own tick. So it reaches the process, as with any Node callback, and does not call the callback again.
+ * - Without a callback, `unseen` is called with the error of a promise that no code looks at. express-session ignores
+ *   promises.
+ * - `unseen` is also called if the callback is express-session's own and the app gave none. Then `save` of a session
+ *   passes an empty function, and `reload` calls a callback that does not exist.
  */
 export function settle<T>(
   work: () => Promise<T>,
@@ -52,7 +53,10 @@ function isEmpty(callback: Callback<never>): boolean {
   return /^function\s*\(\)\s*\{\s*\}$/.test(String(callback))
 }
 
-/** Thrown before any code of the app has run: there is no callback, or the app has deleted the session of the request meanwhile. */
+/**
+ * Whether express-session threw the error, before any code of the app ran. Either there is no callback, or the app has
+ * deleted the request's session meanwhile.
+ */
 function isOfExpressSession(thrown: unknown): boolean {
   if (!(thrown instanceof TypeError)) return false
   const [, thrower = ''] = thrown.stack?.split('\n') ?? []
@@ -65,16 +69,19 @@ function throwLater(thrown: unknown): void {
   })
 }
 
-/** A promise that knows if anybody looks at it: `await`, `catch`, `finally`, `Promise.all` and the like all call `then`. */
+/**
+ * A promise that knows whether any code looks at it. `await`, `catch`, `finally`, `Promise.all` and the like all call
+ * `then`.
+ */
 class Watched<T> extends Promise<T> {
   isSeen = false
 
-  /** What `then` returns is a plain promise: its rejection is the caller's to handle. */
+  /** `then` returns a plain promise. The caller must handle its rejection. */
   static override get [Symbol.species]() {
     return Promise
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: it is a promise, and this is how it knows
+  // biome-ignore lint/suspicious/noThenProperty: a promise has `then`, and this class must know of its calls
   override then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
@@ -84,7 +91,7 @@ class Watched<T> extends Promise<T> {
   }
 }
 
-/** Whether anybody looks is asked when Node would ask: after the microtasks that follow the rejection. */
+/** Checks whether any code looks at the promise. Like Node, it waits for the microtasks that follow the rejection. */
 function watched<T>(promise: Promise<T>, unseen: (error: unknown) => void): Promise<T> {
   const result = new Watched<T>((resolve, reject) => void promise.then(resolve, reject))
   Promise.prototype.then.call(result, undefined, (error) => {

@@ -26,50 +26,52 @@ import { revokeSession, revokeUser } from '../users/revoke.ts'
 import { moveCookie, updateSessionRecord, updateUserRecords } from '../users/update.ts'
 import { checkWaitForReplicas, defaultScanCount, defaultTtl } from './options.ts'
 
-/** What every function takes. */
+/** Options of all functions. */
 export interface FunctionOptions {
   /**
-   * A connected client: of node-redis (client, pool, Sentinel or Cluster), of ioredis or iovalkey (client or Cluster), or an adapter
-   * of your own. A client that caches reads, reads from replicas or has a `keyPrefix` is refused.
+   * A connected client: node-redis (client, pool, Sentinel or Cluster), ioredis or iovalkey (client or Cluster), or
+   * your own adapter. A client is refused if it caches reads, reads from replicas or has a `keyPrefix`.
    */
   client: SupportedClient
-  /** What session keys begin with. Default `'session:'`. */
+  /** The beginning of session keys. Default `'session:'`. */
   prefix?: string | undefined
-  /** What user index keys begin with. Default `'user:'` with the default prefix, else `'user:<prefix>'`. */
+  /** The beginning of user index keys. Default `'user:'` with the default prefix, else `'user:<prefix>'`. */
   userPrefix?: string | undefined
 }
 
-/** What the functions that work on one session take. */
+/** Options of the functions that work on one session. */
 export interface OneSessionOptions extends FunctionOptions {
-  /** The store's option of that name: whose a session is. Default: `userId` in its data, else Passport's user. */
+  /**
+   * The store's option `userId`: returns the owner of a session. Default: `userId` in the data, else Passport's user.
+   */
   userId?: UserIdOption | undefined
 }
 
-/** What the revoking functions take. */
+/** Options of the functions that revoke sessions. */
 export interface RevokingOptions extends FunctionOptions {
   /**
-   * Wait until replicas have the revocation, and reject with `NotReplicatedError` if too few have it in time. Default: wait for
-   * the master only.
+   * Waits until replicas have the revocation. Rejects with `NotReplicatedError` if too few replicas have it in time.
+   * Default: waits only for the master.
    */
   waitForReplicas?: WaitForReplicas | undefined
 }
 
-/** Session data as the functions take it: `userId`, `expires`, and whatever else JSON can hold. */
+/** Session data for the functions: `userId`, `expires`, and any other JSON data. */
 export interface UserSessionData {
-  /** The user whose session it is: a non-empty string. It never changes. */
+  /** The owner of the session: a non-empty string. It never changes. */
   userId: string
-  /** When the session ends: an ISO 8601 timestamp. If it has a time, it also has an offset or `Z`. */
+  /** The end of the session: an ISO 8601 timestamp. A timestamp with a time also needs an offset or `Z`. */
   expires: string
 }
 
 /**
- * Creates a session and lists it in its user's index. A session of the same user under the same id is replaced. A session that
- * is already expired leaves nothing behind. That is not an error.
+ * Creates a session and lists it in its user's index. Replaces a session of the same user under the same id. A session
+ * that is already expired is not an error, and leaves nothing behind.
  *
  * @param options.sessionId Default: 24 random bytes, base64url.
  * @returns The session id.
  * @throws {TypeError} if an argument is wrong. Nothing is written.
- * @throws {SessionUserError} if the id is that of another user's session. Nothing is written.
+ * @throws {SessionUserError} if another user has a session with this id. Nothing is written.
  */
 export async function createSession<T extends UserSessionData>(
   options: OneSessionOptions & { sessionId?: string | undefined; data: T },
@@ -115,8 +117,8 @@ export async function readSession<T extends object = Record<string, unknown>>(
 }
 
 /**
- * Merges `data` into a session by top-level property. What requests in flight change is kept. A new `expires` moves the TTL.
- * Without one the TTL stays.
+ * Merges `data` into a session by top-level property. Changes by requests in flight are kept. A new `expires` moves the
+ * TTL. Without one the TTL stays.
  *
  * @throws {TypeError} if an argument is wrong. Nothing is written.
  * @throws {SessionNotFoundError} if the session does not exist.
@@ -132,11 +134,11 @@ export async function updateSession<T extends object>(
 }
 
 /**
- * Deletes a session. Nothing happens if it does not exist. Once this has resolved, no request or update that had loaded the
- * session before can bring it back.
+ * Deletes a session. Nothing happens if it does not exist. After this has resolved, no request or update that loaded
+ * the session before can bring it back.
  *
  * @throws {TypeError} if an argument is wrong.
- * @throws {NotReplicatedError} with `waitForReplicas`, if too few replicas have it in time. The session is deleted.
+ * @throws {NotReplicatedError} if too few replicas have it in time, with `waitForReplicas`. The session is deleted.
  */
 export async function deleteSession(
   options: RevokingOptions & OneSessionOptions & { sessionId: string },
@@ -167,8 +169,8 @@ export async function getUserSessions<T extends object = Record<string, unknown>
 }
 
 /**
- * Merges `data` into every session of a user, as `updateSession` does. A user without sessions is not an error. Each session
- * is updated atomically, but not all of them together. It is safe to repeat.
+ * Merges `data` into every session of a user, as `updateSession` does. A user without sessions is not an error. Each
+ * session is updated atomically, but not all of them together. The call can be repeated safely.
  *
  * @throws {TypeError} if an argument is wrong. Nothing is written.
  * @throws {SessionUserError} if `data.userId` names another user. Nothing is written.
@@ -184,11 +186,11 @@ export async function updateUserSessions<T extends object>(
 }
 
 /**
- * Deletes every session of a user, as `deleteSession` does. A user without sessions is not an error. A session that is created
- * meanwhile may be deleted or not.
+ * Deletes every session of a user, as `deleteSession` does. A user without sessions is not an error. A session that is
+ * created at the same time may be deleted or not.
  *
  * @throws {TypeError} if an argument is wrong.
- * @throws {NotReplicatedError} with `waitForReplicas`, if too few replicas have it in time. The sessions are deleted.
+ * @throws {NotReplicatedError} if too few replicas have it in time, with `waitForReplicas`. The sessions are deleted.
  */
 export async function deleteUserSessions(options: RevokingOptions & { userId: UserId }): Promise<void> {
   const access = accessOf(options, ['userId', 'waitForReplicas'])
@@ -197,7 +199,7 @@ export async function deleteUserSessions(options: RevokingOptions & { userId: Us
   await replicated(access, checkWaitForReplicas(options.waitForReplicas), revoke, () => undefined)
 }
 
-/** What a function works on. Its options may have these names, and those that every function takes. */
+/** Returns the access of a function. Its options may have these names, and the names that all functions accept. */
 export function accessOf(options: FunctionOptions, names: string[]): Access {
   checkNames(options, ['client', 'prefix', 'userPrefix', ...names], 'options')
   const client = sessionClient(options.client)
@@ -222,12 +224,12 @@ export function accessOf(options: FunctionOptions, names: string[]): Access {
   return { ...access, records: recordsOn(access) }
 }
 
-/** The functions that take a user id take it under the same name as the others take the option. */
+/** In functions that take a user id, `userId` is that argument. In the other functions it is the store's option. */
 function userIdOption({ userId }: FunctionOptions & { userId?: unknown }): UserIdOption | undefined {
   return typeof userId === 'function' ? (userId as UserIdOption) : undefined
 }
 
-/** Whose a new session is: by the option `userId`, else by `data.userId`. */
+/** Returns the owner of a new session: by the option `userId`, else by `data.userId`. */
 function ownerOf({ userId }: FunctionOptions & { userId?: unknown }, data: SessionRecord): string {
   if (typeof userId !== 'function') return checkDataUserId(data.userId)
   const owner = namedUser(userId as UserIdOption, data)
@@ -251,7 +253,7 @@ function checkDataUserId(value: unknown): string {
   return checkUserId(value, 'data.userId')
 }
 
-/** The properties to merge. `userId` and `expires` are checked if they are given. */
+/** Returns the properties to merge. Checks `userId` and `expires` if they are given. */
 async function checkPatch(access: Access, data: unknown): Promise<SessionRecord> {
   const { userId, expires, ...rest } = plainData(data, 'data')
   const patch: SessionRecord = { ...rest }

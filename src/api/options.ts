@@ -18,60 +18,63 @@ export const defaultScanCount = 1000
 
 export interface UserSessionStoreOptions {
   /**
-   * A connected client: of node-redis (client, pool, Sentinel or Cluster), of ioredis or iovalkey (client or Cluster), or an adapter
-   * of your own. A client that caches reads, reads from replicas or has a `keyPrefix` is refused.
+   * A connected client: node-redis (client, pool, Sentinel or Cluster), ioredis or iovalkey (client or Cluster), or
+   * your own adapter. A client is refused if it caches reads, reads from replicas or has a `keyPrefix`.
    */
   client: SupportedClient
-  /** What session keys begin with. Default `'session:'`; connect-redis uses `'sess:'`. */
+  /** The beginning of session keys. Default `'session:'`. connect-redis uses `'sess:'`. */
   prefix?: string | undefined
-  /** What user index keys begin with. Default `'user:'` with the default prefix, else `'user:<prefix>'`. */
+  /** The beginning of user index keys. Default `'user:'` with the default prefix, else `'user:<prefix>'`. */
   userPrefix?: string | undefined
   /**
-   * Whose a session is; `''`, `false`, `null` and `undefined` mean nobody's. Default: `session.userId`, else Passport's
-   * `session.passport.user`.
+   * Returns the owner of a session. `''`, `false`, `null` and `undefined` mean that it is anonymous. Default:
+   * `session.userId`, else Passport's `session.passport.user`.
    */
   userId?: ((session: SessionData) => UserId | false | null | undefined) | undefined
-  /** Lifetime in seconds if neither the cookie nor `session.expires` says. Default 86400, one day. */
+  /** The lifetime in seconds, if neither the cookie nor `session.expires` sets an expiry. Default 86400, one day. */
   ttl?: number | ((session: SessionData) => number) | undefined
-  /** Leave the expiry as it is when a session is used but not changed. Default `false`. */
+  /** If true, a use of the session does not move its expiry; only a change does. Default `false`. */
   disableTouch?: boolean | undefined
-  /** How sessions are written: an object, a function or a class with these methods. Either may be async. Default `JSON`. */
+  /**
+   * Reads and writes records: an object, a function or a class with the methods `parse` and `stringify`. Either method
+   * may be async. Default `JSON`.
+   */
   serializer?: Serializer | undefined
-  /** How many keys one SCAN step looks at, in `all`, `sessions` and the like. Default 1000, at least 1. */
+  /** How many keys one SCAN step checks, in `all`, `sessions` and the like. Default 1000, at least 1. */
   scanCount?: number | undefined
   /**
-   * Lets `destroy`, `destroyUser` and `destroyUserSession` wait until replicas have the revocation, and reject with
-   * `NotReplicatedError` if too few have it in time. Default: they wait for the master only.
+   * `destroy`, `destroyUser` and `destroyUserSession` wait until replicas have the revocation. They reject with
+   * `NotReplicatedError` if too few replicas have it in time. Default: they wait only for the master.
    */
   waitForReplicas?: WaitForReplicas | undefined
   /**
-   * In seconds, and at most half of the cookie's `maxAge`. A touch that would move the expiry by less than this since the last one is
-   * skipped, so that a page with twenty requests costs one write. The session then ends, and `lastActive` stays behind, by up to this
-   * much. Default 1 % of the session's lifetime, at most 60. With 0 each touch is written.
+   * In seconds, and at most half of the cookie's `maxAge`. A touch is skipped if it would move the expiry by less than
+   * this. So a page with twenty requests costs one write. The session may end up to this much earlier, and `lastActive`
+   * may be up to this much behind. Default 1 % of the session's lifetime, at most 60. With 0 each touch is written.
    */
   touchInterval?: number | undefined
   /**
-   * How many sessions a user may have. Default: no limit. A number or a function signs out the sessions that expire soonest when a
-   * sign-in goes beyond it, but never the new one.
+   * How many sessions a user may have. Default: no limit. With a number or a function, a sign-in beyond the limit signs
+   * out the sessions that expire soonest. It never signs out the new session.
    */
   maxUserSessions?: SessionLimit | MaxUserSessions | undefined
-  /** In seconds: no session lives longer than this after its creation, however active. Default: no limit. */
+  /** In seconds. No session lives longer than this after its creation, even if it stays active. Default: no limit. */
   absoluteTtl?: number | undefined
   /**
-   * A second connected client of the same Redis, which hears of revocations in other processes. Default: the store knows of its own
-   * only.
+   * A second connected client of the same Redis, which hears of revocations in other processes. Default: the store
+   * knows only its own.
    */
   subscriber?: SupportedSubscriber | undefined
 }
 
-/** How many sessions a user may have, at least 1: a number, or a function of the session that signs in. */
+/** How many sessions a user may have, at least 1. A number, or a function of the session that signs in. */
 export type SessionLimit = number | ((session: SessionData) => number)
 
 export interface MaxUserSessions {
   limit: SessionLimit
   /**
-   * What a sign-in beyond the limit does. `'evict'`, the default: it signs out the sessions that expire soonest. `'reject'`: it is
-   * refused.
+   * What happens at a sign-in beyond the limit. `'evict'`, the default, signs out the sessions that expire soonest.
+   * `'reject'` refuses the sign-in.
    */
   onLimit?: 'evict' | 'reject' | undefined
 }
@@ -110,7 +113,7 @@ const names = [
   'subscriber',
 ] as const satisfies (keyof UserSessionStoreOptions)[]
 
-/** The options with their defaults; a wrong or unknown one is a `TypeError`. */
+/** Returns the options with their defaults. Throws a `TypeError` for a wrong or unknown option. */
 export function checkOptions(given: unknown): CheckedOptions {
   const options = definedOnly(checkNames(given, names, 'options'))
   const client = sessionClient(options.client)
@@ -149,7 +152,7 @@ const rules: Record<string, [isValid: (value: unknown) => boolean, expected: str
   absoluteTtl: [optional(isPositive), 'a positive number of seconds'],
 }
 
-/** A wrong or unknown property of the option `waitForReplicas` is a `TypeError`. */
+/** Returns the option `waitForReplicas`. Throws a `TypeError` for a wrong or unknown property. */
 export function checkWaitForReplicas(value: unknown): WaitForReplicas | undefined {
   if (value === undefined) return undefined
   if (!isWaitForReplicas(value)) {

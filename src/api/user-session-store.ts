@@ -42,18 +42,18 @@ import { type Callback, settle } from './callback.ts'
 import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
 
-/** Express's request, as the types of express-session have it. */
+/** Express's request, as express-session types it. */
 type Request = Parameters<Store['createSession']>[0]
 
 export interface DestroyUserOptions {
-  /** The id of a session that stays, such as `req.sessionID`. */
+  /** The id of a session that stays signed in, such as `req.sessionID`. */
   except?: string | undefined
 }
 
-/** Session data with the id of its session. */
+/** Session data with the session's id. */
 export type SessionWithId = SessionData & { id: string }
 
-/** The events of a store, typed. */
+/** The typed events of a store. */
 export interface UserSessionStore {
   on<Name extends keyof StoreEvents>(event: Name, listener: (...args: StoreEvents[Name]) => void): this
   on(event: string | symbol, listener: (...args: never[]) => void): this
@@ -64,11 +64,11 @@ export interface UserSessionStore {
 }
 
 /**
- * An express-session store on Redis that knows whose session is whose. Every method but `sessions` and `onRevoked` returns a
- * promise. It also takes a Node callback as its last argument, which is called exactly once.
+ * An express-session store on Redis that knows the owner of each session. Every method except `sessions` and
+ * `onRevoked` returns a promise. Each also accepts a Node callback as its last argument, which is called exactly once.
  *
- * Every method rejects with a `TypeError` if an argument is wrong, before anything is written. If Redis fails, it rejects with the
- * client's error.
+ * If an argument is wrong, every method rejects with a `TypeError` before anything is written. If Redis fails, it
+ * rejects with the client's error.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class UserSessionStore extends Store {
@@ -85,7 +85,7 @@ export class UserSessionStore extends Store {
   readonly #leaving = new Map<string, Version>()
   #generate: (req: Request) => void = () => {}
 
-  /** @throws {TypeError} for a wrong option. */
+  /** @throws {TypeError} if an option is wrong. */
   constructor(options: UserSessionStoreOptions) {
     super()
     const checked = checkOptions(options)
@@ -111,10 +111,11 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Loads a session's data. Resolves to `null` if it does not exist. To save that data, or the `Session` that express-session
-   * makes of it, updates exactly the record that was loaded. A proxy of it counts as that session. A copy of it counts as a new one.
+   * Loads a session's data. Resolves to `null` if it does not exist. A save of that data, or of the `Session` that
+   * express-session makes of it, updates exactly the loaded record. A proxy of it counts as that session. A copy of it
+   * counts as a new session.
    *
-   * @throws {CorruptSessionError} if what Redis holds is not session data. The error names the key.
+   * @throws {CorruptSessionError} if the value in Redis is not session data. The error names the key.
    */
   override get(sessionId: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> {
     return this.#settle('get', callback, () => this.#get(sessionId))
@@ -127,11 +128,11 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Saves a session. One that was loaded, or saved before, is updated: what other requests have changed meanwhile is kept. If
-   * the session was destroyed or has expired, the save is dropped without an error. Any other object creates the session, and
-   * replaces what is there. A session that is already expired is deleted.
+   * Saves a session. An object that was loaded or saved before updates its session, and keeps the changes of other
+   * requests. If that session was destroyed or has expired, the save is dropped without an error. Any other object
+   * creates a session, and replaces the record that is there. If the session is already expired, it is deleted.
    *
-   * @throws {SessionLimitError} if the user has as many sessions as `maxUserSessions` with `onLimit: 'reject'` allows.
+   * @throws {SessionLimitError} if the user has as many sessions as `maxUserSessions` allows, with `onLimit: 'reject'`.
    */
   override set(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
     return this.#settle('set', callback, () => this.#set(sessionId, session))
@@ -144,8 +145,9 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Moves a session's expiry, and keeps a changed `cookie`. Nothing else changes. Nothing happens if the session does not exist,
-   * with `disableTouch`, or if this process has touched the session less than `touchInterval` ago.
+   * Moves a session's expiry, and saves a changed `cookie`. Nothing else changes. It does nothing if the session does
+   * not exist, or with `disableTouch`. It also does nothing if this process has touched the session less than
+   * `touchInterval` ago.
    */
   override touch(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
     return this.#settle('touch', callback, () => this.#touch(sessionId, session))
@@ -156,7 +158,7 @@ export class UserSessionStore extends Store {
     if (!this.#disableTouch) await this.#touches.touch(sessionId, session)
   }
 
-  /** Deletes a session. Once this has resolved, no request that had loaded it before can bring it back. */
+  /** Deletes a session. After this has resolved, no request that loaded the session before can bring it back. */
   override destroy(sessionId: string, callback?: Callback): Promise<void> {
     return this.#settle('destroy', callback, () => this.#destroy(sessionId))
   }
@@ -169,7 +171,7 @@ export class UserSessionStore extends Store {
     await this.#revoking('logout', revoke, () => undefined)
   }
 
-  /** The data of all sessions that can be read, each with its `id`. Use `sessions` for bounded memory. */
+  /** Resolves to the data of all sessions that can be read, each with its `id`. Use `sessions` for bounded memory. */
   override all(callback?: Callback<SessionWithId[]>): Promise<SessionWithId[]> {
     return this.#settle('all', callback, () => this.#all())
   }
@@ -181,8 +183,9 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Every session that can be read, as `all` has them, in bounded memory and without holding the server. A session may come
-   * twice while Redis resizes its table. One that is made or deleted meanwhile may come or not.
+   * Yields the data of every session that can be read, as `all` does. Memory stays bounded, and the server is not
+   * blocked. A session may come twice while Redis resizes its table. A session that is created or deleted meanwhile may
+   * come or not.
    */
   sessions(): AsyncGenerator<SessionWithId, void, void> {
     const sessions = this.#allSessions()
@@ -200,7 +203,7 @@ export class UserSessionStore extends Store {
     }
   }
 
-  /** The ids of all sessions. */
+  /** Resolves to the ids of all sessions. */
   ids(callback?: Callback<string[]>): Promise<string[]> {
     return this.#settle('ids', callback, () => this.#ids())
   }
@@ -211,7 +214,7 @@ export class UserSessionStore extends Store {
     return [...ids]
   }
 
-  /** How many sessions there are. */
+  /** Resolves to the number of sessions. */
   override length(callback?: Callback<number>): Promise<number> {
     return this.#settle('length', callback, async () => (await this.#ids()).length)
   }
@@ -244,8 +247,8 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Signs a user out everywhere, or everywhere but in session `except`. Resolves to how many sessions that were. Each session is
-   * deleted for good. One that is created meanwhile may be signed out or not.
+   * Signs a user out everywhere, or everywhere except in session `except`. Resolves to how many sessions were deleted.
+   * None of them can come back. A session that is created at the same time may be deleted or not.
    */
   destroyUser(userId: UserId, callback?: Callback<number>): Promise<number>
   destroyUser(userId: UserId, options?: DestroyUserOptions, callback?: Callback<number>): Promise<number>
@@ -268,7 +271,7 @@ export class UserSessionStore extends Store {
     return this.#revoking('revoked', revoke, (revoked) => revoked)
   }
 
-  /** Signs out one session of this user, by its handle or its id. Resolves to `false` if it is not this user's. */
+  /** Signs out one session of this user, by its handle or its id. Resolves to `false` if the user does not have it. */
   destroyUserSession(userId: UserId, handle: string, callback?: Callback<boolean>): Promise<boolean> {
     return this.#settle('destroyUserSession', callback, () => this.#destroyUserSession(userId, handle))
   }
@@ -280,11 +283,11 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Merges `data` into all sessions of a user by top-level property. Requests in flight keep the change too. Resolves to how many
-   * sessions that were. A new `expires` (ISO 8601) or `cookie` moves the TTL. Each session is updated atomically, but not all of
-   * them together. It is safe to repeat.
+   * Merges `data` into all sessions of a user by top-level property. Requests in flight keep the change too. Resolves
+   * to how many sessions were updated. A new `expires` (ISO 8601) or `cookie` moves the TTL. Each session is updated
+   * atomically, but not all of them together. The call can be repeated safely.
    *
-   * @throws {SessionUserError} if `data` would change whose session it is. Such a session is not changed.
+   * @throws {SessionUserError} if `data` would change the owner of a session. Such a session is not changed.
    */
   updateUser(userId: UserId, data: Partial<SessionData>, callback?: Callback<number>): Promise<number> {
     return this.#settle('updateUser', callback, () => this.#updateUser(userId, data))
@@ -299,9 +302,9 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Indexes the sessions that another store, such as connect-redis, wrote under the same prefix. It works in batches, is safe while
-   * the app runs, and is safe to repeat. It never brings a session back and never shortens one. A session without a TTL gets the
-   * one that its cookie, its data or `ttl` says.
+   * Indexes the sessions that another store, such as connect-redis, wrote under the same prefix. It works in batches,
+   * and can run or be repeated safely while the app runs. It never brings a session back and never shortens one. A
+   * session without a TTL gets one from its cookie, its data or `ttl`.
    */
   reindex(callback?: Callback<ReindexResult>): Promise<ReindexResult>
   reindex(options?: ReindexOptions, callback?: Callback<ReindexResult>): Promise<ReindexResult>
@@ -316,35 +319,41 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Calls `listener` once, with `{ handle, userId, reason }`, when the session is destroyed. Use it to close what is still open for
-   * the session. Without the option `subscriber` the store hears only of what it does itself. Neither a natural expiry nor a
-   * revocation by the functions is announced, and a message can get lost. The record is the truth: call `checkRevoked` from time to
-   * time.
+   * Calls `listener` once, with `{ handle, userId, reason }`, when the session is destroyed. Use it to close what is
+   * still open for the session, such as a WebSocket.
    *
-   * @returns A function that takes the listener back.
+   * Without the option `subscriber`, the store hears only of its own revocations. A natural expiry is not announced,
+   * nor is a revocation by the functions. A message can get lost. The record is the truth, so call `checkRevoked` from
+   * time to time.
+   *
+   * @returns A function that removes the listener.
    */
   onRevoked(sessionId: string, listener: RevokedListener): () => void {
     return this.#revocations.watch(this.#checkId(sessionId), checkListener(listener))
   }
 
   /**
-   * Looks at all sessions that have an `onRevoked` listener, in one round trip for 500 of them. Calls the listeners of those that are
-   * gone or have expired, and resolves to how many those are. The store does so by itself when the subscriber's connection has come
-   * back.
+   * Checks all sessions that have an `onRevoked` listener, in one round trip for 500 of them. Calls the listeners of
+   * sessions that are gone or have expired, and resolves to how many those are. The store does the same by itself after
+   * the subscriber has reconnected.
    */
   checkRevoked(callback?: Callback<number>): Promise<number> {
     return this.#settle('checkRevoked', callback, () => this.#revocations.check())
   }
 
   /**
-   * Takes the store's listeners off its `subscriber`: from then on it hears of no other process. The clients stay open, and the
-   * store goes on to work with them. May be called again. If the subscriber's connection is down, it waits for it for a second.
+   * Removes the store's listeners from its `subscriber`. After that, the store hears of no other process. The clients
+   * stay open, and the store still works with them. It may be called again. If the subscriber's connection is down, the
+   * call waits at most a second for it.
    */
   close(callback?: Callback): Promise<void> {
     return this.#settle('close', callback, () => this.#revocations.close())
   }
 
-  /** express-session makes its `Session` of loaded data. To save that session updates the record that the data was loaded from. */
+  /**
+   * express-session makes its `Session` from loaded data. A save of that session updates the record that the data was
+   * loaded from.
+   */
   override createSession(req: Request, data: SessionData): Session & SessionData {
     const session = super.createSession(req, withEnumerableCookie(data))
     this.#versions.handOver(data, session)
@@ -353,8 +362,8 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Destroys the session and makes a new one, which `req.session` is then, even if this rejects because Redis failed. With
-   * `absoluteTtl` a session of the same user is as old as the one it comes from.
+   * Destroys the session and puts a new one into `req.session`, even if this rejects because Redis failed. With
+   * `absoluteTtl`, a session of the same user keeps the creation time of the one before.
    */
   override regenerate(req: Request, callback?: Callback): Promise<void> {
     return this.#settle('regenerate', callback, () => this.#regenerate(req))
@@ -373,7 +382,7 @@ export class UserSessionStore extends Store {
     }
   }
 
-  /** A `Session` without a request, by its id; `undefined` if it does not exist. */
+  /** Resolves to a `Session` without a request, by its id, or to `undefined` if it does not exist. */
   override load(
     sessionId: string,
     callback?: Callback<(Session & SessionData) | undefined>,
@@ -388,7 +397,7 @@ export class UserSessionStore extends Store {
       : undefined
   }
 
-  /** express-session gives the store this method, which makes the session of a new browser. */
+  /** express-session sets this method, which makes the session of a new browser. */
   get generate(): (req: Request) => void {
     return this.#generate
   }
@@ -447,7 +456,7 @@ export class UserSessionStore extends Store {
   }
 }
 
-/** If the callback stands where options may stand. */
+/** Whether the callback was passed in place of the options. */
 function isLastArgument<T>(options: unknown, callback: unknown): options is Callback<T> {
   return typeof options === 'function' && (callback === undefined || callback === null)
 }

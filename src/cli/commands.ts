@@ -1,4 +1,4 @@
-/** The commands. Each prints what it found, and resolves to the exit code. */
+/** The commands. Each prints its result and resolves to the exit code. */
 import { EventEmitter } from 'node:events'
 import { accessOf } from '../api/functions.ts'
 import { byActivity, userSession } from '../api/user-session.ts'
@@ -59,7 +59,7 @@ async function list({ access, args, options }: Context): Promise<number> {
   return rows.length > 0 ? done : notFound
 }
 
-/** It is announced, so that apps close what is open for the sessions. */
+/** Announces the revocation, so that apps can close what is open for the sessions. */
 async function signOut({ access, args, options, subscriber }: Context): Promise<number> {
   const userId = checkUserId(args[0], '<user>')
   const handle = args[1] === undefined ? undefined : checkSessionId(args[1], '<handle>')
@@ -158,7 +158,7 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
-/** A user id may hold characters that a terminal obeys. */
+/** A user id may contain control characters, which a terminal would obey. */
 function shown(userId: string): string {
   return /^[\p{L}\p{N}\p{P}\p{S} ]*$/u.test(userId) ? userId : JSON.stringify(userId)
 }

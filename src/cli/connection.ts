@@ -1,11 +1,11 @@
-/** Connects the command line to Redis, with the package `redis` of the project. */
+/** Connects the command line to Redis, using the project's own package `redis`. */
 import type { SessionClient } from '../redis/clients/client.ts'
 import { type Options, UsageError } from './usage.ts'
 
-/** A client, or a cluster. */
+/** A client or a Cluster client. */
 type Connection = SessionClient & { destroy(): void }
 
-/** Does the work with one connection, and with a second one if the work asks for it; closes them afterwards. */
+/** Runs the work with one connection, and with a second one if the work asks for it. Closes both afterwards. */
 export async function withRedis<T>(
   options: Options,
   work: (client: Connection, second: () => Promise<Connection>) => Promise<T>,
@@ -53,7 +53,7 @@ async function nodeRedis() {
   }
 }
 
-/** The URL may hold a password: no message shows it. */
+/** Parses the URL. No message shows it, because it may contain a password. */
 function redisUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const isRedis = url && /^rediss?:$/.test(url.protocol)
@@ -61,7 +61,7 @@ function redisUrl(text: string): URL {
   throw new UsageError('the URL of Redis must begin with redis:// or rediss://, and be encoded as URLs are')
 }
 
-/** The password as it stands in the URL, and as it is; `undefined` if it is not encoded as URLs are. */
+/** Returns the URL's password as it is written there, and decoded. Returns `undefined` if the encoding is wrong. */
 function passwordsIn(text: string): string[] | undefined {
   const { password, username } = new URL(text)
   try {
@@ -72,7 +72,7 @@ function passwordsIn(text: string): string[] | undefined {
   }
 }
 
-/** What went wrong, without the password of the URL. */
+/** Describes an error without the password of the URL. */
 export function describe(error: unknown, { url }: Options): string {
   const { message, code } = Object(error) as { message?: string; code?: string }
   const text = message || code || String(error)

@@ -8,7 +8,7 @@ import { type CommandLine, parse, UsageError, usage } from './usage.ts'
 const wrongUsage = 2
 const redisFailed = 3
 
-// Whoever reads the output may stop reading.
+// The reader of a pipe, such as `head`, may close it early.
 process.stdout.on('error', () => {})
 process.exitCode = await main(process.argv.slice(2))
 

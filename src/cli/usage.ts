@@ -1,4 +1,4 @@
-/** What the command line takes. */
+/** The arguments and options of the command line. */
 import { parseArgs } from 'node:util'
 
 export const usage = `Usage: redis-user-sessions <command> [options]
@@ -33,7 +33,7 @@ Exit codes:
 
 export class UsageError extends Error {}
 
-/** How many arguments each command takes. */
+/** The least and the most arguments of each command. */
 const commands = {
   list: [1, 1],
   'sign-out': [1, 2],
@@ -59,7 +59,10 @@ export interface Options {
   json: boolean
 }
 
-/** 'help' and 'version' if that is all that was asked for. A wrong usage is a `UsageError` that shows no values. */
+/**
+ * Parses the command line. Returns 'help' or 'version' if only that was asked for. A wrong usage throws a `UsageError`,
+ * whose message shows no values.
+ */
 export function parse(argv: string[]): CommandLine | 'help' | 'version' {
   const { values, positionals } = parsed(argv)
   if (values.help) return 'help'

@@ -20,14 +20,17 @@ export interface Access extends Lifetimes {
   turns: Turns
   serializer: Serializer
   userId: UserIdOption
-  /** The store may have an option `userId` that is not known here: whose a record is that does not tell, only the store knows. */
+  /**
+   * The store may use an option `userId` that the functions were not given. Then the owner of a record without a note
+   * is a guess.
+   */
   guessesUsers?: boolean
   scanCount: number
-  /** What the removal of a session publishes, if anything. */
+  /** Returns the message that the removal of a session publishes, if any. */
   announce?(sessionId: string, userId: string | null): Announcement | undefined
-  /** Called after a session was destroyed, with what that published. */
+  /** Called after a session was destroyed, with the message that was published. */
   destroyed?(sessionId: string, userId: string | null, announcement: Announcement | undefined): void
-  /** Called if that could not be published. */
+  /** Called if the message could not be published. */
   unannounced?(): void
 }
 
@@ -35,20 +38,23 @@ export interface Access extends Lifetimes {
 export interface StoredSession {
   sessionId: string
   raw: string
-  /** As the app wrote it, without the note for the index. */
+  /** The data as the app wrote it, without the note for the index. */
   data: SessionRecord
   /** When the cookie of the record ends, in ms since 1970; `null` if that does not say. */
   cookieExpires: number | null
   owner: string | null
-  /** The record tells for itself whose it is. One of another store does not, nor does one of nobody's. */
+  /** Whether the record itself tells the owner. Records of another store do not, nor do anonymous ones. */
   tellsOwner: boolean
-  /** The score of its index entry in ms since 1970; `null` if the record does not say. Nobody may load it after that. */
+  /**
+   * The score of the index entry in ms since 1970, or `null` if the record has none. Nobody can load the session after
+   * that time.
+   */
   until: number | null
 }
 
 type Codec = Pick<Access, 'serializer' | 'userId' | 'keys'>
 
-/** Parses a record; a promise if the serializer is asynchronous. */
+/** Parses a record. Returns a promise if the serializer is asynchronous. */
 export function decode(codec: Codec, sessionId: string, raw: string): StoredSession | Promise<StoredSession> {
   const parsed = parseRecord(codec.serializer, raw, codec.keys.session(sessionId))
   const session = (parsed: ParsedRecord) => sessionOf(codec, sessionId, raw, parsed)
@@ -69,7 +75,7 @@ function sessionOf(
   return { sessionId, raw, data, cookieExpires, owner, tellsOwner, until }
 }
 
-/** The record of session data; a promise if the serializer is asynchronous. */
+/** Makes the record of session data. Returns a promise if the serializer is asynchronous. */
 export function encode(
   { serializer }: Pick<Access, 'serializer'>,
   data: SessionRecord,
@@ -79,7 +85,7 @@ export function encode(
   return stringifyRecord(serializer, withNote(data, owner, until))
 }
 
-/** As `decode`; `null` if there is no record, or a corrupt one. */
+/** Same as `decode`, but gives `null` for a missing or a corrupt record. */
 export async function readable(
   codec: Codec,
   sessionId: string,
@@ -94,17 +100,20 @@ export async function readable(
   }
 }
 
-/** The index entry of a record; `null` if it is nobody's. */
+/** Returns the index entry of a record, or `null` if the session is anonymous. */
 export function entryOf({ owner, until }: Pick<StoredSession, 'owner' | 'until'>): IndexEntry | null {
   return owner === null ? null : { owner, until }
 }
 
-/** If nobody may load a session any more, though Redis still has its key. */
+/** Whether a session has ended. Its key may still exist, but nobody can load it. */
 export function hasEnded(access: Access, { data, until }: Pick<StoredSession, 'data' | 'until'>): boolean {
   return (until !== null && until <= Date.now()) || isOver(access, createdOf(data))
 }
 
-/** A session's record, by one plain command; `null` if there is none. Another Redis type is a `CorruptSessionError`. */
+/**
+ * Reads a session's record by one plain command, or `null` if it does not exist. A key of another Redis type is a
+ * `CorruptSessionError`.
+ */
 export async function fetchRaw({ client, keys }: Access, sessionId: string): Promise<string | null> {
   const key = keys.session(sessionId)
   try {
@@ -115,13 +124,16 @@ export async function fetchRaw({ client, keys }: Access, sessionId: string): Pro
   }
 }
 
-/** A session from the master with its TTL, whatever is there. */
+/** Reads whatever a session's key holds, with its TTL, from the master. */
 export async function readOne(access: Access, sessionId: string): Promise<StoredRecord> {
   const [stored] = await access.records.read([sessionId])
   return stored as StoredRecord
 }
 
-/** A session from the master, with its true expiry; `null` if there is none. Another Redis type is a `CorruptSessionError`. */
+/**
+ * Reads a session with its true expiry from the master, or `null` if it does not exist. A key of another Redis type is
+ * a `CorruptSessionError`.
+ */
 export async function readLive(
   access: Access,
   sessionId: string,
@@ -133,7 +145,10 @@ export async function readLive(
   return hasEnded(access, session) ? null : { ...session, expires: trueExpiry(access, session, expires) }
 }
 
-/** When a session ends, in ms since 1970: Redis deletes its key then, or nobody may load it any more. `null` if it never does. */
+/**
+ * Returns the time when a session ends, in ms since 1970, or `null` if it never ends. The session ends when Redis
+ * deletes its key, or before that when nobody can load it any more.
+ */
 export function trueExpiry(
   access: Access,
   { data, until }: Pick<StoredSession, 'data' | 'until'>,

@@ -2,15 +2,18 @@ import { CorruptSessionError, SessionConflictError } from '../session/errors.ts'
 import { type Access, readOne } from './access.ts'
 import type { Outcome, Write } from './records.ts'
 
-/** Each failed attempt means that another write succeeded, so only a runaway writer comes near this. */
+/**
+ * Each failed attempt means that another write succeeded. Only a program that never stops writing can reach this limit.
+ */
 export const maxAttempts = 10_000
 
 /**
- * Compare-and-set loop. On a mismatch, `again` computes a new write from the current record (`null`: there is none), until a
- * write succeeds or there is nothing to write. A write that is already expired deletes.
+ * Compare-and-set loop. On a mismatch, `again` computes a new write from the current record, or from `null` if there is
+ * none. The loop ends when a write succeeds or `again` returns `null`. A write that is already expired deletes the
+ * session.
  *
- * Resolves to the write that took place, to `null` if there was nothing to write, and to `'full'` if the user has as many
- * sessions as the write allows.
+ * Resolves to the successful write, or to `null` if there was nothing to write. Resolves to `'full'` if the user
+ * already has as many sessions as the write allows.
  */
 export async function compareAndSet<W extends Write>(
   access: Access,

@@ -1,21 +1,26 @@
-/** Reads the marks on the score of an index entry, on Cluster: see `entryMarks` in `scripts/parts.ts`. */
+/**
+ * Reads the marks on the score of an index entry, on Redis Cluster. `entryMarks` in `scripts/parts.ts` explains them.
+ */
 
-/** If somebody has reserved the entry for a session that may be written at any moment. */
+/** Whether a write has reserved the entry. That write may create the session at any moment. */
 export function isReserved(score: number): boolean {
   return marksOf(score) >= 8
 }
 
-/** If a single maker has reserved it who found no entry. If there is a session of this user, that maker has written it. */
+/**
+ * Whether exactly one write has reserved the entry, and found no entry before. If the user has the session, that write
+ * made it.
+ */
 export function isFresh(score: number): boolean {
   return marksOf(score) === 8
 }
 
-/** If somebody has begun to remove the session, and perhaps died over it. */
+/** Whether a removal of the session has begun. The process that began it may have crashed. */
 export function isCondemned(score: number): boolean {
   return marksOf(score) % 8 >= 4
 }
 
-/** The score of an entry that a single maker has reserved who found none. */
+/** Returns the score of an entry that exactly one write has reserved, without an entry before. */
 export function freshScore(until: number): string {
   return String(until + 8 / 32)
 }

@@ -4,12 +4,12 @@ const indexSuffix = ':sessions'
 
 export const defaultPrefix = 'session:'
 
-/** What user index keys begin with by default. Two stores with two prefixes must not share an index. */
+/** The default prefix of index keys. Two stores with different prefixes must not share an index. */
 export function defaultUserPrefix(prefix: string): string {
   return prefix === defaultPrefix ? 'user:' : `user:${prefix}`
 }
 
-/** The names of keys in Redis: sessions, user indexes, and the SCAN patterns that find them. */
+/** Makes the key names of sessions and indexes, and the SCAN patterns that find them. */
 export class Keys {
   readonly #mayCollide: boolean
 
@@ -31,7 +31,10 @@ export class Keys {
     return this.userPrefix + userId + indexSuffix
   }
 
-  /** If a key under the session prefix is a user's index. That can only be if one prefix begins with the other. */
+  /**
+   * Whether a key under the session prefix is a user's index. This is possible only if one prefix begins with the
+   * other.
+   */
   isIndex(key: string): boolean {
     return (
       this.#mayCollide &&

@@ -1,4 +1,4 @@
-/** Writes and removals that touch a session's key alone, and so are the same on one server and on Cluster. */
+/** Writes and removals that change only a session's key. They are the same on one server and on Redis Cluster. */
 import type { SessionClient, SetArguments } from './clients/client.ts'
 import type { Keys } from './keys.ts'
 import type { Outcome, Write } from './records.ts'
@@ -7,13 +7,13 @@ import { replaceScript } from './scripts/replace.ts'
 import { hasPrefix, namingTheKey, run } from './scripts/script.ts'
 import { touchScript, writeScript } from './scripts/write.ts'
 
-/** For how long a server that does not know `SET … IFEQ` is not asked again, in ms: a failover may lead to a newer one. */
+/** In ms. A server without `SET … IFEQ` is asked again after this time, because a failover may bring a newer server. */
 const askAgainAfter = 60_000
 
-/** Until when each client's server is taken for one that does not know it. */
+/** The time until which each client's server counts as one without `SET … IFEQ`. */
 const withoutIfeq = new WeakMap<SessionClient, number>()
 
-/** Writes a session and leaves the indexes as they are. */
+/** Writes a session without changing an index. */
 export async function writeOneKey(client: SessionClient, keys: Keys, write: Write): Promise<Outcome> {
   const { expected, expiry, isTouch } = write
   if (!('at' in expiry) || isTouch) return runWrite(client, keys, write)
@@ -25,7 +25,10 @@ export async function writeOneKey(client: SessionClient, keys: Keys, write: Writ
   }
 }
 
-/** Deletes an anonymous session: it has no entry to remove with it. If somebody has signed in in it meanwhile, `deleted` tells. */
+/**
+ * Deletes an anonymous session, which has no index entry. `deleted` is the record that was deleted: a user may have
+ * signed in to the session meanwhile.
+ */
 export async function deleteOneKey(client: SessionClient, keys: Keys, sessionId: string): Promise<Outcome> {
   const key = keys.session(sessionId)
   try {
@@ -37,7 +40,7 @@ export async function deleteOneKey(client: SessionClient, keys: Keys, sessionId:
   }
 }
 
-/** Runs the script that can do any write, on the session's key and on these indexes. */
+/** Runs the script that can do any write, on the session's key and the given indexes. */
 export async function runWrite(
   client: SessionClient,
   keys: Keys,
@@ -99,7 +102,7 @@ async function replaceIfEqual(
   }
 }
 
-/** Tells what is there instead of what was expected. */
+/** Reads what the key holds instead of the expected record. */
 async function notWritten(client: SessionClient, key: string): Promise<Outcome> {
   const current = await client.get(key)
   return { done: false, current: current === null || current === undefined ? null : String(current) }

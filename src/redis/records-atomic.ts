@@ -20,7 +20,7 @@ import { reconcileScript } from './scripts/reconcile.ts'
 import { removeScript } from './scripts/remove.ts'
 import { run } from './scripts/script.ts'
 
-/** One server, reached by a client, a pool or Sentinel: each write is one command or script, and so atomic. */
+/** One server, used through a client, a pool or Sentinel. Each write is one command or one script, so it is atomic. */
 export class AtomicRecords implements Records {
   constructor(
     readonly client: SessionClient,

@@ -26,29 +26,34 @@ import { reserveScript } from './scripts/reserve.ts'
 import { run, type Script } from './scripts/script.ts'
 import { settleScript } from './scripts/settle.ts'
 
-/** Until when `owner`'s index should list a stored session (`null`: no one knows); `false` if it is not this user's. */
+/**
+ * Returns the time until which `owner`'s index should list a stored session, or `null` if that is unknown. Returns
+ * `false` if the session does not belong to `owner`.
+ */
 export type ListedUntil = (
   sessionId: string,
   stored: StoredRecord,
   owner: string,
 ) => Promise<number | null | false>
 
-/** An index entry that somebody works on: its score, and the score before ('' if there was none). */
+/** An index entry that is being changed: its score now, and its score before ('' if there was no entry). */
 interface Claim {
   score: string
   before: string
 }
 
 /**
- * Redis Cluster: a session and the index that lists it live in different slots. So each step is one command on one key, and the
- * order of the steps keeps the guarantees:
+ * Redis Cluster keeps a session and its index in different slots. So each step is one command on one key. The order of
+ * the steps keeps the guarantees:
  *
- * - An index lists a session before it lives, and no shorter than its record says. A crash leaves at most an entry that is too
- *   much or too long, never a session that is not listed.
- * - Whoever lowers or removes an entry stamps it first, then writes, deletes or reads the session, and then finishes only if the
- *   entry still has that stamp. Everybody who lists the session meanwhile changes it.
- * - Whoever makes a session reserves its entry, and settles it afterwards. Nobody removes an entry that is reserved: the session
- *   may be written at any moment. So a crash before that leaves an entry without a session until its own end.
+ * - An index lists a session before the session exists, and at least as long as its record says. A crash can leave an
+ *   entry without a session, or an entry that is too long. It never leaves a session without an entry.
+ * - To lower or remove an entry takes three steps. First stamp the entry. Then write, delete or read the session. At
+ *   last change the entry, but only if it still has that stamp. Every step that lists the session meanwhile changes the
+ *   stamp.
+ * - A write that makes a session reserves its entry first, and settles it afterwards. No other step removes a reserved
+ *   entry, because the session may be written at any moment. So a crash in between can leave an entry without a
+ *   session, until the entry's own end.
  */
 export class ClusterRecords implements Records {
   constructor(
@@ -70,29 +75,30 @@ export class ClusterRecords implements Records {
         : write.expected === null || previous?.owner !== entry.owner
           ? await this.#writeNew(write, entry)
           : await this.#writeMoved(write, entry)
-    // A crash here leaves an entry in the index of the previous user, which that user's next listing removes.
+    // A crash here leaves an entry in the index of the previous owner. That user's next listing removes it.
     if (result.done && previous !== null && previous.owner !== entry?.owner) {
       await this.#unlist(previous.owner, write.sessionId)
     }
     return result
   }
 
-  /** A session that its owner's index does not list yet. */
+  /** Writes a session that its owner's index does not list yet. */
   async #writeNew(write: Write, { owner, until }: IndexEntry): Promise<Outcome> {
     const { sessionId, record } = write
     const reserved = await this.#reserve(sessionId, owner, until, write.limit)
     if (reserved === 'full') return { done: false, current: null, full: true }
-    // A crash here leaves an entry that is reserved, without a session.
+    // A crash here leaves a reserved entry without a session.
     const result = await this.#writeReserved(write, owner, reserved)
     if (!result.done) {
       await this.#withdraw(sessionId, owner, reserved, result.current === null)
       return result
     }
-    // A crash here leaves a session that is listed by an entry that is reserved.
+    // A crash here leaves a session whose entry is still reserved.
     const settled = await this.#settle(owner, sessionId, reserved.score, until, true)
-    // Somebody may have begun to remove the entry before the session was there: they must see that it is listed again.
+    // Another process may have begun to remove the entry before the session existed. The raised entry tells it that the
+    // session lives.
     if (settled !== 'settled') await this.#raise(owner, sessionId, until, settled === 'changed')
-    // Whoever has revoked the session before that has left the entry alone.
+    // A revocation that came before the settle has left the entry alone, because it was reserved.
     const after = await this.#readOne(sessionId)
     if (after.raw !== record && (await this.listedUntil(sessionId, after, owner)) === false) {
       await this.#unlist(owner, sessionId)
@@ -112,7 +118,10 @@ export class ClusterRecords implements Records {
     }
   }
 
-  /** Nothing was written: the entry is again as it was. If somebody else has worked on it, or the session is gone, it is looked at. */
+  /**
+   * Nothing was written, so this restores the entry. If other work has changed the entry, or the session is gone, it
+   * checks the session.
+   */
   async #withdraw(
     sessionId: string,
     owner: string,
@@ -123,7 +132,9 @@ export class ClusterRecords implements Records {
     if (settled === 'changed' || (isGone && before !== '')) await this.#unlist(owner, sessionId)
   }
 
-  /** The answer was lost. If there is no session of this user, it may still be written, and the entry stays reserved. */
+  /**
+   * The answer was lost. If the user does not have the session, it may still be written, so the entry stays reserved.
+   */
   async #settleUnanswered(write: Write, owner: string, { score }: Claim): Promise<void> {
     const { sessionId, record, entry } = write
     const stored = await this.#readOne(sessionId)
@@ -135,7 +146,7 @@ export class ClusterRecords implements Records {
     if (settled !== 'settled') await this.#raise(owner, sessionId, ends, settled === 'changed')
   }
 
-  /** A session that is listed, and from now on until another time. */
+  /** Writes a session that is listed already, and moves its entry to another time. */
   async #writeMoved(write: Write, { owner, until }: IndexEntry): Promise<Outcome> {
     const { sessionId } = write
     const { score, before } = await this.#raise(owner, sessionId, until, true)
@@ -143,7 +154,7 @@ export class ClusterRecords implements Records {
     const result = await runWrite(this.client, this.keys, write)
     if (!result.done && result.current === null) await this.#unlist(owner, sessionId)
     else if (!result.done) await this.#settle(owner, sessionId, score, before)
-    // Whoever has reserved the entry settles it.
+    // A reserved entry is settled by the write that reserved it.
     else if (!isReserved(Number(score))) await this.#settle(owner, sessionId, score, until)
     return result
   }
@@ -162,7 +173,7 @@ export class ClusterRecords implements Records {
     )
   }
 
-  /** An index that cannot be written keeps no session from being revoked: `null`. */
+  /** Returns `null` if the index cannot be written. The session is revoked anyway. */
   async #condemnIfPossible(owner: string, { sessionId, expected }: Removal): Promise<string | null> {
     try {
       return await this.#condemn(owner, sessionId, { isSeen: expected !== null })
@@ -179,7 +190,7 @@ export class ClusterRecords implements Records {
     const args = ['0', announcement?.channel ?? '', sessionId, expected ?? '', announcement?.message ?? '']
     const [reply] = (await run(this.client, removeScript, [this.keys.session(sessionId)], args)) as unknown[]
     const result = outcome(reply)
-    // A crash here leaves an entry without a session, which the user's next listing removes.
+    // A crash here leaves an entry without a session. The user's next listing removes it.
     if (owner === null || stamped === '' || (!result.done && result.current !== null)) return result
     const isUnlisted = stamped !== null && (await this.#settle(owner, sessionId, stamped, '')) !== 'changed'
     if (!isUnlisted) await this.#unlist(owner, sessionId)
@@ -187,8 +198,8 @@ export class ClusterRecords implements Records {
   }
 
   /**
-   * The user's index decides who is evicted: it counts what is not being removed already. A crash after its decision leaves a
-   * session that is listed and does not count. The user's next sign-in beyond the limit ends that.
+   * The user's index decides about an eviction. It counts the entries that are not being removed. A crash after the
+   * decision leaves a session that is listed but not counted. The user's next sign-in beyond the limit removes it.
    */
   async evict(owner: string, removal: Removal, limit: number): Promise<Outcome | null> {
     const isSeen = removal.expected !== null
@@ -209,8 +220,8 @@ export class ClusterRecords implements Records {
   }
 
   /**
-   * Resolves to whether the record has changed since it was seen. An entry that is too long stays: somebody may have raised it for
-   * what the session is about to get.
+   * Resolves to whether the record has changed since it was read. An entry that is too long stays, because a write that
+   * is about to come may have raised it.
    */
   async #reconcileOne(owner: string, { sessionId, score, wanted, raw }: Seen): Promise<boolean> {
     if (wanted === null) {
@@ -223,7 +234,7 @@ export class ClusterRecords implements Records {
     }
     if (score !== null && Math.floor(score) >= wanted) return false
     const { before } = await this.#raise(owner, sessionId, wanted)
-    // A crash here leaves an entry without a session, or one that is too long, if somebody has changed the session since.
+    // If the session has changed since, a crash here leaves an entry that is wrong or too long.
     const after = await this.#readOne(sessionId)
     if (after.raw === raw && exists(after)) return false
     const until = await this.listedUntil(sessionId, after, owner)
@@ -233,13 +244,16 @@ export class ClusterRecords implements Records {
     return exists(after)
   }
 
-  /** Removes the entry of a session that is gone, or another user's; resolves to what it found of the session, if it looked. */
+  /**
+   * Removes the entry if the session is gone or belongs to another user. Resolves to what the session's key holds, or
+   * to `null` if there was nothing to remove.
+   */
   async #unlist(owner: string, sessionId: string): Promise<StoredRecord | null> {
     const stamped = await this.#condemn(owner, sessionId, {})
     if (stamped === '') return null
     const found = await this.#readOne(sessionId)
     const until = await this.listedUntil(sessionId, found, owner)
-    // The entry stays as long as it was: somebody may have raised it for what the session is about to get.
+    // The entry stays as long as it was. A write that is about to come may have raised it.
     const ends = until === false ? '' : Math.max(Math.floor(Number(stamped)), until ?? 0)
     await this.#settle(owner, sessionId, stamped, ends)
     return found
@@ -250,7 +264,7 @@ export class ClusterRecords implements Records {
     return stored as StoredRecord
   }
 
-  /** 'full' if the user has as many sessions as allowed. */
+  /** Resolves to 'full' if the user has as many sessions as allowed. */
   async #reserve(
     sessionId: string,
     owner: string,
@@ -261,18 +275,18 @@ export class ClusterRecords implements Records {
       const reply = await this.#onIndex(reserveScript, owner, [sessionId, until, limit ?? ''])
       return Array.isArray(reply) ? claimOf(reply) : 'full'
     } catch (error) {
-      // The answer may be lost. Nothing is written after it, so the entry can go.
+      // The answer may be lost, so Redis may have reserved the entry. No session will be written, so the entry can go.
       await this.#settle(owner, sessionId, freshScore(Number(until)), '').catch(() => {})
       throw error
     }
   }
 
-  /** Lists a session at least until then. With `isMoved`, the entry is settled afterwards. */
+  /** Lists a session at least until that time. With `isMoved`, the caller settles the entry afterwards. */
   async #raise(owner: string, sessionId: string, until: number | null, isMoved = false): Promise<Claim> {
     return claimOf(await this.#onIndex(raiseScript, owner, [sessionId, until, isMoved ? '1' : '']))
   }
 
-  /** Stamps an entry that is about to be removed; '' if there is none, or a reserved one. */
+  /** Stamps an entry before its removal. Resolves to '' if there is no entry or a reserved one. */
   async #condemn(
     owner: string,
     sessionId: string,
@@ -281,7 +295,10 @@ export class ClusterRecords implements Records {
     return String(await this.#onIndex(condemnScript, owner, [sessionId, limit ?? '', isSeen ? '1' : '']))
   }
 
-  /** Ends the work that began with `score`. An entry that somebody else has worked on since is left to them: 'changed'. */
+  /**
+   * Ends the work that began with `score`. Resolves to 'changed' if other work has changed the entry since; that work
+   * then ends it.
+   */
   async #settle(
     owner: string,
     sessionId: string,
@@ -304,7 +321,7 @@ function claimOf(reply: unknown): Claim {
   return { before: String(before), score: String(score) }
 }
 
-/** If Redis answered with an error, so that nothing was written; else the answer may be lost. */
+/** Whether Redis answered with an error, so that nothing was written. After any other error the answer may be lost. */
 function isReply(error: unknown): boolean {
   return error instanceof CorruptSessionError || /^[A-Z]{2,} /.test(String(Object(error).message))
 }

@@ -4,7 +4,7 @@ import type { Records } from './records.ts'
 import { AtomicRecords } from './records-atomic.ts'
 import { ClusterRecords } from './records-cluster.ts'
 
-/** The implementation that fits the client. */
+/** Chooses the implementation for the client: Redis Cluster or one server. */
 export function recordsOn(access: Omit<Access, 'records'>): Records {
   const { client, keys } = access
   if (!isCluster(client)) return new AtomicRecords(client, keys)

@@ -1,43 +1,43 @@
-/** A session as Redis has it. */
+/** What Redis holds under a session's key. */
 export interface StoredRecord {
-  /** `null` if there is none, or if `foreign` is true. */
+  /** The record; `null` if there is none, or if `foreign` is true. */
   raw: string | null
-  /** The key holds a value of another Redis type. */
+  /** Whether the key holds a value of another Redis type. */
   foreign: boolean
-  /** When Redis deletes it, in ms since 1970; `null` if it has no TTL. */
+  /** When Redis deletes the key, in ms since 1970; `null` if it has no TTL. */
   expires: number | null
 }
 
-/** What becomes of a session's TTL, in ms since 1970. */
+/** The TTL that a write gives to a session, in ms since 1970. */
 export type Expiry =
   | { at: number }
-  /** It stays, but goes no further than `end`. A session that has none gets `else`. */
+  /** The TTL stays, but ends no later than `end`. A session without a TTL gets `else`. */
   | { keep: true; end: number; else: number }
 
-/** A write that takes place only if the stored record is still `expected`. */
+/** A write that happens only if the stored record is still `expected`. */
 export interface Write {
   sessionId: string
-  /** The raw record it was made from; `null`: there must be none. */
+  /** The raw record that the write is based on. `null` means that the session must not exist yet. */
   expected: string | null
   record: string
   expiry: Expiry
-  /** Whose index lists it from now on, and until when; `null` for an anonymous session. */
+  /** The entry that lists the session after the write; `null` for an anonymous session. */
   entry: IndexEntry | null
-  /** Whose index listed it until now; `null` if none did. */
+  /** The entry that listed the session before; `null` if there was none. */
   previous: IndexEntry | null
-  /** How many sessions the user may have. A sign-in beyond it is refused. */
+  /** How many sessions the user may have. A sign-in beyond that is refused. */
   limit?: number | undefined
-  /** It may be written while Redis is full, because it takes no more memory than what it replaces. */
+  /** A touch may be written while Redis is full, because it needs no more memory than the record before. */
   isTouch?: boolean
 }
 
 export interface IndexEntry {
   owner: string
-  /** ms since 1970; `null` if the record does not say. */
+  /** ms since 1970; `null` if the record has none. */
   until: number | null
 }
 
-/** What a removal publishes, if it removes something. */
+/** The message that a removal publishes if it removes a session. */
 export interface Announcement {
   channel: string
   message: string
@@ -45,15 +45,18 @@ export interface Announcement {
 
 export interface Removal {
   sessionId: string
-  /** The raw record that may be deleted; `null`: whatever is there. */
+  /** The raw record that may be deleted. `null` means any record. */
   expected: string | null
   announcement?: Announcement | undefined
 }
 
 /**
- * `current`: the record that was there instead of the expected one; `null`: there was none. Nothing has changed then.
- * `unannounced`: it is done, but could not be published. `full`: the user has as many sessions as allowed. `deleted`: the record
- * that was deleted, if it may be another one than expected.
+ * The result of a write or a removal.
+ *
+ * - `current`: the record that was there instead of the expected one, or `null` if there was none. Nothing was changed.
+ * - `unannounced`: the removal was done, but its message could not be published.
+ * - `full`: the user has as many sessions as allowed. Nothing was changed.
+ * - `deleted`: the record that was deleted, if it may differ from the expected one.
  */
 export type Outcome =
   | { done: true; unannounced?: boolean; deleted?: string }
@@ -65,43 +68,52 @@ export interface IndexPage {
   entries: { sessionId: string; score: number }[]
 }
 
-/** A session that was looked at, to make an index agree with it. */
+/** A session that was read to correct its index entry. */
 export interface Seen {
   sessionId: string
-  /** The score of its entry; `null` if it was not seen in the index. */
+  /** The score of the entry; `null` if the index did not list the session. */
   score: number | null
-  /** If it is this user's: the score that it should have. Else `null`: its entry goes. */
+  /** The right score of the entry; `null` if the session is not this user's, so that the entry must go. */
   wanted: number | null
-  /** The record that told; `null`: there was none. */
+  /** The record that was read; `null` if there was none. */
   raw: string | null
 }
 
 /**
- * Sessions and user indexes in Redis. Every method leaves the guarantees intact after each step. One implementation is
- * atomic, for one server. The other orders its steps, for Redis Cluster, where a session and its index live apart.
+ * Sessions and user indexes in Redis. Every method keeps the guarantees after each of its steps. One implementation is
+ * atomic, for one server. The other one orders its steps, for Redis Cluster, where a session and its index live in
+ * different slots.
  */
 export interface Records {
-  /** From the master, with the true expiry. */
+  /** Reads sessions from the master, with their true expiry. */
   read(sessionIds: readonly string[]): Promise<StoredRecord[]>
   write(write: Write): Promise<Outcome>
-  /** Moves a session's TTL to this time (ms since 1970), if it is later than now. Nothing happens if the session is gone. */
+  /** Moves a session's TTL to this time (ms since 1970) if that is later. Does nothing if the session is gone. */
   touch(sessionId: string, expires: number): Promise<void>
-  /** Deletes sessions that `owner` has. `done` also says that something was deleted; `current: null` that nothing was there. */
+  /**
+   * Deletes sessions of `owner`. `done` means that a session was deleted; `current: null` means that none was there.
+   */
   remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]>
-  /** As `remove`; `null` if the user has no more than `limit` sessions. Simultaneous evictions stop at the limit. */
+  /**
+   * Same as `remove`, but gives `null` if the user has no more than `limit` sessions. Simultaneous evictions stop at
+   * the limit.
+   */
   evict(owner: string, removal: Removal, limit: number): Promise<Outcome | null>
-  /** Some of a user's index entries; a session that is listed all the while comes at least once. */
+  /** Reads one page of a user's index. A session that stays listed all the time comes at least once. */
   page(owner: string, cursor: string): Promise<IndexPage>
-  /** Makes a user's index agree with what was seen; resolves to the ids whose record has changed since, left as they are. */
+  /**
+   * Corrects a user's index entries. Resolves to the ids whose record has changed since it was read. Their entries stay
+   * as they are.
+   */
   reconcile(owner: string, seen: readonly Seen[]): Promise<string[]>
 }
 
-/** If a removal deletes one key and nothing else: an anonymous session's, that nobody is told of. */
+/** Whether a removal deletes one key and does nothing else: the session is anonymous, and no message is published. */
 export function isOneKey(owner: string | null, { expected, announcement }: Removal): boolean {
   return owner === null && expected !== null && !announcement
 }
 
-/** If a write moves the index entry, or makes one. If not, it touches one key only. */
+/** Whether a write moves or makes an index entry. If not, it changes only the session's key. */
 export function movesEntry({ expected, entry, previous }: Write): boolean {
   if (entry === null) return previous !== null
   return expected === null || previous?.owner !== entry.owner || previous.until !== entry.until

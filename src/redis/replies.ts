@@ -1,10 +1,16 @@
-/** What scripts take, and what their replies mean. A client's type mapping may make other things of numbers and strings. */
+/**
+ * Builds the arguments of scripts and reads their replies. A client's type mapping may change how numbers and strings
+ * arrive.
+ */
 import type { IndexPage, Outcome, StoredRecord, Write } from './records.ts'
 
-/** How many sessions one command reads, removes or lists at most, so that other clients of the server need not wait long. */
+/**
+ * The most sessions that one command reads, removes or lists. Larger batches would keep other clients of the server
+ * waiting.
+ */
 export const batchSize = 200
 
-/** What the writing scripts take as ARGV. */
+/** Returns the ARGV of the scripts that write. */
 export function writeArguments({ sessionId, expected, record, expiry, entry, limit }: Write): string[] {
   const [expires, end] = 'at' in expiry ? [expiry.at, ''] : [expiry.else, expiry.end]
   const until = entry === null ? '' : entry.until
@@ -20,7 +26,9 @@ export function writeArguments({ sessionId, expected, record, expiry, entry, lim
   ].map(String)
 }
 
-/** `full`: the user has as many sessions as allowed. `unannounced`: a removal that could not be published. */
+/**
+ * `full`: the user has as many sessions as allowed. `unannounced`: the removal was done, but could not be published.
+ */
 const [full, unannounced] = [-1, 2]
 
 export function outcome(reply: unknown): Outcome {
@@ -53,7 +61,7 @@ export function indexPage(reply: unknown): IndexPage {
   return { cursor: String(cursor), entries }
 }
 
-/** Slices of at most `batchSize`. */
+/** Splits items into slices of at most `batchSize`. */
 export function batches<T>(items: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(items.length / batchSize) }, (_, n) =>
     items.slice(n * batchSize, (n + 1) * batchSize),

@@ -1,24 +1,24 @@
-/** What this process has written last of a session, while work on it is under way. */
+/** The last record that this process has written for a session, while work on that session goes on. */
 export interface Latest {
   raw: string
 }
 
 import type { SessionClient } from './clients/client.ts'
 
-/** Resolves to what it has written; to `undefined` if it has written nothing, or does not know. */
+/** Resolves to the record it has written, or to `undefined` if it has written nothing or does not know. */
 type Work = (latest: Latest | undefined) => Promise<Latest | undefined>
 
 interface Queue {
-  /** The end of the work so far. */
+  /** Settles when all work so far has ended. */
   tail: Promise<void>
-  /** The end of the work so far that makes the session. */
+  /** Settles when all work so far that makes the session has ended. */
   making: Promise<void>
   latest: Latest | undefined
 }
 
 const turns = new WeakMap<SessionClient, Turns>()
 
-/** The turns of all stores and functions that share a client. */
+/** Returns the turns that all stores and functions with this client share. */
 export function turnsOf(client: SessionClient): Turns {
   const known = turns.get(client) ?? new Turns()
   turns.set(client, known)
@@ -26,25 +26,25 @@ export function turnsOf(client: SessionClient): Turns {
 }
 
 /**
- * Work on one session, by its key, takes turns within a process, in the order of the calls. Each turn begins with what the one before has
- * written, so that N overlapping saves cost O(N) commands.
+ * Queues the work on one session within a process, in the order of the calls. Each turn starts with the record that the
+ * turn before has written. So N overlapping saves cost O(N) commands.
  */
 export class Turns {
   readonly #queues = new Map<string, Queue>()
 
-  /** Runs `work` when all work on this session that was begun before has ended. */
+  /** Runs `work` after all earlier work on this session has ended. */
   take(key: string, work: Work): Promise<void> {
     return this.#enqueue(key, work).turn
   }
 
-  /** As `take`, for work that makes the session. */
+  /** Same as `take`, for work that makes the session. */
   make(key: string, work: Work): Promise<void> {
     const { turn, queue } = this.#enqueue(key, work)
     queue.making = queue.tail
     return turn
   }
 
-  /** Resolves when all work has ended that makes this session and was begun before. A revocation must see its result. */
+  /** Resolves when all earlier work that makes this session has ended. A revocation waits for it, to see the result. */
   async made(key: string): Promise<void> {
     await this.#queues.get(key)?.making
   }

@@ -1,4 +1,4 @@
-/** Makes of a session object, or of merged data, what is to be written. */
+/** Prepares a write from a session object, or from merged data. */
 import { type Access, encode } from '../redis/access.ts'
 import { plainData } from '../session/arguments.ts'
 import {
@@ -15,20 +15,22 @@ import { endOf, isFixed, listedUntil, sealed } from '../session/lifetime.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Version } from './versions.ts'
 
-/** A session as it is to be written. */
+/** A session that is ready to be written. */
 export interface Draft {
-  /** What the session object says, for its next save. */
+  /** The version that the session object will have after this save. */
   version: Version
   /** When the session ends, in ms since 1970. */
   expires: number
-  /** If its expiry moved as a touch moves it, and not because the app set another one. */
+  /** Whether a touch moved the expiry. If not, the app may have set another one. */
   isTouched: boolean
 }
 
 /** Whose the session is, and what its record says so far. */
 export type Basis = Pick<Version, 'owner' | 'named' | 'lostId' | 'created'> & { until: number | null }
 
-/** A copy of a session's data, with a plain cookie and with what the session object could not hold. */
+/**
+ * Copies a session's data. The copy has a plain cookie, and also the properties that the session object could not hold.
+ */
 export function dataOf(session: SessionRecord, unheld: SessionRecord | undefined): SessionRecord {
   const plain = plainData(session, 'session')
   const cookie = cookieData(plain) ?? hiddenCookie(session)
@@ -36,7 +38,10 @@ export function dataOf(session: SessionRecord, unheld: SessionRecord | undefined
   return withoutNote({ ...unheld, ...plain, cookie })
 }
 
-/** The cookie that `get` gave data without one. It is part of the data as soon as it says when it expires. */
+/**
+ * Returns the cookie that `get` added to data without one, if the app has given it an expiry. Then it is part of the
+ * data.
+ */
 function hiddenCookie(session: SessionRecord): SessionRecord | undefined {
   const isHidden = Object.getOwnPropertyDescriptor(session, 'cookie')?.enumerable === false
   const cookie = isHidden ? cookieData(session) : undefined
@@ -44,8 +49,8 @@ function hiddenCookie(session: SessionRecord): SessionRecord | undefined {
 }
 
 /**
- * The draft of data that was made from `base`. A touch moves the cookie when an answer begins, and the save may come much later:
- * so a save lets the session live as long from now, if nothing but touches has moved the cookie.
+ * Drafts a write of data that was made from `base`. A touch moves the cookie when a response begins, and the save may
+ * come much later. So if only touches have moved the cookie, the lifetime counts from the save.
  */
 export function draftOf(
   access: Access,
@@ -62,7 +67,9 @@ export function draftOf(
   return sealDraft(access, moved, basis, { said, rolls: true, isTouched: true })
 }
 
-/** The `originalMaxAge` by which touches have moved the cookie since `base`; `null` if something else has. */
+/**
+ * Returns the `originalMaxAge` by which touches have moved the cookie since `base`, or `null` if the app has moved it.
+ */
 export function touchedAge(data: SessionRecord, base: Version): number | null {
   const expires = cookieExpiry(data)
   const maxAge = base.cookie?.originalMaxAge
@@ -72,7 +79,7 @@ export function touchedAge(data: SessionRecord, base: Version): number | null {
   return isWithin && isSameAge(maxAgeOf(data), maxAge) ? maxAge : null
 }
 
-/** An expiry that the app set outright stays so until a touch moves it. */
+/** An expiry that the app set outright stays until a touch moves it. */
 function rollsBy(data: SessionRecord, { until }: Basis): boolean {
   const expires = cookieExpiry(data)
   return !isFixed(data) && (expires === null || expires !== until)

@@ -13,7 +13,7 @@ export interface LoadedSession {
   version: Version
 }
 
-/** A session's data, and the version that it is; `null` if there is none. */
+/** Resolves to a session's data and its version, or to `null` if the session does not exist. */
 export async function loadSession(access: Access, sessionId: string): Promise<LoadedSession | null> {
   try {
     const raw = await fetchRaw(access, sessionId)
@@ -27,7 +27,7 @@ export async function loadSession(access: Access, sessionId: string): Promise<Lo
   }
 }
 
-/** `expires` is when the session ends, in ms since 1970; `null` if that was not read. */
+/** `expires` is the session's end in ms since 1970, or `null` if it was not read. */
 export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
   const { raw, data, owner, until, cookieExpires: recorded } = session
   const created = startOf(data)
@@ -55,8 +55,9 @@ export function loadedOf(access: Access, session: StoredSession, expires: number
 }
 
 /**
- * express-session cannot do without a cookie. Data that has none (`createSession` made it) gets one without `maxAge`, so that
- * its own `expires` keeps ruling. It is not enumerable, because it is not part of the data.
+ * Adds a cookie to data without one, such as a session of `createSession`, because express-session needs one. The
+ * cookie has no `maxAge`, so the data's own `expires` still sets the expiry. It is not enumerable, because it is not
+ * part of the data.
  */
 export function withCookie(data: SessionRecord): SessionData {
   if (cookieOf(data) === undefined) {
@@ -66,7 +67,7 @@ export function withCookie(data: SessionRecord): SessionData {
   return data as unknown as SessionData
 }
 
-/** A copy for express-session's `Session`, which copies only what is enumerable. */
+/** Copies the data for express-session's `Session`, which copies only enumerable properties. */
 export function withEnumerableCookie(data: SessionData): SessionData {
   if (Object.prototype.propertyIsEnumerable.call(data, 'cookie') && data.cookie) return data
   return { ...data, cookie: withCookie(data as unknown as SessionRecord).cookie }

@@ -1,6 +1,9 @@
 /**
- * What is known of objects, as a `WeakMap` has it, for as long as they live. A proxy around an object tells the same. A `WeakMap` itself
- * would cost a tenth of a load on Node 24. So only objects that can take no property are kept in one.
+ * Attaches a value to each object for the object's lifetime, as a `WeakMap` does. A proxy around the object gives the
+ * same value.
+ *
+ * A `WeakMap` would add 10 % to the cost of a load on Node 24. So it holds only the objects that accept no new
+ * property.
  */
 export class Marks<Value> {
   readonly #name = Symbol('mark')
@@ -10,7 +13,7 @@ export class Marks<Value> {
     return this.#markOf(object)?.value
   }
 
-  /** Copies of the object, such as `{ ...object }`, do not get it. */
+  /** Copies of the object, such as `{ ...object }`, do not get the value. */
   set(object: object, value: Value): void {
     const mark = this.#markOf(object)
     if (mark) mark.value = value
@@ -22,7 +25,10 @@ export class Marks<Value> {
   }
 }
 
-/** If an object takes a hidden property. A proxy may refuse to, or throw. `configurable: false` makes one throw that only pretends. */
+/**
+ * Defines a hidden property, and returns whether it is there. A proxy may refuse or throw. If a proxy only pretends to
+ * define the property, `configurable: false` makes it throw.
+ */
 function takes(object: object, name: symbol, value: unknown): boolean {
   try {
     return Reflect.defineProperty(object, name, { value, configurable: false })
@@ -31,7 +37,7 @@ function takes(object: object, name: symbol, value: unknown): boolean {
   }
 }
 
-/** An object that is frozen later keeps its mark, and the mark can still change. */
+/** A box for the value, which can change even after its object was frozen. */
 interface Mark<Value> {
   value: Value
 }

@@ -4,12 +4,12 @@ import { cookieOf, isSameAge, plainCookie } from '../session/cookie.ts'
 import type { SessionRecord } from '../session/record.ts'
 
 /**
- * `mine` and `stored` were both made from `base`.
+ * Merges `mine` and `stored`, which were both made from `base`.
  *
- * - A property that only one of them changed, added or deleted is as that one left it.
- * - A property that both changed is as `mine`, the later save, has it. A deletion is a change.
- * - The properties of `cookie` merge in the same way, but `expires` goes with a changed `originalMaxAge`. If `base` has no cookie,
- *   because `createSession` made it, both were given the same one when they were loaded.
+ * - If only one side changed, added or deleted a property, the result follows that side.
+ * - If both sides changed a property, the result follows `mine`, the later save. A deletion is a change.
+ * - The properties of `cookie` merge in the same way, but `expires` follows a changed `originalMaxAge`.
+ * - A session of `createSession` has no cookie in `base`. Then both sides got the same cookie when they were loaded.
  */
 export function mergeSessions(
   base: SessionRecord,
@@ -22,7 +22,10 @@ export function mergeSessions(
   return merged
 }
 
-/** A touch moves `expires` by the `originalMaxAge` that it knows. If only `stored` changed that, a touch of `mine` knew the old one. */
+/**
+ * A touch moves `expires` by the `originalMaxAge` that it knows. If only `stored` changed that, a touch of `mine` used
+ * the old value.
+ */
 function mergeCookies(base: SessionRecord, mine: SessionRecord, stored: SessionRecord): SessionRecord {
   const merged = mergeProperties(base, mine, stored, isSameInCookie)
   const hasAgeOfBase = (cookie: SessionRecord) => isUnchanged('originalMaxAge', base, cookie, isSameInCookie)
@@ -32,8 +35,9 @@ function mergeCookies(base: SessionRecord, mine: SessionRecord, stored: SessionR
 }
 
 /**
- * What `stored` and the next save both descend from, if the answer to `attempt`, a save made from `base`, was lost. A property
- * that still is as in `base` was not written, or was taken back; any other descends from the attempt.
+ * Returns the common ancestor of `stored` and the next save, after the answer to `attempt` was lost. `attempt` is a
+ * save made from `base`. A property with the same value as in `base` was not written, or was changed back. Any other
+ * property descends from the attempt.
  */
 export function ancestorOf(
   base: SessionRecord,
@@ -56,7 +60,7 @@ function mergeProperties(
   return pick(names, (name) => (isUnchanged(name, base, mine, isSame) ? stored : mine))
 }
 
-/** fromEntries defines properties: a session with a property named __proto__ keeps it as a property. */
+/** `fromEntries` defines properties, so a session property named `__proto__` stays a plain property. */
 function pick(names: Set<string>, winnerOf: (name: string) => SessionRecord): SessionRecord {
   const winners = [...names].map((name) => [name, winnerOf(name)] as const)
   return Object.fromEntries(
@@ -79,7 +83,7 @@ function isSameInCookie(name: string, value: unknown, other: unknown): boolean {
   return name === 'originalMaxAge' ? isSameAge(value, other) : isEqual(name, value, other)
 }
 
-/** Data that is nested too deep to be compared is compared as JSON, which took it when it was saved. */
+/** Deeply nested data cannot be compared directly. JSON could serialize it at the last save, so JSON can compare it. */
 function isEqual(_name: string, value: unknown, other: unknown): boolean {
   try {
     return isDeepStrictEqual(value, other)

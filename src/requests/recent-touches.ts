@@ -1,6 +1,6 @@
 /**
- * Until when this process has last let sessions live, of at least the last `capacity` sessions and at most twice as many. Two maps
- * take turns: to delete the oldest entry of one map by one makes V8 pass by all that were deleted before.
+ * Remembers the last touches of this process: at least the last `capacity` sessions, and at most twice as many. Two
+ * maps replace each other, because deleting the oldest entries of one map one by one is slow in V8.
  */
 export class RecentTouches {
   #latest = new Map<string, Touched>()
@@ -8,7 +8,10 @@ export class RecentTouches {
 
   constructor(readonly capacity = 10_000) {}
 
-  /** If a touch to `expires` would move nothing by `interval` ms or more. A rewritten record has another `until`. */
+  /**
+   * Whether a touch to `expires` would move the expiry by less than `interval` ms. A record that was written again has
+   * another `until`.
+   */
   within(interval: number, sessionId: string, expires: number, until: number | null): boolean {
     const touched = this.#latest.get(sessionId) ?? this.#earlier.get(sessionId)
     if (touched === undefined || touched.until !== until) return false

@@ -1,6 +1,10 @@
 /**
- * Saves session objects. One that was loaded, or saved before, updates exactly the record it was made from. Any other creates a
- * session. An update of a session that is gone is dropped. An update of one that another request has saved meanwhile is merged.
+ * Saves session objects.
+ *
+ * - An object that was loaded or saved before updates exactly the record it was made from. Any other object creates a
+ *   session.
+ * - If the session is gone, the update is dropped.
+ * - If another request has saved the session meanwhile, the update is merged.
  */
 import { type Access, decode, entryOf, hasEnded, readable, type StoredSession } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
@@ -17,15 +21,18 @@ import { ancestorOf, mergeSessions } from './merge.ts'
 import type { RecentTouches } from './recent-touches.ts'
 import type { Loaded, Version, Versions } from './versions.ts'
 
-/** What the store does about sign-ins. */
+/** The rules of the store for sign-ins. */
 export interface SignInRules {
-  /** How many sessions the user may have who signs in with this one; throws a `TypeError` if that is no number of sessions. */
+  /**
+   * Returns how many sessions the user of this session may have. Throws a `TypeError` if the app's function returns no
+   * valid number.
+   */
   limitOf(session: object): number | undefined
-  /** Refuses a sign-in, if the user has that many sessions. */
+  /** Rejects if the user has that many sessions. */
   refuse(signIn: Omit<SignIn, 'isNew'>): Promise<void>
-  /** Called, and waited for, after a session was created or has come to belong to another user. */
+  /** Called after a session was created, or after it got another owner. The save waits for it. */
   signedIn(signIn: SignIn): Promise<void>
-  /** If a sign-in beyond the limit is refused, and does not sign out another session. */
+  /** Whether a sign-in beyond the limit is refused. If not, it signs out another session. */
   rejects: boolean
 }
 
@@ -42,10 +49,10 @@ interface UpdateOptions {
   isTouch?: boolean
 }
 
-/** How often a sign-in beyond the limit looks if the sessions are still there. */
+/** How many times a sign-in beyond the limit checks whether the other sessions still exist. */
 const maxLooks = 3
 
-/** A write, and the draft that it was made of. */
+/** A write, with the draft that it was made from. */
 type Saving = Write & { draft: Draft }
 
 export class Saves {
@@ -56,14 +63,14 @@ export class Saves {
     readonly rules: SignInRules,
   ) {}
 
-  /** Each save says what the object said when it was called, whenever its turn comes. */
+  /** The data is copied when `save` is called, although the write may have to wait for its turn. */
   save(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.findOrAdd(session, sessionId)
     const data = dataOf(session, loaded.unheld)
     const named = this.#named(session, data, loaded.version)
     const limit = this.#limitOf(loaded.version, named, session)
     const drafted = this.#draft(loaded, session, data, named)
-    // A draft that fails is reported in its turn.
+    // A failed draft is reported when its turn comes.
     if (drafted instanceof Promise) drafted.catch(() => {})
     const work = async (latest: Latest | undefined) => {
       const draft = drafted instanceof Promise ? await drafted : drafted
@@ -88,7 +95,7 @@ export class Saves {
     throw badArgument('session.userId', 'the same in the serialized session', written)
   }
 
-  /** A draft of what an object says that was made from its version. */
+  /** Drafts a write of the object's data. */
   #draft(
     loaded: Loaded,
     session: SessionRecord,
@@ -108,12 +115,12 @@ export class Saves {
     })
   }
 
-  /** Only a sign-in is counted. */
+  /** Only a sign-in has a limit. */
   #limitOf(base: Version | null, named: string | null, session: object): number | undefined {
     return named === null || named === base?.named ? undefined : this.rules.limitOf(session)
   }
 
-  /** When a session was created, for `absoluteTtl`; not by what the object says, unless that is longer ago. */
+  /** Returns the creation time, for `absoluteTtl`. The object's own property counts only if it is earlier. */
   createdAt(loaded: Loaded | undefined, session: SessionRecord, owner: string | null): number | null {
     if (loaded?.version)
       return loaded.version.created ?? (this.access.absoluteTtl === null ? null : Date.now())
@@ -123,7 +130,7 @@ export class Saves {
     return earliest(inherited, createdOf(session), Date.now())
   }
 
-  /** A reader of the record must find its owner in it. A serializer may have left that out. */
+  /** Checks that the record names the right owner. A serializer may leave the owner out. */
   async #checkOwner({ sessionId, version }: Loaded, { version: { raw, owner } }: Draft): Promise<void> {
     if (owner === version?.owner) return
     const session = await readable(this.access, sessionId, raw)
@@ -154,7 +161,7 @@ export class Saves {
     return readable(this.access, sessionId, stored?.raw ?? null)
   }
 
-  /** What replaces a session of the same user under the same id is as old as that. */
+  /** A session that replaces another one of the same user under the same id keeps the earlier creation time. */
   async #asOldAs(previous: StoredSession, draft: Draft): Promise<Draft> {
     const { raw, owner, named, created, until } = draft.version
     const before = createdOf(previous.data)
@@ -164,14 +171,16 @@ export class Saves {
     return draftOf(this.access, data, null, { owner, named, until, created: before })
   }
 
-  /** Saves a draft that was made from `base`. If this process has written the session since, it begins with that. */
+  /**
+   * Saves a draft that was made from `base`. If this process has written the session since, it starts from that record.
+   */
   async update(
     loaded: Loaded,
     base: Version,
     mine: Draft,
     { latest, limit, isTouch }: UpdateOptions,
   ): Promise<Latest | undefined> {
-    // Nobody may load the session any more, though its key may still be there.
+    // Nobody can load the session any more, although its key may still exist.
     if (base.until !== null && base.until <= Date.now()) return undefined
     const merge = async (current: string | null) => {
       const saving = await this.#merged(loaded, base, mine, current)
@@ -183,7 +192,7 @@ export class Saves {
     return write ? this.#saved(loaded, mine, write, limit) : undefined
   }
 
-  /** Resolves to the write that took place. If the answer was lost, the next save of the object must know of the attempt. */
+  /** Resolves to the successful write. If the answer was lost, the object remembers the attempt for its next save. */
   async #write(
     loaded: Loaded,
     mine: Draft,
@@ -206,7 +215,7 @@ export class Saves {
       }
       throw new SessionLimitError(last.entry?.owner as string, limit as number)
     } catch (error) {
-      // What the object said, and not what a merge made of it: only that is this object's change.
+      // Store the object's own data here, not the merged data. Only that is the object's change.
       loaded.attempt = { version: mine.version, expected: last.expected }
       throw error
     }
@@ -220,7 +229,7 @@ export class Saves {
   ): Promise<Latest | undefined> {
     const { expires, version } = write.draft
     const isNew = loaded.version === null && !loaded.attempt
-    // Remembered is what this object says, not what the merge made of it: that is what its next save is compared with.
+    // Store the object's own data here, not the merged data. The next save is compared with it.
     loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempt = undefined
     if (expires <= Date.now()) return undefined
@@ -232,7 +241,7 @@ export class Saves {
     return { raw: write.record }
   }
 
-  /** A merge may undo a sign-out, of which this object knew nothing. */
+  /** A merge may undo a sign-out that this object did not know of. */
   async #limitOfMerged({ sessionId, record, entry }: Saving): Promise<number | undefined> {
     if (entry === null) return undefined
     const { data } = await decode(this.access, sessionId, record)
@@ -243,9 +252,9 @@ export class Saves {
     const { sessionId, attempt } = loaded
     if (current === null) return null
     const stored = await decode(this.access, sessionId, current)
-    // A late touch may have left the key of a session that has ended.
+    // A late touch may have kept the key of a session that has ended.
     if (hasEnded(this.access, stored)) return null
-    // Another user's session under the same id is not the one that was loaded.
+    // A session of another user under the same id is not the one that was loaded.
     if (base.owner !== null && stored.owner !== null && stored.owner !== base.owner) return null
     const [before, after] = [await this.dataOf(sessionId, base), await this.dataOf(sessionId, mine.version)]
     const ancestor = attempt
@@ -275,12 +284,12 @@ export class Saves {
   }
 }
 
-/** Whom merged data names may be whom the object named, and then is whose the object is. */
+/** If the merged data names the same user as the object, the object's owner is the owner. */
 function ownerOf(named: string | null, { version }: Draft): string | null {
   return named === version.named ? version.owner : named
 }
 
-/** An expiry that was set outright stays. Else the session lives as long from now as the merged cookie says. */
+/** An expiry that the app set outright stays. Otherwise the lifetime of the merged cookie counts from now. */
 function withMergedExpiry(
   merged: SessionRecord,
   mine: Draft,

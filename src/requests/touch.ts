@@ -1,6 +1,6 @@
 /**
- * Touches sessions: moves when they expire. As long as the index lists the session long enough, that is one plain command, which
- * cannot bring back a session that is gone and conflicts with no save.
+ * Touches sessions: moves their expiry. A touch is one plain command as long as the index lists the session until the
+ * new expiry. That command cannot bring back a session that is gone, and it conflicts with no save.
  */
 import { type Access, readLive } from '../redis/access.ts'
 import {
@@ -22,7 +22,7 @@ import type { RecentTouches } from './recent-touches.ts'
 import type { Saves } from './save.ts'
 import type { Loaded, Version, Versions } from './versions.ts'
 
-/** In ms: the longest interval between the touches of a session, unless the app says another. */
+/** In ms: the longest interval between two writes of the expiry, unless the app sets another. */
 const longestInterval = 60_000
 
 export class Touches {
@@ -35,12 +35,12 @@ export class Touches {
     readonly interval: number | undefined,
   ) {}
 
-  /** Moves the expiry of a session that still exists, and keeps what else has changed in its cookie. */
+  /** Moves the expiry of an existing session, and saves a changed cookie. */
   async touch(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.find(session, sessionId) ?? (await this.#load(sessionId))
     if (loaded === null) return
     if (loaded.version === null) await this.access.turns.made(this.access.keys.session(sessionId))
-    // Not even created: the save that did not come that far rejected for itself.
+    // The save that should have created the session has failed, and has rejected by itself.
     if (loaded.version === null) return
     const expires = this.#expiryOf(session, loaded.version)
     if (this.#lacksStart(loaded.version) || !movesExpiryAlone(session, loaded.version, expires))
@@ -54,7 +54,7 @@ export class Touches {
     this.recent.remember(sessionId, expires, until)
   }
 
-  /** When a session object ends at the latest, in ms since 1970. */
+  /** Returns the latest possible end of a session object, in ms since 1970. */
   endOf(sessionId: string, session: SessionRecord): number {
     const loaded = this.versions.find(session, sessionId)
     const owner = namedInRecord(this.access.userId, session)
@@ -65,7 +65,7 @@ export class Touches {
     return Math.min(expiryOf(session, this.access.ttl), endOf(this.access, created))
   }
 
-  /** If its record must say from now on when the session began. */
+  /** Whether the record lacks the creation time that `absoluteTtl` needs. */
   #lacksStart({ created }: Version): boolean {
     return this.access.absoluteTtl !== null && created === null
   }
@@ -76,13 +76,13 @@ export class Touches {
     return Math.min(this.interval, lifetime / 2)
   }
 
-  /** What another library hands over was not made from a record of this store. */
+  /** An object of another library was not made from a record of this store, so the record is loaded here. */
   async #load(sessionId: string): Promise<Loaded | null> {
     const session = await readLive(this.access, sessionId)
     return session && { sessionId, version: loadedOf(this.access, session, session.expires).version }
   }
 
-  /** A touch beyond `until`, or of a cookie that has changed, saves the cookie, and its index entry with it. */
+  /** Saves the cookie with the index entry, for a touch beyond `until` or of a changed cookie. */
   #saveCookie(loaded: Loaded, session: SessionRecord): Promise<void> {
     const { sessionId } = loaded
     const cookie = JSON.parse(JSON.stringify(cookieData(session) ?? null))
@@ -94,14 +94,14 @@ export class Touches {
     })
   }
 
-  /** Data that has no cookie keeps none, unless the new one says something. */
+  /** Data without a cookie stays without one, unless the new cookie sets an expiry. */
   async #withCookie(sessionId: string, base: Version, cookie: SessionRecord | null): Promise<SessionRecord> {
     const data = await this.saves.dataOf(sessionId, base)
     return cookie && (cookieOf(data) || saysExpiry(cookie)) ? { ...data, cookie } : data
   }
 }
 
-/** If a touch moves nothing but the expiry, as the cookie says. */
+/** Whether a touch changes nothing but the expiry, which the cookie's `maxAge` moves. */
 function movesExpiryAlone(session: SessionRecord, version: Version, expires: number): boolean {
   if (!isSameCookie(cookieData(session) ?? plainCookie, version.cookie)) return false
   const isSetOutright =
@@ -109,12 +109,12 @@ function movesExpiryAlone(session: SessionRecord, version: Version, expires: num
   return !isSetOutright && expires > Date.now()
 }
 
-/** If the index lists the session long enough for this expiry, or never has to. */
+/** Whether the index lists the session until this expiry. An anonymous session needs no index. */
 function isListedAt(expires: number, { owner, until }: Version): boolean {
   return owner === null || (until !== null && expires <= until)
 }
 
-/** If the app has set the expiry outright, and the session has it already. */
+/** Whether the app has set the expiry outright, and the session already has it. */
 function isThere(expires: number, { rolls, until, cookieExpires }: Version): boolean {
   return !rolls && expires === (until ?? cookieExpires)
 }

@@ -1,33 +1,36 @@
-/** Which record each session object was made from: it is remembered as long as the object lives. */
+/** Remembers which record each session object was made from, for as long as the object lives. */
 import type { SessionRecord } from '../session/record.ts'
 import { Marks } from './marks.ts'
 
-/** What a session object said when it was loaded or last saved. */
+/** A session object's state when it was loaded or last saved. */
 export interface Version {
   raw: string
   owner: string | null
-  /** The user that the option `userId` named; `null` for nobody. */
+  /** The user that the option `userId` named; `null` for an anonymous session. */
   named: string | null
   /** What its data says of its owner, if that names nobody: see `lostIdIn`. */
   lostId?: string | undefined
   /** Until when the index lists the session, in ms since 1970; `null` if no index does. */
   until: number | null
-  /** In ms since 1970; `null` if the record does not say. */
+  /** In ms since 1970; `null` if the record has none. */
   created: number | null
-  /** What the cookie said; `undefined` if there was none. */
+  /** The cookie's data; `undefined` if there was none. */
   cookie: SessionRecord | undefined
-  /** When the cookie expired, in ms since 1970; `null` if it did not say. */
+  /** The cookie's expiry in ms since 1970; `null` if it had none. */
   cookieExpires: number | null
-  /** If a touch moves the expiry by the cookie's `originalMaxAge`, or by `ttl`. Else the app has set it outright. */
+  /**
+   * Whether a touch moves the expiry, by the cookie's `originalMaxAge` or by `ttl`. If not, the app has set the expiry
+   * outright.
+   */
   rolls: boolean
 }
 
-/** A session object under a session id. */
+/** What the store knows of a session object under one session id. */
 export interface Loaded {
   sessionId: string
-  /** The record it was made from, or was last saved as; `null` until it has been created. */
+  /** The record it was made from or was last saved as; `null` until the session was created. */
   version: Version | null
-  /** A save whose answer was lost: it may have been written. */
+  /** A save whose answer was lost. It may have been written. */
   attempt?: Attempt | undefined
   /** Properties of the record that express-session's `Session` cannot hold, such as `id`. */
   unheld?: SessionRecord | undefined
@@ -37,23 +40,25 @@ export interface Loaded {
 
 export interface Attempt {
   version: Version
-  /** The record that it was to replace. */
+  /** The record that the save should replace. */
   expected: string | null
 }
 
-/** What a session object that `regenerate` makes inherits from the one before. */
+/** What a new session object inherits from the one that `regenerate` replaced. */
 export type Origin = Pick<Version, 'owner' | 'created'>
 
 export class Versions {
   readonly #loaded = new Marks<Loaded>()
   readonly #origins = new Marks<Origin | undefined>()
 
-  /** `data` was made from this record. */
+  /** Remembers that `data` was made from this record. */
   remember(data: object, sessionId: string, version: Version): void {
     this.#loaded.set(data, { sessionId, version })
   }
 
-  /** `session` was made from `data`, and is as much an update of its record. */
+  /**
+   * Passes what is known of `data` on to `session`, which was made from it. A save of either updates the same record.
+   */
   handOver(data: object, session: object): void {
     const loaded = this.#loaded.get(data)
     if (loaded) this.#loaded.set(session, { ...loaded, unheld: unheldBy(session, data) })
@@ -73,7 +78,7 @@ export class Versions {
     return added
   }
 
-  /** `session` is new, and `regenerate` made it of the session object `from`. */
+  /** Remembers that `regenerate` made the new `session` from the session object `from`. */
   regenerated(session: object, from: object | undefined): void {
     this.#origins.set(session, from && (this.#loaded.get(from)?.version ?? this.originOf(from)))
   }
@@ -83,7 +88,7 @@ export class Versions {
   }
 }
 
-/** express-session leaves out what its own properties and methods are called. */
+/** express-session leaves out properties with the names of its own properties and methods. */
 function unheldBy(session: object, data: object): SessionRecord | undefined {
   const names = Object.keys(data).filter((name) => !Object.prototype.propertyIsEnumerable.call(session, name))
   if (names.length === 0) return undefined

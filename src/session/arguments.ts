@@ -1,17 +1,17 @@
-/** Checks of what callers hand in. Each throws a `TypeError` that names the argument. */
+/** Checks the arguments of public calls. Each check throws a `TypeError` that names the argument. */
 import { inspect } from 'node:util'
 import { badArgument } from './errors.ts'
 
 /** A user id: a string, a finite number, or an object that serializes to one, such as a MongoDB ObjectId. */
 export type UserId = string | number | { toJSON(): string | number }
 
-/** A session id: a non-empty string that survives the way to Redis and back (no lone surrogates). */
+/** A session id: a non-empty string without lone surrogates, which UTF-8 cannot hold. */
 export function checkSessionId(value: unknown, name = 'sessionId'): string {
   if (isName(value)) return value
   throw badArgument(name, 'a non-empty, well-formed string', value)
 }
 
-/** A user id as a string. Two ids that read the same name the same user. */
+/** Returns the user id as a string. Two ids with the same string mean the same user. */
 export function checkUserId(value: unknown, name = 'userId'): string {
   const userId = userIdOf(value)
   if (userId !== undefined) return userId
@@ -23,8 +23,8 @@ export function checkUserId(value: unknown, name = 'userId'): string {
 }
 
 /**
- * The string of a user id; `undefined` if the value is none. An object is a user id if its `toJSON()` gives a string or a number,
- * or its own `toString()` if it has no `toJSON`.
+ * Returns the user id as a string, or `undefined` if the value is not a user id. An object is a user id if its
+ * `toJSON()` returns a string or a number. If it has no `toJSON`, its own `toString()` counts instead.
  */
 export function userIdOf(value: unknown): string | undefined {
   const id = typeof value === 'object' && value !== null ? serializedId(value) : value
@@ -32,7 +32,7 @@ export function userIdOf(value: unknown): string | undefined {
   return isName(id) ? id : undefined
 }
 
-/** Arrays and plain objects have a `toString` that tells nothing of them; a getter or a proxy may throw. */
+/** The default `toString` of arrays and plain objects does not identify them. A getter or a proxy may throw. */
 function serializedId(value: object): unknown {
   try {
     const { toJSON } = value as { toJSON?: unknown }
@@ -45,14 +45,16 @@ function serializedId(value: object): unknown {
   }
 }
 
-/** Any object that is not an array: session data, options. */
+/** Accepts any object that is not an array, such as session data or options. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>
   throw badArgument(name, 'an object', value)
 }
 
-/** An object that has no other properties than the known ones. Of an unknown one it says which was probably meant. */
+/**
+ * Accepts an object that has only known properties. The error for an unknown property suggests the nearest known name.
+ */
 export function checkNames(value: unknown, known: readonly string[], what: string): Record<string, unknown> {
   const object = checkObject(value, what)
   for (const name of Object.keys(object)) {
@@ -73,7 +75,7 @@ function shownName(name: string): string {
   return inspect(name.length > longestName ? `${name.slice(0, longestName)}…` : name)
 }
 
-/** The known name that takes the fewest edits, if they are few for its length. */
+/** Returns the known name that needs the fewest edits, unless they are many for its length. */
 function nearestOf(name: string, known: readonly string[]): string | undefined {
   if (name.length > longestName) return undefined
   const near = known
@@ -83,7 +85,7 @@ function nearestOf(name: string, known: readonly string[]): string | undefined {
   return near[0]?.candidate
 }
 
-/** How many characters to insert, delete or replace. */
+/** Counts the characters to insert, delete or replace (Levenshtein distance). */
 function editsBetween(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, n) => n)
   for (const [n, letter] of [...from].entries()) {
@@ -97,7 +99,9 @@ function editsBetween(from: string, to: string): number {
   return row.at(-1) as number
 }
 
-/** A copy of the data that will be serialized: a getter or a proxy is read once, a `toJSON` asked once. */
+/**
+ * Copies the data that will be serialized. The copy reads a getter or a proxy only once, and calls `toJSON` only once.
+ */
 export function plainData(value: unknown, name: string): Record<string, unknown> {
   const data = checkObject(value, name)
   const { toJSON } = data

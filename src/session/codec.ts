@@ -15,9 +15,10 @@ export interface ParsedRecord {
 }
 
 /**
- * The session data in a raw record, a promise of it if the serializer gives one. What is no session data is a
- * `CorruptSessionError` that names `key`. If an asynchronous serializer fails for another reason, such as a key service that is
- * away, its error passes through: the record may be fine.
+ * Parses a raw record into session data. Returns a promise if the serializer returns one.
+ *
+ * Throws a `CorruptSessionError` that names `key` if the record is not session data. An asynchronous serializer can
+ * also fail while the record is fine, for example because its key service is down. Then its own error passes through.
  */
 export function parseRecord(
   serializer: Serializer,
@@ -89,8 +90,10 @@ function isMaxAge(value: unknown): boolean {
 const longestMaxAge = 8e15
 
 /**
- * The raw record of session data, a promise of it if the serializer gives one. What cannot be serialized is a `TypeError`. If an
- * asynchronous serializer fails for another reason, such as a key service that is away, its error passes through.
+ * Turns session data into a raw record. Returns a promise if the serializer returns one.
+ *
+ * Throws a `TypeError` if the data cannot be serialized. An asynchronous serializer can also fail for another reason,
+ * for example because its key service is down. Then its own error passes through.
  */
 export function stringifyRecord(serializer: Serializer, data: object): string | Promise<string> {
   const maxAge = cookieOf(data as SessionRecord)?.originalMaxAge
@@ -111,7 +114,10 @@ export function stringifyRecord(serializer: Serializer, data: object): string | 
 
 const unserializable = 'session data must be serializable, got'
 
-/** `JSON.stringify` quotes property names of the data, so that its own errors are told in other words. Any other is the app's. */
+/**
+ * The errors of `JSON.stringify` quote property names of the data, so they get other words. Any other error is the
+ * app's own.
+ */
 function errorOfJson(error: unknown): TypeError | undefined {
   const message = error instanceof Error ? error.message : ''
   const reason = jsonReasons.find(([beginning]) => message.startsWith(beginning))?.[1]

@@ -1,23 +1,25 @@
-/** What a session's cookie says about its expiry. */
+/** Reads and changes the expiry in a session's cookie. */
 import { badArgument } from './errors.ts'
 import type { SessionRecord } from './record.ts'
 
-/** The `cookie` of a session if it is an object, as express-session needs it. */
+/** Returns the `cookie` of a session if it is an object. express-session needs an object there. */
 export function cookieOf(session: SessionRecord): SessionRecord | undefined {
   const { cookie } = session
   return typeof cookie === 'object' && cookie !== null ? (cookie as SessionRecord) : undefined
 }
 
-/** A copy of what a session's cookie says at this moment. */
+/** Returns a copy of the cookie's current data. */
 export function cookieData(session: SessionRecord): SessionRecord | undefined {
   const cookie = cookieOf(session)
   return cookie && { ...(typeof cookie.toJSON === 'function' ? cookie.toJSON() : cookie) }
 }
 
-/** The cookie of data that has none: it has no `maxAge`, so that the data's own `expires` keeps ruling. */
+/**
+ * The cookie that data without a cookie gets. It has no `maxAge`, so the data's own `expires` still sets the expiry.
+ */
 export const plainCookie: SessionRecord = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 
-/** When the cookie ends, in ms since 1970; `null` if it does not say. A cookie with a senseless `expires` throws. */
+/** Returns the cookie's expiry in ms since 1970, or `null` if it has none. Throws if `expires` is not a date. */
 export function cookieExpiry(session: SessionRecord): number | null {
   const expires = cookieOf(session)?.expires
   if (expires === undefined || expires === null || expires === false || expires === '') return null
@@ -26,27 +28,30 @@ export function cookieExpiry(session: SessionRecord): number | null {
   return ms
 }
 
-/** The cookie's `originalMaxAge` in ms; `null` if it has none. Touches then do not move the cookie's expiry. */
+/**
+ * Returns the cookie's `originalMaxAge` in ms, or `null` if it has none. Without one, touches do not move the cookie's
+ * expiry.
+ */
 export function maxAgeOf(session: SessionRecord): number | null {
   const maxAge = cookieOf(session)?.originalMaxAge
   return typeof maxAge === 'number' ? maxAge : null
 }
 
-/** If the cookie of data says when it expires, or how long it lives. */
+/** Whether the cookie has an expiry or a lifetime. */
 export function saysExpiry(cookie: SessionRecord | null | undefined): boolean {
   return cookie?.expires != null || cookie?.originalMaxAge != null
 }
 
-/** In ms: what express-session's touch may take off `originalMaxAge`, which it computes anew from the clock. */
+/** In ms. express-session's touch computes `originalMaxAge` again from the clock, and can lose this much of it. */
 export const maxAgeDrift = 100
 
-/** If two `originalMaxAge` are the same, apart from that drift. */
+/** Whether two values of `originalMaxAge` are equal, apart from `maxAgeDrift`. */
 export function isSameAge(age: unknown, other: unknown): boolean {
   if (typeof age === 'number' && typeof other === 'number') return Math.abs(age - other) < maxAgeDrift
   return (age ?? null) === (other ?? null)
 }
 
-/** If two cookies say the same, apart from when they expire. */
+/** Whether two cookies are equal, apart from their expiry. */
 export function isSameCookie(cookie: SessionRecord = {}, other: SessionRecord = {}): boolean {
   return (
     isSameAge(cookie.originalMaxAge, other.originalMaxAge) &&
@@ -55,7 +60,7 @@ export function isSameCookie(cookie: SessionRecord = {}, other: SessionRecord = 
   )
 }
 
-/** An object, which express-session never puts there, may have changed and still be the same object. */
+/** A value that is an object always counts as changed. The app may have changed the object in place. */
 function agreesWith(cookie: SessionRecord, other: SessionRecord): boolean {
   for (const name in cookie) {
     if (name === 'expires' || name === 'originalMaxAge') continue
@@ -65,7 +70,7 @@ function agreesWith(cookie: SessionRecord, other: SessionRecord): boolean {
   return true
 }
 
-/** Data whose cookie expires at another time (ms since 1970), and says the same otherwise. */
+/** Returns the data with another cookie expiry, in ms since 1970. */
 export function withCookieExpiry(data: SessionRecord, expires: number): SessionRecord {
   return { ...data, cookie: { ...cookieData(data), expires: new Date(expires).toISOString() } }
 }

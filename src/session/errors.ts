@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { handleOf } from './handle.ts'
 
-/** `updateSession` was asked to change a session that does not exist. */
+/** `updateSession` rejects with this error if the session does not exist. */
 export class SessionNotFoundError extends Error {
   override readonly name = 'SessionNotFoundError'
   readonly code = 'SESSION_NOT_FOUND'
@@ -13,15 +13,15 @@ export class SessionNotFoundError extends Error {
   }
 }
 
-/** A create or an update would have moved a session from one user to another; nothing was changed. */
+/** A create or an update would have moved a session from one user to another. Nothing was changed. */
 export class SessionUserError extends Error {
   override readonly name = 'SessionUserError'
   readonly code = 'SESSION_USER'
-  /** base64url SHA-256 of the session id; `null` if all sessions of a user were meant. */
+  /** base64url SHA-256 of the session id. It is `null` if the call was about all sessions of a user. */
   readonly handle: string | null
   constructor(
     sessionId: string | null,
-    /** The user that the session does not belong to. */
+    /** The user that does not own the session. */
     readonly userId: unknown,
   ) {
     const handle = sessionId === null ? null : handleOf(sessionId)
@@ -31,7 +31,9 @@ export class SessionUserError extends Error {
   }
 }
 
-/** With `maxUserSessions` and `onLimit: 'reject'`: the user has as many sessions as allowed. The sign-in was not written. */
+/**
+ * The user has as many sessions as `maxUserSessions` allows, and `onLimit` is `'reject'`. The sign-in was not written.
+ */
 export class SessionLimitError extends Error {
   override readonly name = 'SessionLimitError'
   readonly code = 'SESSION_LIMIT'
@@ -44,9 +46,9 @@ export class SessionLimitError extends Error {
 }
 
 /**
- * What Redis holds under `key` is not session data. The record cannot be parsed, is not an object, or is a value of another Redis
- * type. `cause` is the error of the app's own serializer, if there is one. A
- * `SyntaxError` of `JSON.parse` quotes the record: its message is replaced.
+ * The value that Redis holds under `key` is not session data. The record cannot be parsed, is not an object, or is a
+ * value of another Redis type. `cause` is the error of the app's own serializer, if there is one. The message of a
+ * `SyntaxError` of `JSON.parse` quotes the record, so `cause` then has another message.
  */
 export class CorruptSessionError extends Error {
   override readonly name = 'CorruptSessionError'
@@ -60,7 +62,10 @@ export class CorruptSessionError extends Error {
   }
 }
 
-/** So many other writes came between that a write gave up; nothing was changed, and it is safe to try again. */
+/**
+ * A write gave up after too many attempts, because other writes kept changing the session. Nothing was changed, and the
+ * call can be repeated safely.
+ */
 export class SessionConflictError extends Error {
   override readonly name = 'SessionConflictError'
   readonly code = 'SESSION_CONFLICT'
@@ -74,17 +79,17 @@ export class SessionConflictError extends Error {
 }
 
 /**
- * A revocation was done on the master, but fewer replicas than asked for confirmed it in time. If the master is lost right now,
- * the revocation may be lost too. Nothing is undone, and it is safe to revoke again.
+ * A revocation was done on the master, but too few replicas confirmed it in time. If the master is lost right now, the
+ * revocation may be lost too. Nothing is undone, and the call can be repeated safely.
  */
 export class NotReplicatedError extends Error {
   override readonly name = 'NotReplicatedError'
   readonly code = 'SESSION_NOT_REPLICATED'
   constructor(
-    /** How many replicas have it. */
+    /** How many replicas confirmed the revocation. */
     readonly acknowledged: number,
     wanted: { count: number; timeout: number },
-    /** What the call would have resolved to. */
+    /** The value that the call would have resolved to. */
     readonly result: unknown,
   ) {
     super(`revoked, but after ${wanted.timeout} ms on ${acknowledged} of ${wanted.count} replicas only`)
@@ -92,8 +97,8 @@ export class NotReplicatedError extends Error {
 }
 
 /**
- * An app may load the package twice, as an ES module and as CommonJS. An error that one copy throws is an instance of the class of
- * the same name in the other copy too.
+ * An app may load the package twice, as an ES module and as CommonJS. An error of one copy is also an instance of the
+ * class with the same name in the other copy.
  */
 function isInstance(this: NewableFunction, value: unknown): boolean {
   if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
@@ -112,14 +117,14 @@ for (const errorClass of [
   Object.defineProperty(errorClass, Symbol.hasInstance, { value: isInstance })
 }
 
-/** A `TypeError` that names the argument. It says what kind of value came, and never what is in it. */
+/** Makes a `TypeError` that names the argument. Its message tells the kind of the value, and never shows the value. */
 export function badArgument(name: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${name} must be ${expected}, got ${kindOf(value)}`)
 }
 
 /**
- * What kind of value this is, in words. Strings and objects may hold passwords, tokens or session data: of those it tells the
- * length and the class.
+ * Describes the kind of a value in words. Strings and objects may hold passwords, tokens or session data. So this
+ * function tells only the length of a string, and only the class of an object.
  */
 export function kindOf(value: unknown): string {
   switch (typeof value) {
@@ -152,7 +157,7 @@ function isClassName(name: unknown): name is string {
   return typeof name === 'string' && name !== 'Object' && /^[\w$]{1,50}$/.test(name)
 }
 
-/** A user id is no secret. */
+/** User ids are not secret. */
 function shownUser(userId: unknown): string {
   const isShort = typeof userId === 'string' && userId.length <= 200
   return isShort ? inspect(userId) : kindOf(userId)

@@ -5,24 +5,30 @@ import type { SessionRecord } from './record.ts'
 const isoTimestamp =
   /^([+-]\d{6}|\d{4})-(\d\d)(-(\d\d)(T\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?))?)?$/
 
-/** How long a session lives if neither its cookie nor its data says: seconds, or a function of the session. */
+/**
+ * The lifetime of a session if its cookie and data set none. In seconds, or a function of the session that returns
+ * seconds.
+ */
 export type Ttl = number | ((session: never) => number)
 
-/** The end of the year 9999: Redis takes no number that it would write with an exponent. */
+/** The end of the year 9999. Redis refuses larger numbers that it would write with an exponent. */
 export const forever = Date.UTC(10_000, 0) - 1
 
-/** The expiry of a session in ms since 1970: its cookie's, else its own `expires`, else `ttl` from now. */
+/**
+ * Returns the expiry in ms since 1970. The cookie's expiry comes first, then the data's own `expires`, then `ttl` from
+ * now.
+ */
 export function expiryOf(session: SessionRecord, ttl: Ttl): number {
   const expires = cookieExpiry(session) ?? ownExpiry(session) ?? Date.now() + lifetime(session, ttl)
   return Math.min(expires, forever)
 }
 
-/** What `expires` says of the session, in ms since 1970; a `Date` says what its record will say. */
+/** Returns the data's own `expires` in ms since 1970. A `Date` counts as the string that its record will hold. */
 export function ownExpiry({ expires }: SessionRecord): number | null {
   return dataExpiry(expires instanceof Date ? expires.toJSON() : expires)
 }
 
-/** An ISO 8601 timestamp as ms since 1970; throws a `TypeError` on anything else. */
+/** Returns an ISO 8601 timestamp as ms since 1970. Throws a `TypeError` for any other value. */
 export function checkTimestamp(value: unknown, name: string): number {
   const ms = dataExpiry(value)
   if (ms !== null) return ms
@@ -30,8 +36,9 @@ export function checkTimestamp(value: unknown, name: string): number {
 }
 
 /**
- * ms since 1970; `null` if the value is no ISO 8601 timestamp, for which an app may use the name `expires` too. A time without an
- * offset is none: it means another instant on another machine. A date alone is its first moment in UTC.
+ * Returns ms since 1970, or `null` if the value is not an ISO 8601 timestamp. An app may use the name `expires` for
+ * something else. A time without an offset is refused, because it means another instant on another machine. A date
+ * without a time means its first moment in UTC.
  */
 export function dataExpiry(expires: unknown): number | null {
   if (typeof expires !== 'string') return null
@@ -42,8 +49,9 @@ export function dataExpiry(expires: unknown): number | null {
 }
 
 /**
- * What `Date.parse` does not ask, which takes 30 February for 1 or 2 March; it refuses what is no month, and no day of any. Asked of
- * a year in which the calendar is the same: the month of the last moment of a `Date` ends after it.
+ * `Date.parse` accepts 30 February as 1 or 2 March, so this function checks the day. The calendar repeats every 400
+ * years, so it asks a year near 2000. In the last year of a `Date`, a month can end after the last moment that `Date`
+ * can hold.
  */
 function daysIn(year: number, month: number): number {
   return new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()

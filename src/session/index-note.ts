@@ -1,6 +1,6 @@
 /**
- * The property `index` of a record's cookie. It tells how the user's index lists the session: until when, and for whom.
- * Apps never see it: it is added when a record is written, and taken off when one is read.
+ * The note: the property `index` of a record's cookie. It tells until when, and for which user, the index lists the
+ * session. Apps never see the note. A write adds it to the record, and a read takes it off.
  */
 import { cookieOf } from './cookie.ts'
 import { ownExpiry } from './expiry.ts'
@@ -8,17 +8,21 @@ import { recordedUser } from './owner.ts'
 import type { SessionRecord } from './record.ts'
 
 export interface IndexNote {
-  /** The score of the session's index entry, in ms since 1970. Nobody may load the session after it. */
+  /** The score of the session's index entry, in ms since 1970. Nobody can load the session after that time. */
   until?: number
-  /** Whose the session is, if its data does not say the same; `null` for nobody's. */
+  /** The owner, if the data does not name the same user. `null` means that the session is anonymous. */
   user?: string | null
 }
 
-/** Takes the note off parsed data; `null` if there is none. A cookie that held nothing else goes too. */
+/**
+ * Takes the note off parsed data and returns it, or `null` if there is none. A cookie without other properties is
+ * removed.
+ */
 export function takeNote(data: SessionRecord): IndexNote | null {
   const cookie = cookieOf(data)
   if (cookie?.index === undefined) return null
-  // To delete a property makes all that is done with the cookie later slow. A serializer may give cookies a class.
+  // Deleting a property would make later work with the cookie slow. The prototype stays: a serializer may give cookies
+  // a class.
   const { index, ...rest } = cookie
   if (Object.keys(rest).length === 0) delete data.cookie
   else data.cookie = { __proto__: Object.getPrototypeOf(cookie), ...rest }
@@ -53,7 +57,7 @@ function noteFor(data: SessionRecord, owner: string | null, until: number | null
   return cookieOf(data) === undefined && ownExpiry(data) === until ? null : { until }
 }
 
-/** Data without a note that somebody copied from a record: it must not rule the entry of another one. */
+/** Removes a note that the app copied from another record. Such a note must not change this session's entry. */
 export function withoutNote(data: SessionRecord): SessionRecord {
   const cookie = cookieOf(data)
   if (cookie?.index === undefined) return data

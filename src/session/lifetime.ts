@@ -2,26 +2,27 @@ import { cookieExpiry, isSameAge, maxAgeOf, withCookieExpiry } from './cookie.ts
 import { expiryOf, forever, ownExpiry, type Ttl } from './expiry.ts'
 import type { SessionRecord } from './record.ts'
 
-/** How long sessions live, as the store's options say. */
+/** The store's options that decide how long sessions live. */
 export interface Lifetimes {
-  /** In seconds, if neither cookie nor data says. */
+  /** In seconds. It applies if neither the cookie nor the data sets an expiry. */
   ttl: Ttl
-  /** In ms since the creation; `null` for no limit. */
+  /** In ms since the creation, or `null` for no limit. */
   absoluteTtl: number | null
-  /** Touches move nothing. */
+  /** If true, touches do not move the expiry. */
   disableTouch: boolean
 }
 
 /**
- * The property of a record that says when its session was created, in ms since 1970. Only the store writes it. A save takes it
- * from the record that was loaded, not from the session object. A merge and an update cannot change it. A session that
- * `regenerate` makes for the same user inherits it. Data that is copied with it can only make a session older.
+ * The property of a record that holds the session's creation time, in ms since 1970. Only the store writes it. A save
+ * takes it from the loaded record, not from the session object. A merge and an update cannot change it. A session that
+ * `regenerate` makes for the same user inherits it. An app that copies it to another session can only make that session
+ * older.
  */
 export const createdProperty = 'sessionCreated'
 
 /**
- * When a session was created, in whole ms since 1970; `null` if its record does not say. No session was created in the
- * future: a record that says so was written by something else, and lives no longer than if it said nothing.
+ * Returns the creation time in whole ms since 1970, or `null` if the record has none. No session was created in the
+ * future, so a later time counts as now. Such a record was written by another program, and gets no longer life from it.
  */
 export function createdOf(data: object): number | null {
   const created = (data as SessionRecord)[createdProperty] as number
@@ -29,36 +30,39 @@ export function createdOf(data: object): number | null {
   return Math.floor(Math.min(Math.max(created, 0), Date.now()))
 }
 
-/** As `createdOf`; `null` also if the record says a time in the future, which its next write puts right. */
+/** Same as `createdOf`, but also `null` for a time in the future. The next write then corrects the record. */
 export function startOf(data: object): number | null {
   const created = (data as SessionRecord)[createdProperty]
   return typeof created === 'number' && created > Date.now() ? null : createdOf(data)
 }
 
-/** The earliest of what is known. */
+/** Returns the earliest of the known times. */
 export function earliest(...times: (number | null | undefined)[]): number | null {
   const known = times.filter((time) => typeof time === 'number')
   return known.length > 0 ? Math.min(...known) : null
 }
 
-/** When a session ends at the latest, in ms since 1970. */
+/** Returns the latest possible end of a session, in ms since 1970. */
 export function endOf({ absoluteTtl }: Pick<Lifetimes, 'absoluteTtl'>, created: number | null): number {
   return absoluteTtl === null || created === null ? Number.POSITIVE_INFINITY : created + absoluteTtl
 }
 
-/** If a session is past its absolute end. Redis may still have it, if something that knows of none has moved its TTL. */
+/**
+ * Whether a session is past its absolute end. Its key may still exist, if a program that ignores `absoluteTtl` moved
+ * its TTL.
+ */
 export function isOver(access: Pick<Lifetimes, 'absoluteTtl'>, created: number | null): boolean {
   return endOf(access, created) <= Date.now()
 }
 
-/** Data as it is to be written, when its session began, and when it expires (ms since 1970). */
+/** Session data that is ready to be written, with its creation time and its expiry (both in ms since 1970). */
 export interface Sealed {
   data: SessionRecord
   created: number | null
   expires: number
 }
 
-/** Seals data. With `absoluteTtl`, a session without a start starts now. */
+/** Prepares data for a write. With `absoluteTtl`, a session without a creation time gets the current time. */
 export function sealed(
   lifetimes: Pick<Lifetimes, 'ttl' | 'absoluteTtl'>,
   data: SessionRecord,
@@ -71,11 +75,14 @@ export function sealed(
   return { data: capped, created, expires: Math.min(expiryOf(capped, lifetimes.ttl), end) }
 }
 
-/** The data with its creation time, and with a cookie and `expires` that go no further than `end` (ms since 1970). */
+/**
+ * Adds the creation time to the data. The cookie's expiry and `expires` are moved back to `end` (ms since 1970) if they
+ * are later.
+ */
 function capData(data: SessionRecord, created: number, end: number): SessionRecord {
   const capped: SessionRecord = { ...data, [createdProperty]: created }
   const cookieExpires = cookieExpiry(data)
-  // If the cookie says when it ends, an app may mean anything by the name of `expires`.
+  // If the cookie has an expiry, the app may use the name `expires` for something else.
   if (cookieExpires === null) {
     const own = ownExpiry(data)
     if (own !== null && own > end) capped.expires = new Date(end).toISOString()
@@ -85,8 +92,9 @@ function capData(data: SessionRecord, created: number, end: number): SessionReco
 }
 
 /**
- * Until when the index lists a session that expires at `expires`: an eighth of its lifetime longer, so that touches need not move
- * the entry. `previous` stays if it still fits. If the app sets the expiry outright, the entry ends with it.
+ * Returns the time until which the index lists a session, in ms since 1970. It is an eighth of the lifetime after
+ * `expires`, so that touches need not move the entry. `previous` stays if it still fits. If the app sets the expiry
+ * outright, the entry ends at the expiry.
  */
 export function listedUntil(
   data: SessionRecord,
@@ -100,8 +108,8 @@ export function listedUntil(
 }
 
 /**
- * In ms. Right after a touch it is the whole `originalMaxAge`, though the clock has gone on since. Else a touch or save in the same
- * millisecond would move the entry.
+ * In ms. Right after a touch this is the whole `originalMaxAge`, although some time has passed since. Otherwise a touch
+ * or save in the same millisecond would move the entry.
  */
 function lifetimeLeft(data: SessionRecord, expires: number): number {
   const left = Math.max(expires - Date.now(), 0)
@@ -109,7 +117,9 @@ function lifetimeLeft(data: SessionRecord, expires: number): number {
   return maxAge !== null && isSameAge(maxAge, left) ? maxAge : left
 }
 
-/** If nothing but the app moves the expiry: the session has one, and no `originalMaxAge` by which a touch would move it. */
+/**
+ * Whether only the app moves the expiry. Such a session has an expiry, but no `originalMaxAge` for a touch to apply.
+ */
 export function isFixed(data: SessionRecord): boolean {
   return maxAgeOf(data) === null && (cookieExpiry(data) ?? ownExpiry(data)) !== null
 }

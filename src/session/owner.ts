@@ -1,13 +1,13 @@
-/** Whose a session is: by the option `userId`, and by what a stored record says for itself. */
+/** Finds the owner of a session: by the option `userId`, or from the stored record. */
 import { checkUserId, userIdOf } from './arguments.ts'
 import { cookieOf } from './cookie.ts'
 import type { IndexNote } from './index-note.ts'
 import type { SessionRecord } from './record.ts'
 
-/** Tells whose a session is, from its data: a user id; `''`, `false`, `null` or `undefined` for nobody's. */
+/** Returns the user id for session data. `''`, `false`, `null` and `undefined` mean that the session is anonymous. */
 export type UserIdOption = (session: never) => unknown
 
-/** `session.userId`, else Passport's `session.passport.user` if that is a user id. */
+/** `session.userId`, or else Passport's `session.passport.user` if that is a user id. */
 export function defaultUserId(session: SessionRecord): unknown {
   return session.userId ?? passportUser(session)
 }
@@ -17,7 +17,10 @@ function passportUser(session: SessionRecord): string | undefined {
   return userIdOf(passport?.user)
 }
 
-/** The user that the option names; `null` for nobody's. A senseless user id is a `TypeError`. */
+/**
+ * Returns the user that the option names, or `null` for an anonymous session. Throws a `TypeError` for an invalid user
+ * id.
+ */
 export function namedUser(userId: UserIdOption, session: object): string | null {
   const user = userId(session as never)
   return user === null || user === undefined || user === '' || user === false
@@ -25,7 +28,7 @@ export function namedUser(userId: UserIdOption, session: object): string | null 
     : checkUserId(user, 'session.userId')
 }
 
-/** As `namedUser` for a record that is already stored: if its user id is senseless, it names nobody. */
+/** Same as `namedUser`, for a stored record. An invalid user id counts as anonymous there. */
 export function namedInRecord(userId: UserIdOption, data: SessionRecord): string | null {
   try {
     return namedUser(userId, data)
@@ -68,8 +71,9 @@ function serializedId(value: unknown): string | null {
 }
 
 /**
- * Whose a stored record is: the note says so, or the data that the note is about. A record without a note was written by another
- * store, or by the functions, whose records have no cookie and name their user in `userId`.
+ * Returns the owner of a stored record. The note names the owner, or else confirms the user in the data. A record
+ * without a note was written by another store or by the functions. The records of the functions have no cookie, and
+ * name the owner in `userId`.
  */
 export function storedOwner(
   userId: UserIdOption,

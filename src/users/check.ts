@@ -1,4 +1,7 @@
-/** Looks through all sessions and indexes for what should not be. On a sound Redis it finds entries of sessions that have just expired. */
+/**
+ * Checks all sessions and indexes for problems. On a healthy Redis it can find entries of sessions that have just
+ * expired.
+ */
 import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
 import { scanKeys } from '../redis/clients/client.ts'
 import { isReserved } from '../redis/entry-marks.ts'
@@ -10,32 +13,33 @@ import { isUnclear } from './list.ts'
 import { reindexSessions } from './reindex.ts'
 
 /**
- * `unlisted`: a live session that its user's index does not list until its expiry. `stale`: an index entry without a session of this
- * user. `unreadable`: a record that cannot be parsed, or a value of another Redis type.
+ * - `unlisted`: a live session that its owner's index does not list until its expiry.
+ * - `stale`: an index entry without a session of this user.
+ * - `unreadable`: a record that cannot be parsed, or a value of another Redis type.
  */
 export type ProblemKind = 'unlisted' | 'stale' | 'unreadable'
 
 export interface Problem {
   kind: ProblemKind
-  /** `null` if nobody can read whose the session is. */
+  /** `null` if the owner is unknown. */
   userId: string | null
   /** base64url SHA-256 of the session id. */
   handle: string
 }
 
 export interface CheckOptions {
-  /** Lists the unlisted sessions, and removes the stale entries. Unreadable records stay. */
+  /** If true, lists the unlisted sessions and removes the stale entries. Unreadable records stay. */
   repair: boolean
   onProblem(problem: Problem): void
 }
 
 export interface Checked {
   sessions: number
-  /** Users who have an index. */
+  /** How many users have an index. */
   users: number
 }
 
-/** In bounded memory. What looks wrong is looked at twice, because apps go on meanwhile. */
+/** Works in bounded memory. Each possible problem is checked twice, because apps keep running meanwhile. */
 export async function checkSessions(access: Access, { repair, onProblem }: CheckOptions): Promise<Checked> {
   const checked: Checked = { sessions: 0, users: 0 }
   for await (const userId of indexedUsers(access)) {
@@ -87,10 +91,13 @@ async function lookForStale(access: Access, userId: string): Promise<Seen[]> {
   return stale
 }
 
-/** With the default prefixes, the index of `eva` of a store with the prefix `sess:` is named like one of a user `sess:eva`. */
+/**
+ * Whether another store may own the entry. With default prefixes, `user:sess:eva:sessions` is the index of `eva` in a
+ * store with the prefix `sess:`. In a store with the prefix `session:`, it is the index of the user `sess:eva`.
+ */
 async function isOfAnotherStore({ client }: Access, userId: string, sessionId: string): Promise<boolean> {
   const prefixes = Array.from({ length: userId.length - 1 }, (_, n) => userId.slice(0, n + 1))
-  // A key of another type is no session of ours either.
+  // A key of another type is not a session of this store either.
   const found = await Promise.all(prefixes.map((prefix) => client.get(prefix + sessionId).catch(() => true)))
   return found.some((record) => record !== null && record !== undefined)
 }
@@ -104,7 +111,7 @@ async function problemsOf(access: Access, ids: string[]): Promise<Problem[]> {
   )
 }
 
-/** By session id. */
+/** Resolves to the problems by session id. */
 async function lookForProblems(access: Access, ids: string[]): Promise<Map<string, Problem>> {
   const problems = new Map<string, Problem>()
   const found = await access.records.read(ids)
@@ -148,7 +155,7 @@ async function scoresOf(access: Access, userId: string): Promise<Map<string, num
   return scores
 }
 
-/** What is no index lists nothing. */
+/** A key that is not an index counts as an empty index. */
 async function* pagesOf({ records }: Access, userId: string): AsyncGenerator<IndexPage['entries']> {
   let cursor = '0'
   do {

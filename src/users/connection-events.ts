@@ -1,8 +1,8 @@
-/** What a subscriber's connection says, each kind of client in its own words. */
+/** Gives the connection events of a subscriber the same names for every kind of client. */
 import type { SubscriberClient } from '../redis/clients/client.ts'
 
 export interface ConnectionListener {
-  /** The connection is there, or has come back. */
+  /** The client is connected, for the first time or again. */
   connected(): void
   /** An attempt to connect has failed. */
   failed(): void
@@ -10,10 +10,10 @@ export interface ConnectionListener {
 
 type Handler = [event: string, listener: () => void]
 
-/** Those who share a client share one listener of each event: from the eleventh on, Node warns. */
+/** Listeners of one client share one handler for each event, because Node warns of more than ten. */
 const shared = new WeakMap<SubscriberClient, { all: Set<ConnectionListener>; handlers: Handler[] }>()
 
-/** Calls a listener from now on; returns a function that takes it back. */
+/** Adds a listener. Returns a function that removes it. */
 export function onConnection(client: SubscriberClient, listener: ConnectionListener): () => void {
   const { all, handlers } = shared.get(client) ?? listenTo(client)
   all.add(listener)
@@ -32,7 +32,7 @@ function listenTo(client: SubscriberClient) {
   const failed = () => {
     for (const listener of all) listener.failed()
   }
-  // Of its subscribing connection, a Sentinel client tells errors only.
+  // A Sentinel client reports only errors of its subscribing connection.
   const events = 'use' in client ? ['ready', 'error', 'topology-change'] : ['ready', 'node-ready']
   const handlers: Handler[] = [
     ...events.map((event): Handler => [event, connected]),

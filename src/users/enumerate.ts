@@ -1,4 +1,4 @@
-/** Finds sessions without an index, by SCAN. */
+/** Finds all sessions by SCAN, without an index. */
 import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
 import { scanKeys } from '../redis/clients/client.ts'
 import { settleAll } from '../session/settle-all.ts'
@@ -6,10 +6,13 @@ import { revokeOne } from './revoke.ts'
 
 export type FoundSession = StoredSession & { expires: number | null }
 
-/** How many sessions are read at a time: what outlives a collection of garbage makes the heap of Node 24 grow by some 100 MiB. */
+/**
+ * How many sessions are read at a time. Larger batches outlive a garbage collection, and the heap of Node 24 then grows
+ * by some 100 MiB.
+ */
 const batchSize = 200
 
-/** The ids of all sessions, in batches; an id may come twice while Redis resizes its table. */
+/** Yields the ids of all sessions, in batches. An id may come twice while Redis resizes its table. */
 export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
   const { client, keys, scanCount } = access
   for await (const found of scanKeys(client, keys.sessionPattern, scanCount)) {
@@ -18,7 +21,7 @@ export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
   }
 }
 
-/** All live sessions that can be read, in batches, with their true expiry. */
+/** Yields all live sessions that can be read, in batches, with their true expiry. */
 export async function* readableSessions(access: Access): AsyncGenerator<FoundSession[]> {
   for await (const ids of sessionIds(access)) {
     const stored = await access.records.read(ids)
@@ -30,7 +33,7 @@ export async function* readableSessions(access: Access): AsyncGenerator<FoundSes
   }
 }
 
-/** Deletes all sessions, with their index entries. */
+/** Deletes all sessions with their index entries. */
 export async function clearSessions(access: Access): Promise<void> {
   for await (const ids of sessionIds(access)) {
     const stored = await access.records.read(ids)

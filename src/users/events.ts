@@ -2,8 +2,12 @@
 import type { EventEmitter } from 'node:events'
 
 /**
- * Why a session was destroyed. `logout`: by `destroy`. `revoked`: by `destroyUser`, `destroyUserSession` or `clear`. `limit`: a
- * sign-in went beyond `maxUserSessions`. `missed`: a check found it gone, for whatever reason.
+ * Why a session was destroyed:
+ *
+ * - `logout`: `destroy` was called.
+ * - `revoked`: `destroyUser`, `destroyUserSession` or `clear` was called.
+ * - `limit`: a sign-in went beyond `maxUserSessions`.
+ * - `missed`: a check found that the session is gone, for whatever reason.
  */
 export type DestroyReason = 'logout' | 'revoked' | 'limit' | 'missed'
 
@@ -18,38 +22,44 @@ export interface CreatedEvent {
 export interface DestroyedEvent {
   /** base64url SHA-256 of the session id. */
   handle: string
-  /** `null` for an anonymous session, and if it is not known. */
+  /** `null` for an anonymous session, or if the owner is unknown. */
   userId: string | null
   reason: DestroyReason
 }
 
 export interface FailedEvent {
-  /** The method of the store. Those of a session call `set` (`save`), `get` (`reload`), `destroy` and `regenerate`. */
+  /**
+   * The method of the store. Session methods use these names: `set` (`save`), `get` (`reload`), `destroy` and
+   * `regenerate`.
+   */
   method: string
   error: unknown
 }
 
-/** The events of a store, by name. The natural expiry of a session is not announced. */
+/** The events of a store, by name. The natural expiry of a session causes no event. */
 export interface StoreEvents {
-  /** A session was created by this store. */
+  /** This store has created a session. */
   created: [event: CreatedEvent]
-  /** A session was destroyed: by this store, or with a `subscriber` by any store on the same Redis and prefix that has one. */
+  /**
+   * A session was destroyed by this store. With a `subscriber`, also by another store with a subscriber, on the same
+   * Redis and prefix.
+   */
   destroyed: [event: DestroyedEvent]
   /**
-   * The `subscriber` is not connected, failed to listen, or failed to look again after its connection came back; or a message could
-   * not be published. If nobody listens, the process is warned.
+   * The `subscriber` is not connected, could not subscribe, or could not check the sessions after a reconnect. Or a
+   * message could not be published. Without a listener, the process emits a warning.
    */
   subscriberError: [error: unknown]
   /**
-   * A call failed that had no callback, and nobody looks at its promise; or the promise of an `onRevoked` listener rejected. If
-   * nobody listens, the process is warned.
+   * A call without a callback failed, and no code looked at its promise. Or the promise of an `onRevoked` listener
+   * rejected. Without a listener, the process emits a warning.
    */
   failed: [event: FailedEvent]
 }
 
 /**
- * Emits on a tick of its own, so that what a listener throws reaches the process as in any event, and not the request that
- * happened to destroy a session.
+ * Emits the event on its own tick. So an error in a listener reaches the process, as with any event. It does not reach
+ * the request that destroyed the session.
  */
 export function emitLater<Name extends keyof StoreEvents>(
   emitter: EventEmitter,
@@ -62,7 +72,7 @@ export function emitLater<Name extends keyof StoreEvents>(
 /** The most warnings of one store, so that an outage does not fill a log. */
 const mostWarnings = 20
 
-/** Reports failures that no caller can see: by an event, and if nobody listens, by a warning of the process. */
+/** Reports failures that no caller can see. It emits an event, or a process warning if the event has no listener. */
 export class Reports {
   readonly #warned = new Set<string>()
 
@@ -80,14 +90,14 @@ export class Reports {
     )
   }
 
-  /** On the next tick, so that whoever made the store can listen before. */
+  /** Waits for the next tick, so that code that has just made the store can add a listener first. */
   #report(name: 'subscriberError' | 'failed', event: unknown, warning: string): void {
     process.nextTick(() => {
       if (!this.emitter.emit(name, event)) this.#warn(warning)
     })
   }
 
-  /** Once of each failure. */
+  /** Warns only once of each failure. */
   #warn(warning: string): void {
     if (this.#warned.has(warning) || this.#warned.size >= mostWarnings) return
     this.#warned.add(warning)

@@ -4,8 +4,8 @@ import { type UserRecord, userRecords } from './list.ts'
 import { evict } from './revoke.ts'
 
 /**
- * Signs out those sessions of a user that expire soonest, but never `keep`, until no more than `limit` are left. Each is deleted only
- * while there are still too many, so that simultaneous sign-ins end at the limit and not below it.
+ * Signs out the user's sessions that expire soonest, but never `keep`, until `limit` sessions are left. Each deletion
+ * happens only if there are still too many sessions. So simultaneous sign-ins end at the limit, and not below it.
  */
 export async function enforceLimit(
   access: Access,
@@ -36,8 +36,8 @@ async function allOf(access: Access, userId: string): Promise<Map<string, UserRe
 }
 
 /**
- * Throws a `SessionLimitError` if the user has `limit` sessions beside `signingIn`. Listing them has dropped entries without a
- * session, so that a sign-in that was refused because of those may be tried again.
+ * Throws a `SessionLimitError` if the user has `limit` sessions besides `signingIn`. The listing also drops entries
+ * without a session. So if only such entries exceeded the limit, the sign-in can be tried again.
  */
 export async function refuseBeyond(
   access: Access,

@@ -1,26 +1,27 @@
-/** The sessions that a user's index lists. */
+/** Lists a user's sessions, as the user's index has them, and corrects wrong entries on the way. */
 import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
 import { isCondemned, isFresh, isReserved } from '../redis/entry-marks.ts'
 import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
 import { settleAll } from '../session/settle-all.ts'
 
-/** A session of a user as a listing found it: `session` is `null` if the record is corrupt or of another type. */
+/** A session of a user, as a listing found it. `session` is `null` if the record is corrupt or of another type. */
 export interface UserRecord {
   sessionId: string
   raw: string | null
   session: StoredSession | null
-  /** When it ends, in ms since 1970. */
+  /** The session's expiry, in ms since 1970. */
   expires: number
-  /** Somebody has begun to evict it, and perhaps died over it. */
+  /** Whether an eviction of the session has begun. The process that began it may have crashed. */
   evicting: boolean
 }
 
 export type ListedSession = UserRecord & { raw: string; session: StoredSession }
 
 /**
- * The sessions of a user in pages, as the user's index lists them; a session may come twice. One that nobody may load any more is
- * among them as long as Redis has it, so that a revocation deletes it. Entries that are wrong (their
- * session is gone, or another user's, or has another `until`) are put right on the way.
+ * Yields a user's sessions in pages, as the index lists them. A session may come twice. Ended sessions come too as long
+ * as Redis has them, so that a revocation deletes them.
+ *
+ * Wrong entries are corrected on the way: the session is gone, belongs to another user, or has another `until`.
  */
 export async function* userRecords(access: Access, userId: string): AsyncGenerator<UserRecord[]> {
   let cursor = '0'
@@ -31,7 +32,7 @@ export async function* userRecords(access: Access, userId: string): AsyncGenerat
   } while (cursor !== '0')
 }
 
-/** The readable sessions of a user that may be loaded, each once. */
+/** Resolves to the user's readable sessions that have not ended, each once. */
 export async function listUser(access: Access, userId: string): Promise<ListedSession[]> {
   const sessions = new Map<string, ListedSession>()
   for await (const page of userRecords(access, userId)) {
@@ -78,7 +79,7 @@ async function look(
   }
 }
 
-/** If the entry of a session that seems to be another user's may be right all the same. */
+/** Whether an entry may be right although the session seems to belong to another user. */
 export function isUnclear({ guessesUsers }: Access, { tellsOwner }: StoredSession): boolean {
   return guessesUsers === true && !tellsOwner
 }

@@ -1,4 +1,4 @@
-/** Lists sessions that another store wrote in the indexes of their users. */
+/** Adds sessions that another store wrote to the indexes of their owners. */
 import { type Access, hasEnded, readable, type StoredSession } from '../redis/access.ts'
 import type { Seen, StoredRecord } from '../redis/records.ts'
 import { checkNames } from '../session/arguments.ts'
@@ -9,20 +9,20 @@ import { settleAll } from '../session/settle-all.ts'
 import { sessionIds } from './enumerate.ts'
 
 export interface ReindexResult {
-  /** Sessions looked at. */
+  /** How many sessions were read. */
   scanned: number
-  /** How many of them have a user, and are in that user's index now. */
+  /** How many of them have an owner and are in that user's index now. */
   indexed: number
 }
 
 export interface ReindexOptions {
-  /** Called after each batch; `total` is how many sessions there were at the start. */
+  /** Called after each batch. `total` is the number of sessions at the start. */
   onProgress?: ((progress: ReindexResult & { total: number }) => void) | undefined
-  /** Ends the work after the batch in hand; `reindex` rejects with the signal's reason. */
+  /** Stops the work after the current batch. `reindex` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined
 }
 
-/** Lists all sessions in the indexes of their users, as they are found. */
+/** Adds all sessions to the indexes of their owners. */
 export async function reindexSessions(access: Access, options: ReindexOptions): Promise<ReindexResult> {
   const { onProgress, signal } = checkReindexOptions(options)
   const total = onProgress ? await countSessions(access, signal) : 0
@@ -60,8 +60,8 @@ async function countSessions(access: Access, signal: AbortSignal | undefined): P
 const maxLooks = 1000
 
 /**
- * Resolves to how many have a user. A record that changes between the look and the listing is looked at again; one that reads the
- * same then is not valid UTF-8, and so corrupt.
+ * Resolves to how many of these sessions have an owner. A record that changes before it is listed is read again. If its
+ * text is the same then, it is not valid UTF-8, so it is corrupt.
  */
 async function indexBatch(access: Access, sessionIds: string[]): Promise<number> {
   let indexed = 0
@@ -97,7 +97,10 @@ async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map
   return byUser
 }
 
-/** A session without a TTL would stay in Redis for good: it gets the end that its record says, or that its next touch would give it. */
+/**
+ * A session without a TTL would stay in Redis forever. It gets the end that its record says, or that its next touch
+ * would give it.
+ */
 async function giveExpiry(access: Access, session: StoredSession): Promise<number> {
   const { sessionId, raw, data, owner, until } = session
   const expires = until ?? sealed(access, data, createdOf(data)).expires

@@ -15,11 +15,11 @@ import { NotReplicatedError } from '../session/errors.ts'
 import { newSessionId } from '../session/session-id.ts'
 import { settleAll } from '../session/settle-all.ts'
 
-/** How far a revocation must have come before it counts as done. */
+/** How many replicas must confirm a revocation, and how long it may take. */
 export interface WaitForReplicas {
-  /** How many replicas (on Cluster: of each master) must have it. At least 1. */
+  /** How many replicas must confirm it. On Redis Cluster, this counts for each master. At least 1. */
   count: number
-  /** How long to wait for them, in ms; less than the client's own command timeout. At least 1. */
+  /** How long to wait for the replicas, in ms. Use less than the client's own command timeout. At least 1. */
   timeout: number
 }
 
@@ -28,21 +28,21 @@ export function isWaitForReplicas(value: unknown): value is WaitForReplicas {
   return Number.isInteger(count) && count >= 1 && Number.isInteger(timeout) && timeout >= 1
 }
 
-/** Deletes what it finds; resolves to how many sessions that were, or whether there was one. */
+/** Deletes sessions. Resolves to how many there were, or to whether there was one. */
 type Revocation = (access: Access) => Promise<number | boolean>
 
-/** How often a failover, or a sign-in meanwhile, may make it start anew. */
+/** How many times the work may start again because of a failover or a new sign-in. */
 const maxLooks = 5
 
 /**
- * Revokes, and then waits until replicas have it; rejects with `NotReplicatedError` where too few of them say so in time. The
- * revocation is done by then, and stays done unless the master is lost before its replicas catch up.
+ * Revokes, and then waits until replicas have it. Rejects with `NotReplicatedError` if too few replicas confirm it in
+ * time. The revocation is done even then. It can only be lost with the master, before the replicas catch up.
  *
- * WAIT speaks of its own connection only, so that a pool or Sentinel does all of it on one. A failover meanwhile leads even that
- * connection to another master, whose replicas know of its own past and nothing else: so it looks again afterwards, and only
- * what is gone by then was in the past of whoever answered.
+ * WAIT counts only the writes of its own connection. So a pool or a Sentinel client uses one connection for all steps.
+ * A failover can move that connection to a new master, whose replicas confirm only what that master has. So the work is
+ * repeated until it finds no session to revoke: then the master that answered has the revocation.
  *
- * @param resultOf What the call resolves to after so many sessions.
+ * @param resultOf Turns the number of revoked sessions into the result of the call.
  */
 export async function replicated<T>(
   access: Access,
@@ -74,14 +74,20 @@ function onOneConnection<T>(access: Access, work: (access: Access) => Promise<T>
   return pin(client as ConnectionClient)
 }
 
-/** How many replicas have all that this master was told so far, by whomever. On Cluster: of the master with the fewest. */
+/**
+ * Resolves to how many replicas have everything that this master has written, for any connection. On Redis Cluster, the
+ * master with the fewest such replicas counts.
+ */
 async function countReplicas({ client, keys }: Access, wait: WaitForReplicas): Promise<number> {
   if (isCluster(client)) return countOnCluster(client, keys, wait)
   await mark(client, keys, newSessionId())
   return countOn(client as ConnectionClient, wait)
 }
 
-/** A repeated revocation deletes nothing, and its sessions may have been on any master: each must answer for what it has. */
+/**
+ * A repeated revocation deletes nothing. Its sessions may have been on any master, so every master must confirm what it
+ * has.
+ */
 async function countOnCluster(client: ClusterClient, keys: Keys, wait: WaitForReplicas): Promise<number> {
   const counts = await settleAll(
     client.masters.map(async (master) => {
@@ -102,15 +108,16 @@ async function mark(client: SessionClient, keys: Keys, sessionId: string): Promi
   await run(client, markScript, [keys.session(sessionId)], [])
 }
 
-/** By master, the id of its last mark, which lies in one of its slots. */
+/** The last id that marked each master. It lies in one of that master's slots. */
 const lastIds = new WeakMap<object, string>()
 
 /** Far more ids than a Cluster has slots. */
 const mostIds = 2 ** 15
 
 /**
- * Marks a master of a Cluster, under an id that lies in one of its slots; resolves to whether there is one. Ids are tried, because no
- * client tells its slots in the same way as another: 1 the next time, else about as many as there are masters.
+ * Marks a master of a Cluster, under an id that lies in one of its slots. Resolves to whether there is such an id. Each
+ * client library tells its slots in another way, so ids are tried instead. The first call needs about as many ids as
+ * there are masters, later calls one.
  */
 async function markSomewhere(master: object, node: ConnectionClient, keys: Keys): Promise<boolean> {
   const last = lastIds.get(master)

@@ -17,16 +17,18 @@ interface Watch {
   listeners: Set<RevokedListener>
 }
 
-/** A message of this store. Its session is told of once: by the answer of the script that publishes it, or by the message. */
+/** A message of this store. Listeners hear of its session once: from the answer of the script, or from the message. */
 interface OwnMessage extends Announcement {
   number: number
   isTold: boolean
 }
 
 /**
- * The message goes out in the script that deletes the session. It carries the session's handle, which nobody can sign in with. A
- * message can get lost while a connection is down: when it has come back, the sessions that somebody waits for are looked at
- * instead. The record is the truth; the message only says when to look.
+ * The script that deletes a session also publishes the message. The message carries the session's handle, which cannot
+ * be used to sign in.
+ *
+ * Messages get lost while a connection is down. After a reconnect, the store therefore checks all sessions that have a
+ * listener. The record is the truth; the message only says when to check.
  */
 export class Revocations {
   readonly #store = randomBytes(9).toString('base64url')
@@ -36,9 +38,9 @@ export class Revocations {
    * and it need not hold any more.
    */
   readonly #recent = new Set<string>()
-  /** Sessions that a check found gone, by handle, and when: their message may still come. */
+  /** When a check found each session gone, by handle. The message about it may still come. */
   readonly #missed = new Map<string, number>()
-  /** Own messages whose answer has not come, by number. */
+  /** Own messages that Redis has not answered yet, by number. */
   readonly #unanswered = new Map<number, OwnMessage>()
   readonly #subscription: Subscription | undefined
   #channel: Promise<string> | undefined
@@ -59,12 +61,15 @@ export class Revocations {
     })
   }
 
-  /** Takes all listeners off the subscriber. What this store destroys it goes on to tell, here and to others. */
+  /**
+   * Removes all listeners from the subscriber. The store still announces its own revocations, to its listeners and to
+   * other processes.
+   */
   async close(): Promise<void> {
     await this.#subscription?.close()
   }
 
-  /** The access with which sessions are destroyed for this reason. */
+  /** Returns the access that destroys sessions for this reason. */
   async because(reason: DestroyReason): Promise<Access> {
     const channel = this.#subscription && (await this.#findChannel())
     return {
@@ -82,11 +87,12 @@ export class Revocations {
     }
   }
 
-  /** Calls `listener` once, when the session is destroyed; returns a function that takes the listener back. */
+  /** Calls `listener` once, when the session is destroyed. Returns a function that removes the listener. */
   watch(sessionId: string, listener: RevokedListener): () => void {
     const handle = handleOf(sessionId)
     const watch = this.#watches.get(handle) ?? { sessionId, listeners: new Set() }
-    // Each call is a listener of its own, even of the same function. It is called on the next tick, unless it is taken back by then.
+    // Each call adds its own listener, even for the same function. It is called on the next tick, unless it is removed
+    // before.
     let isTaken = false
     const own: RevokedListener = (event) => {
       return isTaken ? undefined : listener(event)
@@ -102,7 +108,7 @@ export class Revocations {
     }
   }
 
-  /** Looks at all sessions that someone waits for, and tells of those that are gone; resolves to how many. */
+  /** Checks all sessions that have a listener, and announces those that are gone. Resolves to how many were gone. */
   async check(): Promise<number> {
     const watched = [...this.#watches]
     let gone = 0
@@ -116,7 +122,7 @@ export class Revocations {
     const ids = watched.map(([, { sessionId }]) => sessionId)
     const found = await this.access.records.read(ids)
     const over = await Promise.all(found.map((stored, n) => this.#isOver(ids[n] as string, stored)))
-    // Those that a message has told of meanwhile are not waited for any more.
+    // A message may have announced some of them meanwhile. Those have no listener any more.
     const gone = watched.filter(([handle, watch], n) => over[n] && this.#watches.get(handle) === watch)
     for (const [handle] of gone) {
       this.#tell({ handle, userId: null, reason: 'missed' })
@@ -131,7 +137,10 @@ export class Revocations {
     return session !== null && hasEnded(this.access, session)
   }
 
-  /** PUBLISH knows no databases, so that the channel names the database. That of database 0 has no number. */
+  /**
+   * Redis channels are shared by all databases, so the channel's name contains the number of the database. Database 0
+   * has no number.
+   */
   #findChannel(): Promise<string> {
     if (this.#channel) return this.#channel
     const { client, keys } = this.access
@@ -139,7 +148,7 @@ export class Revocations {
       (number) => `${keys.prefix}revoked${number === 0 ? '' : `@${number}`}`,
     )
     this.#channel = channel
-    // What failed is tried again by whoever asks next.
+    // After a failure, the next caller tries again.
     channel.catch(() => {
       this.#channel = undefined
     })
@@ -167,7 +176,7 @@ export class Revocations {
     watch.listeners.clear()
   }
 
-  /** What a listener throws reaches the process, as in any event. A promise that it returns is looked at. */
+  /** An error that a listener throws reaches the process, as with any event. A rejected promise is reported. */
   #call(listener: RevokedListener, event: DestroyedEvent): void {
     Promise.resolve(listener(event)).catch((error) => this.reports.failed('onRevoked', error))
   }
@@ -186,7 +195,7 @@ export class Revocations {
     }
   }
 
-  /** Whether neither the answer nor the message was here before. */
+  /** Whether this is the first of the two signs of a revocation: the answer and the message. */
   #isFirst(own: OwnMessage): boolean {
     this.#unanswered.delete(own.number)
     if (own.isTold) return false
@@ -194,7 +203,7 @@ export class Revocations {
     return true
   }
 
-  /** A check may find a session gone before the message, or the answer, comes. */
+  /** A check may have announced the session before the message or the answer came. */
   #hear(event: DestroyedEvent): void {
     const wasMissed = this.#missed.delete(event.handle) && !this.#watches.has(event.handle)
     if (!wasMissed) this.#tell(event)
@@ -205,7 +214,7 @@ export class Revocations {
     if (!event) return
     if (event.store === this.#store) {
       const own = this.#unanswered.get(event.number as number)
-      // One that is not among them was told of by its answer, however long ago.
+      // If the number is not in the map, the answer has announced the session already.
       if (!own || !this.#isFirst(own)) return
     }
     this.#hear({ handle: event.handle, userId: event.userId, reason: event.reason })
@@ -215,7 +224,7 @@ export class Revocations {
 const checkSize = 500
 const recentSize = 10_000
 
-/** In ms: for how long a message may be on its way. */
+/** In ms: the longest time that a message may need to arrive. */
 const longestDelay = 600_000
 
 /** Anybody may publish on a channel: what is no message of a store is ignored. */

@@ -1,4 +1,7 @@
-/** Revokes sessions: one, one of a user, or all of a user. Each is deleted with its index entry, corrupt or not. */
+/**
+ * Revokes sessions: one, one of a user, or all of a user. Each is deleted with its index entry, even if its record is
+ * corrupt.
+ */
 import { type Access, fetchRaw, readable } from '../redis/access.ts'
 import { maxAttempts } from '../redis/compare-and-set.ts'
 import type { Outcome, Removal } from '../redis/records.ts'
@@ -27,13 +30,13 @@ export async function revokeSession(
   return revokeOne(access, { sessionId, raw: raw || null, session })
 }
 
-/** A value of another type goes too, as does an empty record. */
+/** A value of another type and an empty record are deleted too. */
 function whateverIsThere(error: unknown): '' {
   if (error instanceof CorruptSessionError) return ''
   throw error
 }
 
-/** Deletes a user's sessions, all but `except`; resolves to how many there were. */
+/** Deletes a user's sessions, except the session `except`. Resolves to how many were deleted. */
 export async function revokeUser(access: Access, userId: string, except?: string): Promise<number> {
   let revoked = 0
   for (let looks = 0; looks < maxLooks; looks++) {
@@ -44,7 +47,10 @@ export async function revokeUser(access: Access, userId: string, except?: string
   return revoked
 }
 
-/** On Cluster an entry may be missing for a moment, while somebody who removed it looks if its session has come back. */
+/**
+ * How often a revocation lists the sessions at most. On Redis Cluster an entry may be missing for a moment, until the
+ * step that removed it lists it again.
+ */
 const maxLooks = 3
 
 async function revokeListed(access: Access, userId: string, except?: string): Promise<number> {
@@ -56,7 +62,7 @@ async function revokeListed(access: Access, userId: string, except?: string): Pr
   return revoked
 }
 
-/** Deletes sessions of a user in one go. One whose record has changed meanwhile is looked at by itself. */
+/** Deletes sessions of a user together. A session whose record has changed meanwhile is then handled alone. */
 async function revokeAll(access: Access, userId: string, sessions: readonly Revocable[]): Promise<number> {
   if (sessions.length === 0) return 0
   const removals = sessions.map((session) => removalOf(access, session, userId))
@@ -69,7 +75,7 @@ async function revokeAll(access: Access, userId: string, sessions: readonly Revo
   return removed.filter(Boolean).length
 }
 
-/** If a session was deleted. If its record had changed, the session is tried again by itself. */
+/** Whether a session was deleted. If its record had changed, this tries again with the new record. */
 async function concluded(
   access: Access,
   userId: string | null,
@@ -96,14 +102,17 @@ async function ownerOf(access: Access, sessionId: string, raw: string | null): P
 }
 
 /**
- * Somebody signed in in an anonymous session just before it was deleted, so that it has an entry. A crash before this leaves the entry
- * to the user's next listing.
+ * Removes the entry that a sign-in has made just before the anonymous session was deleted. After a crash before this
+ * step, the user's next listing removes the entry.
  */
 async function unlist(access: Access, owner: string, sessionId: string): Promise<void> {
   await access.records.reconcile(owner, [{ sessionId, score: null, wanted: null, raw: null }])
 }
 
-/** A record that is not valid UTF-8 reads the same twice and still differs: it is corrupt, and goes whatever it holds. */
+/**
+ * A record that is not valid UTF-8 reads the same twice, and still does not match. It is corrupt, so it is deleted
+ * whatever it holds.
+ */
 async function changedRecord(
   access: Access,
   sessionId: string,
@@ -115,8 +124,8 @@ async function changedRecord(
 }
 
 /**
- * Deletes a session, or with `userId` only while it is that user's; resolves to whether it did. Each attempt deletes exactly
- * the record that told whose session it is.
+ * Deletes a session and resolves to whether it did. With `userId`, it deletes the session only if that user owns it.
+ * Each attempt deletes only the record in which the owner was found.
  */
 export async function revokeOne(access: Access, session: Revocable, userId?: string): Promise<boolean> {
   const removed = await removeUnchanged(access, session, userId, async (owner, removal) => {
@@ -126,7 +135,10 @@ export async function revokeOne(access: Access, session: Revocable, userId?: str
   return removed === true
 }
 
-/** Deletes a user's session while the user has more than `limit`; resolves to whether it did, and to `null` if there are no more. */
+/**
+ * Deletes a user's session if the user has more than `limit`. Resolves to whether it did, or to `null` if the user does
+ * not have more.
+ */
 export function evict(
   access: Access,
   userId: string,
@@ -161,7 +173,7 @@ function removalOf(access: Access, { sessionId, raw }: Revocable, owner: string 
   return { sessionId, expected: raw, announcement: access.announce?.(sessionId, owner) }
 }
 
-/** Revokes a user's session by its handle or its id; resolves to whether it was this user's. */
+/** Revokes a user's session by its handle or its id. Resolves to `false` if the user does not have it. */
 export async function revokeByHandle(access: Access, userId: string, handle: string): Promise<boolean> {
   for await (const page of userRecords(access, userId)) {
     const session = page.find(({ sessionId }) => sessionId === handle || handleOf(sessionId) === handle)
@@ -170,7 +182,7 @@ export async function revokeByHandle(access: Access, userId: string, handle: str
   return revokeUnlisted(access, userId, handle)
 }
 
-/** An id may name a session of this user whose index Redis has evicted. */
+/** Finds a session of this user by its id if Redis has evicted the index. */
 async function revokeUnlisted(access: Access, userId: string, sessionId: string): Promise<boolean> {
   const raw = await fetchRaw(access, sessionId).catch(whateverIsThere)
   const session = await readable(access, sessionId, raw)

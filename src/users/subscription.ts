@@ -1,22 +1,22 @@
-/** Listens on a channel for a store, across lost connections, until the store is closed. */
+/** Listens on a channel for a store, across reconnects, until the store is closed. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SubscriberClient } from '../redis/clients/client.ts'
 import { type ConnectionListener, onConnection } from './connection-events.ts'
 
 export type { SubscriberClient } from '../redis/clients/client.ts'
 
-/** In ms, between attempts to listen. */
+/** The delays between attempts to subscribe, in ms. */
 const delays = { first: 100, longest: 10_000 }
 
-/** In ms: how long `close` waits for an answer of a connection that may be down. */
+/** In ms: how long `close` waits for an answer if the connection may be down. */
 const closingTime = 1000
 
-/** What a subscription tells. */
+/** The callbacks of a subscription. */
 export interface Told {
-  /** The channel to listen on. Asked until it resolves. */
+  /** Returns the channel to listen on. It is called again after each failure. */
   channel(): Promise<string>
   message(message: string): void
-  /** It listens: at first, and whenever the connection has come back, because messages may have been lost meanwhile. */
+  /** Called at the first subscription, and after each reconnect: messages may have been lost meanwhile. */
   listening(): Promise<unknown>
   failed(error: unknown): void
 }
@@ -27,7 +27,7 @@ export class Subscription implements ConnectionListener {
   readonly #message = (message: string) => {
     if (!this.#closing.signal.aborted) this.tell.message(message)
   }
-  /** On which it has listened, at least once. */
+  /** The channel, after the first successful subscription. */
   #channel: string | undefined
   #attempts: Promise<void> = Promise.resolve()
   #isBusy = false
@@ -37,7 +37,7 @@ export class Subscription implements ConnectionListener {
 
   constructor(
     readonly client: SubscriberClient,
-    /** The name of a channel, after the channel's own, that nobody else listens to. */
+    /** The end of a channel name that no other subscription uses. */
     readonly probe: string,
     readonly tell: Told,
   ) {
@@ -46,7 +46,7 @@ export class Subscription implements ConnectionListener {
     else this.failed()
   }
 
-  /** The connection is there, or has come back. */
+  /** The client is connected, for the first time or again. */
   connected(): void {
     this.#isOutdated = true
     if (this.#isBusy) return
@@ -54,14 +54,14 @@ export class Subscription implements ConnectionListener {
     this.#attempts = this.#listen()
   }
 
-  /** An attempt to connect has failed. A connection that is lost after it has listened is the client's to report. */
+  /** An attempt to connect has failed. After the first subscription, the client itself reports lost connections. */
   failed(): void {
     if (this.#channel !== undefined || this.#hasReported) return
     this.#hasReported = true
     this.tell.failed(new Error('the subscriber is not connected'))
   }
 
-  /** Ends it, and takes its listeners off the client. May be called again. */
+  /** Ends the subscription and removes its listeners from the client. Further calls do nothing. */
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -79,7 +79,10 @@ export class Subscription implements ConnectionListener {
     }
   }
 
-  /** After the attempts that are under way: a client forgets to unsubscribe what it has not subscribed yet. */
+  /**
+   * Waits for the current attempt first. A client does not unsubscribe from a channel that it has not subscribed to
+   * yet.
+   */
   async #unsubscribe(): Promise<void> {
     await this.#attempts
     if (this.#channel === undefined || !this.client.isOpen) return
@@ -114,7 +117,7 @@ export class Subscription implements ConnectionListener {
     await this.client.subscribe(channel, this.#message)
     this.#channel = channel
     if (this.#closing.signal.aborted) return
-    // An answer on the connection that the messages come on: it listens again by now.
+    // The answer comes on the connection that also carries the messages. So the subscription is active by then.
     const probe = `${channel}:${this.probe}`
     await this.client.subscribe(probe, ignore)
     await this.client.unsubscribe(probe, ignore)

@@ -1,4 +1,4 @@
-/** Changes stored sessions, whatever other writes come between: one, or all of a user. */
+/** Updates stored sessions, even if other writes come in between: one session, or all sessions of a user. */
 import {
   type Access,
   decode,
@@ -21,8 +21,8 @@ import { settleAll } from '../session/settle-all.ts'
 import { userRecords } from './list.ts'
 
 /**
- * Merges `patch` into a session by top-level property. A new `expires` or `cookie` moves the TTL. Resolves to `false` if there is
- * no such session. A change of owner rejects with `SessionUserError` and writes nothing.
+ * Merges `patch` into a session by top-level property. A new `expires` or `cookie` moves the TTL. Resolves to `false`
+ * if the session does not exist. A change of owner rejects with `SessionUserError`, and nothing is written.
  */
 export async function updateSessionRecord(
   access: Access,
@@ -33,7 +33,7 @@ export async function updateSessionRecord(
   return raw !== null && update(access, sessionId, raw, patch)
 }
 
-/** Changes each session of a user; resolves to how many there were. A record that turns out to be corrupt is left out. */
+/** Updates each session of a user. Resolves to how many were updated. Corrupt records are left out. */
 export async function updateUserRecords(
   access: Access,
   userId: string,
@@ -98,7 +98,7 @@ async function patchedWrite(access: Access, session: StoredSession, patch: Sessi
   }
 }
 
-/** A session may name its user in another property than before, but never another user. */
+/** A session may name its owner in another property than before, but it must not name another user. */
 function refuseOtherUser(
   { userId }: Access,
   { sessionId, data, owner }: StoredSession,
@@ -112,7 +112,7 @@ function keptExpiry(access: Access, { created, expires }: Sealed): Expiry {
   return { keep: true, end: Math.min(endOf(access, created), forever), else: expires }
 }
 
-/** An expiry that is set outright is its own `until`. A record that does not tell its `until` yet gets one by its TTL. */
+/** If the app sets the expiry outright, it is also the `until`. A record without an `until` gets one from its TTL. */
 async function nextUntil(
   access: Access,
   session: StoredSession,
@@ -127,7 +127,7 @@ async function nextUntil(
   return listedUntil(seal.data, Math.min(expires ?? seal.expires, end), end, null)
 }
 
-/** A new `expires` goes into the cookie if that is what rules, so that the session does not hold two. */
+/** If the cookie sets the expiry, a new `expires` goes into the cookie. So the session does not have two. */
 function patched(data: SessionRecord, { [createdProperty]: _, ...patch }: SessionRecord): SessionRecord {
   const next: SessionRecord = { ...data, ...withoutNote(patch) }
   if (patch.expires === undefined || cookieExpiry(next) === null) return next
@@ -136,7 +136,7 @@ function patched(data: SessionRecord, { [createdProperty]: _, ...patch }: Sessio
   return moved
 }
 
-/** A cookie that says when it ends says the same as a new `expires`: it is what rules. */
+/** If the cookie sets the expiry, it gets the new `expires`. */
 export function moveCookie(data: SessionRecord, expires: string): SessionRecord {
   return cookieExpiry(data) === null ? data : withCookieExpiry(data, Date.parse(expires))
 }

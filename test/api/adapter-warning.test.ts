@@ -41,7 +41,7 @@ describe('A store without its adapter', () => {
     expect(others).to.deep.equal([])
   })
 
-  it('does not warn of sessions of express-session, whatever they hold', async () => {
+  it('does not warn of sessions of express-session, for any data', async () => {
     const sessions = [
       newSession(),
       newSession({ header: {}, data: {} }),

@@ -170,7 +170,7 @@ describe('Wrong arguments of the functions', () => {
     })
   }
 
-  it('wrong data is a TypeError also where there is nothing to update', async () => {
+  it('wrong data is a TypeError even if there is nothing to update', async () => {
     const data = { amount: 10n }
     await refuses(db, 'data', 'an object with a bigint in it', () =>
       functions.updateSession({ ...db.options, sessionId: 'none', data }),
@@ -198,7 +198,7 @@ describe('Wrong arguments of the functions', () => {
     }
   })
 
-  it('names an id whose key is that of a user index, where one prefix begins with the other', async () => {
+  it('names a session id whose key would be a user index, if one prefix begins with the other', async () => {
     const prefixes = { prefix: db.prefixes.prefix, userPrefix: db.prefixes.prefix }
     await refuses(db, 'sessionId', 'a string of 12 characters', () =>
       functions.createSession({ client: db.client, ...prefixes, sessionId: 'eva:sessions', data: good() }),

@@ -67,7 +67,7 @@ describe('A session made by createSession', () => {
     }
   }
 
-  it('lives by a maxAge that a request gives to its cookie', async () => {
+  it('ends by the maxAge that a request sets in its cookie', async () => {
     const started = Date.now()
     await get('/remember')
     const expiry = await db.expiry('s1')
@@ -77,7 +77,7 @@ describe('A session made by createSession', () => {
     expect(read?.expires).to.equal(new Date(expiry).toISOString())
   })
 
-  it('lives by a cookie that is set on its loaded data, and a cookie that says nothing is left out', async () => {
+  it('ends by a cookie that was set on its loaded data, and ignores a cookie without an expiry', async () => {
     const store = db.store()
     const loaded = fields(await store.get('s1'))
     await store.set('s1', Object.assign(loaded, { seen: true }))
@@ -107,7 +107,7 @@ describe('A session made by createSession', () => {
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('Guarantee 5, nothing lost: a request in flight keeps what updateSession changes', async () => {
+  it('Guarantee 5, nothing lost: a request in flight keeps the changes of updateSession', async () => {
     const store = db.store()
     const loaded = fields(await store.get('s1'))
     await updateSession({ ...db.options, sessionId: 's1', data: { role: 'none' } })
@@ -121,7 +121,7 @@ describe('A session made by createSession', () => {
 describe('A cookie in data for createSession', () => {
   const db = useDatabase()
 
-  it('Guarantee 6, true expiry: says the same as the expires', async () => {
+  it('Guarantee 6, true expiry: has the same expiry as the data', async () => {
     const expires = inMs(HOUR)
     const stale = { originalMaxAge: HOUR, expires: inMs(5 * HOUR), httpOnly: true, path: '/' }
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires, cookie: stale } })
@@ -232,7 +232,7 @@ describe('A session of the store, through the functions', () => {
           }
         })
 
-        it(`Guarantee 6, true expiry: ${name} with a new expires, where the cookie has no maxAge`, async () => {
+        it(`Guarantee 6, true expiry: ${name} with a new expires, if the cookie has no maxAge`, async () => {
           const store = await create(cookie(null))
           const expires = inMs(9 * HOUR)
           await update({ expires })
@@ -272,7 +272,7 @@ describe('A session of the store, through the functions', () => {
         expect(await db.index('eva')).to.deep.equal({ s2: await expectListed(db, 's2', 'eva') })
       })
 
-      it('createSession replaces it for its user, and for nobody else', async () => {
+      it('createSession replaces it for its own user only', async () => {
         await create()
         const before = await db.dump()
         const expires = inMs(HOUR)
@@ -293,7 +293,7 @@ describe('A session of the store, through the functions', () => {
     expect(await db.index('user33')).to.deep.equal({ s33: Date.parse(expires) })
   })
 
-  it('an anonymous session is updated, and stays nobody’s', async () => {
+  it('an anonymous session is updated, and stays anonymous', async () => {
     await db.store().set('s1', newSession())
     const expires = inMs(9 * HOUR)
     await updateSession({ ...db.options, sessionId: 's1', data: { expires, note: 1 } })
@@ -312,7 +312,7 @@ describe('A session of the store, through the functions', () => {
       await stores().set('s3', newSession({ account: 'bob', passport: { user: 'eva' } }))
     })
 
-    it('find, update and delete the sessions of the user that the store says', async () => {
+    it('find, update and delete the sessions whose owner the store has recorded', async () => {
       const options = { ...db.options, userId: 'eva' }
       expect((await getUserSessions(options)).map(({ sessionId }) => sessionId)).to.have.members(['s1', 's2'])
       await updateUserSessions({ ...options, data: { role: 'guest' } })
@@ -335,7 +335,7 @@ describe('A session of the store, through the functions', () => {
       expect(listed.map(({ sessionId }) => sessionId)).to.have.members(['s1', 's2'])
     })
 
-    it('refuse to take a session from its user', async () => {
+    it('refuse to give a session to another user', async () => {
       const before = await db.dump()
       for (const sessionId of ['s1', 's2', 's3']) {
         const taking = updateSession({ ...db.options, sessionId, data: { userId: 'mallory' } })

@@ -38,7 +38,7 @@ describe('createSession', () => {
     expect(Object.keys(await db.index('eva'))).to.have.members(ids)
   })
 
-  it('uses the prefixes session: and user: where none are given', async () => {
+  it('uses the prefixes session: and user: by default', async () => {
     const sessionId = await createSession({
       client: db.client,
       data: { userId: `${db.prefixes.userPrefix}eva`, expires: inMs(HOUR) },
@@ -65,7 +65,7 @@ describe('createSession', () => {
     '+012999-12-31',
     new Date(8.64e15).toISOString(),
   ]) {
-    it(`takes the ISO 8601 timestamp ${expires}`, async () => {
+    it(`accepts the ISO 8601 timestamp ${expires}`, async () => {
       await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires } })
       expect(await db.expiry('s1')).to.equal(Date.parse(expires))
       expect((await readSession({ ...db.options, sessionId: 's1' }))?.expires).to.equal(expires)
@@ -93,7 +93,7 @@ describe('createSession', () => {
     expect(await db.dump()).to.deep.equal(before)
   })
 
-  it('refuses the id of another user’s session also where the new one is already expired', async () => {
+  it('refuses the id of another user’s session, even if the new session is already expired', async () => {
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: inMs(HOUR) } })
     const before = await db.dump()
     const late = createSession({ ...db.options, sessionId: 's1', data: { userId: 'bob', expires: past() } })
@@ -124,7 +124,7 @@ describe('createSession', () => {
 describe('readSession', () => {
   const db = useDatabase()
 
-  it('resolves to null where there is no session', async () => {
+  it('resolves to null if there is no session', async () => {
     expect(await readSession({ ...db.options, sessionId: 'none' })).to.equal(null)
   })
 
@@ -135,7 +135,7 @@ describe('readSession', () => {
     )
   })
 
-  it('Guarantee 6, true expiry: says when Redis deletes the session, or when nobody may load it any more', async () => {
+  it('Guarantee 6, true expiry: reports when Redis deletes the session, or when it can no longer be loaded', async () => {
     const expires = inMs(HOUR)
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires } })
     const at = Date.now() + MINUTE
@@ -188,12 +188,12 @@ describe('updateSession', () => {
     }
   })
 
-  it('ends the session where the new expires is past', async () => {
+  it('ends the session if the new expires is past', async () => {
     await updateSession({ ...db.options, sessionId: 's1', data: { expires: past() } })
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('rejects with SessionNotFoundError where there is no session, and makes none', async () => {
+  it('rejects with SessionNotFoundError if there is no session, and creates none', async () => {
     const before = await db.dump()
     const error = await rejection(updateSession({ ...db.options, sessionId: 'gone', data: { role: 'x' } }))
     expect(error).to.be.instanceOf(SessionNotFoundError).and.include({ code: 'SESSION_NOT_FOUND' })
@@ -208,7 +208,7 @@ describe('updateSession', () => {
     expect(await db.dump()).to.deep.equal(before)
   })
 
-  it('takes the user it already has', async () => {
+  it('accepts the user that the session already has', async () => {
     await updateSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', role: 'admin' } })
     expect(await db.record('s1')).to.include({ userId: 'eva', role: 'admin' })
   })
@@ -230,7 +230,7 @@ describe('updateSession', () => {
 describe('deleteSession', () => {
   const db = useDatabase()
 
-  it('Guarantee 4, bounded: the index entry goes with the session, and the index key with its last session', async () => {
+  it('Guarantee 4, bounded: removes the index entry with the session, and the index key with the last session', async () => {
     for (const sessionId of ['s1', 's2']) {
       await createSession({ ...db.options, sessionId, data: { userId: 'eva', expires: inMs(HOUR) } })
     }
@@ -241,7 +241,7 @@ describe('deleteSession', () => {
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('does nothing where there is no session', async () => {
+  it('does nothing if there is no session', async () => {
     expect(await deleteSession({ ...db.options, sessionId: 'none' })).to.equal(undefined)
     expect(await db.keys()).to.deep.equal([])
   })
@@ -286,7 +286,7 @@ describe('getUserSessions', () => {
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('Guarantee 4, bounded: leaves out, and removes, entries whose session is gone', async () => {
+  it('Guarantee 4, bounded: leaves out and removes entries without a session', async () => {
     const expires = [inMs(HOUR), inMs(2 * HOUR)] as const
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: expires[0] } })
     await createSession({ ...db.options, sessionId: 's2', data: { userId: 'eva', expires: expires[1] } })
@@ -325,7 +325,7 @@ describe('getUserSessions', () => {
     })
   }
 
-  it('Guarantee 6, true expiry: says when Redis deletes a session that is listed for longer', async () => {
+  it('Guarantee 6, true expiry: reports when Redis deletes a session that the index lists for longer', async () => {
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: inMs(HOUR) } })
     const before = await db.index('eva')
     const at = Date.now() + MINUTE
@@ -401,7 +401,7 @@ describe('updateUserSessions', () => {
     expect(await db.dump()).to.deep.equal(before)
   })
 
-  it('refuses another user’s id where there is no session either, and takes the user’s own', async () => {
+  it('refuses another user’s id even if there is no session, and accepts the user’s own id', async () => {
     const update = (userId: string) =>
       updateUserSessions({ ...db.options, userId: 'eva', data: { userId, role: 'x' } })
     const error = await rejection(update('bob'))

@@ -41,7 +41,7 @@ describe('Moving from connect-redis and back', () => {
     'with undefined and dates': () => newSession({ gone: undefined, at: new Date(0), list: [undefined] }),
   }
   for (const [name, make] of Object.entries(sessions)) {
-    it(`the record is what connect-redis writes, and for a user the end of its index entry: ${name}`, async () => {
+    it(`the record is the same as connect-redis writes, and has the end of its index entry if it has a user: ${name}`, async () => {
       const data = make()
       await theirs().set('theirs', data)
       await db.store().set('ours', data)
@@ -51,7 +51,7 @@ describe('Moving from connect-redis and back', () => {
       expect(await db.raw('ours')).to.equal(record.replace('"path":"/"}', `"path":"/"${index}}`))
     })
 
-    it(`what connect-redis reads of it gives express-session the same session: ${name}`, async () => {
+    it(`connect-redis reads the same session from it for express-session: ${name}`, async () => {
       const data = make()
       await theirs().set('s1', data)
       const inflated = async () => {
@@ -136,7 +136,7 @@ describe('Moving from connect-redis and back', () => {
       return at
     }
 
-    it('connect-redis itself leaves such a record: this is what it is about', async () => {
+    it('connect-redis itself leaves such a record (this checks the set-up)', async () => {
       await theirs().set('s1', newSession({ userId: 'eva' }, usedCookie(HOUR - MINUTE)))
       const before = await db.raw('s1')
       await theirs().touch('s1', newSession({ userId: 'eva' }))
@@ -144,7 +144,7 @@ describe('Moving from connect-redis and back', () => {
       expect(await db.expiry('s1')).to.be.greaterThan(Date.now() + 59 * MINUTE)
     })
 
-    it('get says the expiry that this request’s touch gives it, and the functions say the true one', async () => {
+    it('get reports the expiry that this request’s touch will set, and the functions report the true one', async () => {
       const at = await outlived()
       const started = Date.now()
       const loaded = fields(await db.store().get('s1'))
@@ -155,7 +155,7 @@ describe('Moving from connect-redis and back', () => {
       expect(listed).to.equal(undefined)
     })
 
-    it('an explicit save of what get found does not sign out: it is a use, and lists the session', async () => {
+    it('an explicit save of loaded data does not sign out: it counts as a use, and lists the session', async () => {
       await outlived()
       const store = db.store()
       const loaded = fields(await store.get('s1'))
@@ -170,7 +170,7 @@ describe('Moving from connect-redis and back', () => {
       expect(listed?.expires.getTime()).to.equal(expiry)
     })
 
-    it('its first touch here lists it, and the record says until when', async () => {
+    it('the first touch by the store lists it, and records until when', async () => {
       await outlived()
       const store = db.store()
       const started = Date.now()
@@ -274,7 +274,7 @@ describe('Moving from connect-redis and back', () => {
       })
     }
 
-    it('a store that knows the option still removes the entry of a session that is nobody’s any more (4, bounded)', async () => {
+    it('a store with the option still removes the entry of a session that has become anonymous (4, bounded)', async () => {
       await reindexed()
       await theirs().set('theirs', newSession({}))
       expect(await own().userSessions('eva')).to.deep.equal([])

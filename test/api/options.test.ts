@@ -41,7 +41,7 @@ describe('An unknown option', () => {
   it('of the store that is near to none is refused, and the known ones are listed', () =>
     refused(() => db.store({ secret: 'hunter2' } as object), "'secret'", 'client', 'scanCount'))
 
-  it('of destroyUser is refused, and nobody is signed out', async () => {
+  it('of destroyUser is refused, and no session is signed out', async () => {
     const store = db.store()
     await refused(() => store.destroyUser('eva', { exept: 's1' } as object), "'exept'", "'except'")
     await refused(
@@ -89,7 +89,7 @@ describe('An unknown option', () => {
     })
   }
 
-  it('of a function is one that another function takes', async () => {
+  it('of a function is refused, even if another function accepts it', async () => {
     const { deleteUserSessions, getUserSessions, readSession } = functions as never as Record<
       string,
       Anything
@@ -100,7 +100,7 @@ describe('An unknown option', () => {
     await refused(() => deleteUserSessions?.({ ...db.options, userId: 'eva', data: {} }), "'data'")
   })
 
-  it('userId is a function where one session is meant, and an id where a user is', async () => {
+  it('userId is a function if a call is about one session, and an id if it is about a user', async () => {
     const { getUserSessions, readSession } = functions as never as Record<string, Anything>
     await refused(() => readSession?.({ ...db.options, sessionId: 's1', userId: 'eva' }), 'userId must be a')
     await refused(() => getUserSessions?.({ ...db.options, userId: () => 'eva' }), 'got a function')
@@ -120,7 +120,7 @@ describe('The options that are checked', () => {
     expect(checked({ prefix: 'sess:', userPrefix: 'user:' })).to.include({ userPrefix: 'user:' })
   })
 
-  it('leave the touchInterval open, and take 0', () => {
+  it('do not set the touchInterval by default, and accept 0', () => {
     expect(checked().touchInterval).to.equal(undefined)
     expect(checked({ touchInterval: undefined }).touchInterval).to.equal(undefined)
     expect(checked({ touchInterval: 0 }).touchInterval).to.equal(0)
@@ -163,7 +163,7 @@ describe('The options that are checked', () => {
     })
   }
 
-  it('take a serializer that is a class or a function', async () => {
+  it('accept a serializer that is a class or a function', async () => {
     // biome-ignore lint/complexity/noStaticOnlyClass: that is what is tested
     class Codec {
       static mark = '~'
@@ -189,7 +189,7 @@ describe('A user id that is an object', () => {
   /** As MongoDB has it. */
   const id = { toJSON: () => '65f0c0ffee', toString: () => '65f0c0ffee' }
 
-  it('is taken by every method and function that takes a user id', async () => {
+  it('is accepted by every method and function with a user id', async () => {
     const store = db.store()
     const signIn = (sessionId: string) => store.set(sessionId, newSession({ userId: '65f0c0ffee' }))
     await signIn('s1')
@@ -210,7 +210,7 @@ describe('A user id that is an object', () => {
 describe('Two prefixes without a userPrefix', () => {
   const db = useDatabase()
 
-  it('are two stores: neither sees or signs out what the other has', async () => {
+  it('make two stores: neither sees or signs out sessions of the other', async () => {
     const { client, prefixes } = db
     const [shop, admin] = ['shop:', 'admin:'].map(
       (name) => new UserSessionStore({ client, prefix: prefixes.prefix + name }),

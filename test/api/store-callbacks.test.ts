@@ -48,7 +48,7 @@ describe('Callbacks of the store', () => {
   }
 
   for (const [name, args] of [...Object.entries(methods), ...optionless]) {
-    it(`${name}(${args.length > 0 ? '…, ' : ''}callback): it gets null and what the promise resolves to, after the call has returned`, async () => {
+    it(`${name}(${args.length > 0 ? '…, ' : ''}callback): it gets null and the result of the promise, after the call has returned`, async () => {
       const { promise, calls } = call(await filled(), name, args)
       expect(calls).to.deep.equal([])
       const result = await promise
@@ -121,7 +121,7 @@ describe('Callbacks of the store', () => {
     }
   })
 
-  it('destroyUser takes its callback with and without options', async () => {
+  it('destroyUser accepts its callback with and without options', async () => {
     const store = await filled()
     const two = (...args: unknown[]) =>
       new Promise(

@@ -64,7 +64,7 @@ describe('The option serializer', () => {
     })
   }
 
-  it('whose stringify throws is a TypeError with its error as cause', async () => {
+  it('whose stringify throws causes a TypeError with its error as cause', async () => {
     const cause = new Error('no way')
     const stringify = () => {
       throw cause
@@ -75,14 +75,14 @@ describe('The option serializer', () => {
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('whose stringify rejects fails with its error: it may be a service that is away', async () => {
+  it('whose stringify rejects fails with its own error: a service may be down', async () => {
     const away = new Error('no answer')
     const store = db.store({ serializer: { parse: JSON.parse, stringify: () => Promise.reject(away) } })
     expect(await rejection(store.set('s1', newSession()))).to.equal(away)
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('whose stringify rejects as JSON does is a TypeError that shows nothing of the data', async () => {
+  it('whose stringify rejects as JSON does causes a TypeError that shows no data', async () => {
     const stringify = async (session: unknown) => JSON.stringify({ session, secret: 1n })
     const error = await rejection(
       db.store({ serializer: { parse: JSON.parse, stringify } }).set('s1', newSession()),
@@ -132,7 +132,7 @@ describe('The option scanCount', () => {
     ['server'],
   )
 
-  it('is what SCAN is asked for', async () => {
+  it('is the COUNT of SCAN', async () => {
     for (const [options, count] of [
       [{ scanCount: 7 }, 7],
       [{}, 1000],
@@ -151,7 +151,7 @@ describe('The option scanCount', () => {
 describe('sessions()', () => {
   const db = useDatabase()
 
-  it('gives every session with its id, as all does', async () => {
+  it('yields every session with its id, as all does', async () => {
     const store = db.store({ scanCount: 10 })
     for (let n = 0; n < 10; n++) await store.set(`s${n}`, newSession({ userId: 'eva', n }))
     const found = new Map<string, unknown>()
@@ -170,14 +170,14 @@ describe('sessions()', () => {
     expect(await store.all()).to.have.lengthOf(10)
   })
 
-  it('goes on while sessions that it has given are destroyed', async () => {
+  it('continues if sessions that it has yielded are destroyed', async () => {
     const store = db.store({ scanCount: 10 })
     for (let n = 0; n < 30; n++) await store.set(`s${n}`, newSession({ userId: 'eva' }))
     for await (const { id } of store.sessions()) await store.destroy(id)
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('fails where Redis fails', async () => {
+  it('fails if Redis fails', async () => {
     const client = db.client.duplicate()
     client.on('error', () => {})
     await client.connect()

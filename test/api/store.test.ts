@@ -12,7 +12,7 @@ describe('UserSessionStore', () => {
     expect(db.store()).to.be.instanceOf(session.Store)
   })
 
-  it('uses the prefixes session: and user: and lives a day where nothing else is said', async () => {
+  it('uses the prefixes session: and user: and a lifetime of one day by default', async () => {
     const store = new UserSessionStore({ client: db.client })
     const id = db.prefixes.prefix
     const before = Date.now()
@@ -78,11 +78,11 @@ describe('UserSessionStore', () => {
   })
 
   describe('get', () => {
-    it('resolves to null where there is no session', async () => {
+    it('resolves to null if there is no session', async () => {
       expect(await db.store().get('none')).to.equal(null)
     })
 
-    it('gives each caller data of its own', async () => {
+    it('gives each caller its own data', async () => {
       const store = db.store()
       await store.set('s1', newSession({ list: [1] }))
       fields(await store.get('s1')).list = []
@@ -91,7 +91,7 @@ describe('UserSessionStore', () => {
   })
 
   describe('load, which express-session’s Store brings', () => {
-    it('makes a session of what get finds, and saves it', async () => {
+    it('makes a Session from loaded data, and saves it', async () => {
       const store = db.store()
       await store.set('s1', newSession({ userId: 'eva' }))
       const loaded = await new Promise<session.Session>((resolve, reject) => {
@@ -106,7 +106,7 @@ describe('UserSessionStore', () => {
       expect(await db.record('s1')).to.include({ userId: 'eva', color: 'red' })
     })
 
-    it('finds nothing where there is nothing', async () => {
+    it('finds nothing if there is no session', async () => {
       const found = await new Promise((resolve) => {
         db.store().load('none', (...args) => resolve(args))
       })
@@ -123,7 +123,7 @@ describe('UserSessionStore', () => {
       }
     })
 
-    it('Guarantee 1, indexed: Passport’s user, where it is a string or a number', async () => {
+    it('Guarantee 1, indexed: is Passport’s user, if that is a string or a number', async () => {
       const store = db.store()
       await store.set('s1', newSession({ passport: { user: 'eva' } }))
       await store.set('s2', newSession({ passport: { user: 7 } }))
@@ -137,7 +137,7 @@ describe('UserSessionStore', () => {
       expect(await db.index('bob')).to.deep.equal({})
     })
 
-    it('Guarantee 1, indexed: whatever the option userId says', async () => {
+    it('Guarantee 1, indexed: is the result of the option userId', async () => {
       const store = db.store({ userId: (data) => fields(data).account as number | undefined })
       await store.set('s1', newSession({ userId: 'not this', account: 9 }))
       expect(await db.index('9')).to.have.all.keys('s1')
@@ -212,7 +212,7 @@ describe('UserSessionStore', () => {
       expect(listed.map(({ lastActive }) => lastActive instanceof Date)).to.deep.equal([true, false, false])
     })
 
-    it('says id, handle, data, expiry and last activity', async () => {
+    it('lists id, handle, data, expiry and last activity', async () => {
       const store = db.store()
       const data = newSession({ userId: 'eva', device: 'Firefox' }, usedCookie(10 * MINUTE))
       await store.set('s1', data)
@@ -232,7 +232,7 @@ describe('UserSessionStore', () => {
       expect(await db.store().userSessions('nobody')).to.deep.equal([])
     })
 
-    it('Guarantee 4, bounded: forgets entries whose session is gone', async () => {
+    it('Guarantee 4, bounded: removes entries without a session', async () => {
       const store = db.store()
       await store.set('s1', newSession({ userId: 'eva' }))
       await db.client.del(db.sessionKey('s1'))
@@ -254,7 +254,7 @@ describe('UserSessionStore', () => {
   })
 
   describe('destroyUser', () => {
-    it('signs the user out everywhere, and nobody else', async () => {
+    it('signs this user out everywhere, and no other user', async () => {
       const store = db.store()
       for (const id of ['s1', 's2', 's3']) await store.set(id, newSession({ userId: 'eva' }))
       await store.set('bobs', newSession({ userId: 'bob' }))
@@ -313,7 +313,7 @@ describe('UserSessionStore', () => {
       expect(await store.destroyUserSession('eva', handle)).to.equal(false)
     })
 
-    it('signs out one session by its id, also where the index does not list it', async () => {
+    it('signs out one session by its id, even if the index does not list it', async () => {
       const store = db.store()
       for (const id of ['s1', 's2']) await store.set(id, newSession({ userId: 'eva' }))
       expect(await store.destroyUserSession('eva', 's1')).to.equal(true)
@@ -361,7 +361,7 @@ describe('UserSessionStore', () => {
       expect(await db.index('eva')).to.deep.equal(index)
     })
 
-    it('Guarantee 3, owned: refuses to change whose sessions they are, and changes nothing', async () => {
+    it('Guarantee 3, owned: refuses to change the owner, and changes nothing', async () => {
       const store = db.store()
       await store.set('s1', newSession({ userId: 'eva' }))
       await store.set('s2', newSession({ passport: { user: 'eva' } }))

@@ -34,7 +34,7 @@ const methods: Record<string, () => unknown[]> = {
 /** Ways to hand in no callback. */
 const styles: Record<string, unknown[]> = { 'no callback': [], undefined: [undefined], null: [null] }
 
-describe('A call that nobody looks at', () => {
+describe('A call whose promise no code looks at', () => {
   const db = useDatabase()
 
   for (const [name, args] of Object.entries(methods)) {
@@ -51,7 +51,7 @@ describe('A call that nobody looks at', () => {
       })
     }
 
-    it(`${name}: a promise that somebody looks at rejects, and is no event`, async () => {
+    it(`${name}: a promise that code looks at rejects, and emits no event`, async () => {
       const { store, failed } = await failingStore()
       const call = () => (Reflect.get(store, name) as Method).call(store, ...args())
       await quietly(async () => {
@@ -92,7 +92,7 @@ describe('A call that nobody looks at', () => {
     expect(failed.map(({ method }) => method)).to.deep.equal(['close'])
   })
 
-  it('the two callbacks of a method that takes options are not taken for one', async () => {
+  it('the two callbacks of a method with options are told apart', async () => {
     const callback = () => {}
     for (const name of ['destroyUser', 'reindex']) {
       const args = name === 'destroyUser' ? ['eva'] : []
@@ -140,7 +140,7 @@ describe('A call that nobody looks at', () => {
     ])
   })
 
-  it('if nobody listens for the event either, the process is warned, once of each failure', async () => {
+  it('if the event has no listener either, the process emits a warning, once of each failure', async () => {
     const warnings: string[] = []
     const warned = ({ message }: Error) => warnings.push(message)
     process.on('warning', warned)
@@ -285,7 +285,7 @@ describe('A call that nobody looks at', () => {
       expect(String(failed[0]?.error)).to.include('failed to load session')
     })
 
-    it('the callbacks of an app get what they got, and what they throw reaches the process', async () => {
+    it('the callbacks of an app get their usual arguments, and an error that they throw reaches the process', async () => {
       const store = db.store()
       await store.set('s1', newSession({ userId: 'eva' }))
       const session = (await store.load('s1')) as unknown as Record<string, Method>

@@ -97,7 +97,7 @@ describe('The example for everybody', () => {
   })
 
   for (const viewport of [PHONE, DESKTOP]) {
-    it(`Tab goes through the account page in the order of sight, and shows where it is, ${viewport.width} px`, async () => {
+    it(`Tab goes through the account page in visual order, and shows the focus, ${viewport.width} px`, async () => {
       const device = await Device.open(browser, site, { viewport })
       await device.signIn(ada)
       await device.open('/account')
@@ -137,7 +137,7 @@ describe('The example for everybody', () => {
     })
   }
 
-  it('the skip link leads past the header', async () => {
+  it('the skip link jumps over the header', async () => {
     await phone.open('/account')
     await phone.page.keyboard.press('Tab')
     await phone.page.keyboard.press('Enter')

@@ -170,7 +170,7 @@ for (const javaScriptEnabled of [true, false]) {
       })
     }
 
-    it('a page takes no click in its first moment, and takes one after it', async () => {
+    it('a page ignores clicks in its first moment, and accepts them afterwards', async () => {
       const goOn = await device.stopAnimations()
       await open({ page: '/account/sign-out-others', to: '', says: '', leaves: 3 })
       const box = await button('Sign out 2 devices').boundingBox()

@@ -55,7 +55,7 @@ for (const javaScriptEnabled of [true, false]) {
       ])
     })
 
-    it('says how long ago in the list, and when exactly on the page of a device', async () => {
+    it('shows how long ago in the list, and the exact time on a device’s page', async () => {
       const abroad = await device({ timezoneId: 'Asia/Tokyo' })
       await abroad.signIn(grace)
       await phone.signIn(grace)
@@ -74,7 +74,7 @@ for (const javaScriptEnabled of [true, false]) {
       await abroad.close()
     })
 
-    it('signs out one: asks, can be cancelled, and says so on the other side', async () => {
+    it('signs out one device: it asks first, can be cancelled, and the other device shows it', async () => {
       await bothSignIn()
       await desktop.follow('Sign out Safari on iPhone')
       expect(await desktop.heading()).to.equal('Sign out Safari on iPhone?')
@@ -156,7 +156,7 @@ for (const javaScriptEnabled of [true, false]) {
       expect(await phone.heading()).to.equal('Your devices')
     })
 
-    it('"remember me" gives a cookie of 30 days that later visits keep', async () => {
+    it('"remember me" sets a cookie of 30 days that later visits keep', async () => {
       await phone.signIn(grace, { remember: true })
       for (const path of ['/account', '/account/password', '/account']) {
         await phone.open(path)
@@ -166,7 +166,7 @@ for (const javaScriptEnabled of [true, false]) {
       }
     })
 
-    it('a role that an admin gives counts on every device at once', async () => {
+    it('a role that an admin grants counts on every device at once', async () => {
       await bothSignIn()
       const admin = await device()
       await admin.signIn(ada)
@@ -212,7 +212,7 @@ for (const javaScriptEnabled of [true, false]) {
       expect(await desktop.text()).not.to.include('Your devices')
     })
 
-    it('was it you? A page of each session leads to signing it out, and to a new password', async () => {
+    it('the page of each session offers to sign it out and to set a new password', async () => {
       await bothSignIn()
       await desktop.open('/account')
       await desktop.follow('Safari on iPhone')
@@ -250,7 +250,7 @@ for (const javaScriptEnabled of [true, false]) {
       expect(await item.innerText()).not.to.include('New')
     })
 
-    it('signing in leads to the page that was asked for', async () => {
+    it('a sign-in redirects to the page that was asked for', async () => {
       await desktop.open('/account/password')
       expect(desktop.path).to.equal('/sign-in')
       await desktop.fill({ Name: grace.name, Password: grace.password })

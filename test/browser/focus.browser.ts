@@ -52,7 +52,7 @@ for (const javaScriptEnabled of [true, false]) {
       await expectFocusOn('You are signed in as grace.')
     })
 
-    it('the focus is on what was wrong, with a way to each field', async () => {
+    it('the focus is on the error summary, with a link to each field', async () => {
       await device.signIn({ name: 'grace', password: 'wrong' })
       await expectFocusOn('That name and password do not go together.')
       expect(await device.page.title()).to.match(/^Error: Sign in/)
@@ -108,7 +108,7 @@ for (const javaScriptEnabled of [true, false]) {
       expect(site.asked.filter((line) => line.startsWith('POST')).length).to.equal(forms + 1)
     })
 
-    it('a sign-in page that is older than a sign-in leads on', async () => {
+    it('a sign-in page from before a sign-in shows that the user is signed in already', async () => {
       await device.open('/sign-in')
       const tab = await device.tab()
       await tab.goto(`${site.url}/sign-in`)
@@ -122,7 +122,7 @@ for (const javaScriptEnabled of [true, false]) {
       expect(await site.store.userSessions(grace.id)).to.have.lengthOf(1)
     })
 
-    it('a sign-in page whose cookies are gone gives a new one, which works', async () => {
+    it('a sign-in page whose cookies are gone shows a new form, which works', async () => {
       await device.open('/sign-in')
       await device.forgetCookies()
       await device.fill({ Name: grace.name, Password: grace.password })
@@ -133,7 +133,7 @@ for (const javaScriptEnabled of [true, false]) {
       expect(await device.heading()).to.equal('Your devices')
     })
 
-    it('a form from before signing in again changes nothing, and says so', async () => {
+    it('a form from before a new sign-in changes nothing, and shows that', async () => {
       await signIn(grace)
       await site.signIn(grace, IPHONE)
       await device.open('/account/sign-out-others')

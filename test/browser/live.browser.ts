@@ -52,7 +52,7 @@ describe('The example in two browsers, live', () => {
     await events
   }
 
-  it('a device that signs in appears on the other, and goes when it signs out', async () => {
+  it('a device that signs in appears on the other, and disappears when it signs out', async () => {
     await open(desktop)
     await desktop.pointNowhere()
     expect(await desktop.shown()).to.deep.equal(['Chrome on Windows'])
@@ -64,7 +64,7 @@ describe('The example in two browsers, live', () => {
     expect(await desktop.shown()).to.deep.equal(['Chrome on Windows'])
   })
 
-  it('a screen reader hears of what is new, and of nothing else', async () => {
+  it('a screen reader announces new devices, and nothing else', async () => {
     await open(desktop)
     expect(await news(desktop).innerText()).to.equal('')
     await phone.signIn(grace)
@@ -163,7 +163,7 @@ describe('The example in two browsers, live', () => {
     })
   }
 
-  it('by a click on the other device, and nobody else', async () => {
+  it('by a click on the other device, and no other session is signed out', async () => {
     await open(phone)
     await open(desktop)
     const stranger = await Device.open(browser, site)
@@ -176,7 +176,7 @@ describe('The example in two browsers, live', () => {
     await stranger.close()
   })
 
-  it('signing out oneself says so, on this page and the others of this browser', async () => {
+  it('a user’s own sign-out is shown on this page and the others of this browser', async () => {
     await open(desktop)
     const tab = await desktop.tab()
     const events = tab.waitForResponse((response) => response.url().endsWith('/account/events'))

@@ -42,7 +42,7 @@ describe('The example while Redis is away', () => {
 
   const retry = () => device.page.getByRole('link', { name: 'Try again' })
 
-  it('a page says "try again", which leads to the page once Redis answers', async () => {
+  it('a page shows "try again", which opens the page after Redis is back', async () => {
     await redis.pause()
     await device.open('/account/history')
     expect(await device.heading()).to.equal('Please try again in a moment')
@@ -53,7 +53,7 @@ describe('The example while Redis is away', () => {
     expect(device.path).to.equal('/account/history')
   })
 
-  it('a form says "try again", which leads to the form', async () => {
+  it('a form shows "try again", which opens the form', async () => {
     await device.open('/account/password')
     await redis.pause()
     await device.fill({ 'Current password': 'x', 'New password': 'x', 'New password, once more': 'x' })
@@ -63,7 +63,7 @@ describe('The example while Redis is away', () => {
     await device.untilBack(() => retry().click(), 'Change your password')
   })
 
-  it('a sign-in says so, too', async () => {
+  it('a sign-in shows the same', async () => {
     await device.signOut()
     await redis.pause()
     await device.fill({ Name: grace.name, Password: grace.password })
@@ -73,7 +73,7 @@ describe('The example while Redis is away', () => {
     await device.untilBack(() => retry().click(), 'Sign in')
   })
 
-  it('an open page takes a 503 for no sign-out, and goes on by itself', async () => {
+  it('an open page does not treat a 503 as a sign-out, and continues by itself', async () => {
     await redis.pause()
     await device.hideAndShow()
     const news = device.page.getByRole('status')

@@ -54,7 +54,7 @@ describe('The command line', () => {
       expect(rows.map((row) => row.split(' ')[0])).to.deep.equal([handleOf(ids[1]), handleOf(ids[0])])
     })
 
-    it('gives JSON', async () => {
+    it('prints JSON', async () => {
       await makeSessions()
       const result = await json('list', 'eva')
       hides(result)
@@ -66,7 +66,7 @@ describe('The command line', () => {
       expect(result.json).to.deep.equal(expected)
     })
 
-    it('says that a user has none, with the exit code 1', async () => {
+    it('prints that a user has no sessions, with the exit code 1', async () => {
       const result = await cli('list', 'nobody\u001b[31m')
       expect(result).to.deep.equal({ code: 1, out: '"nobody\\u001b[31m" has no sessions\n', err: '' })
       expect((await json('list', 'nobody')).json).to.deep.equal([])
@@ -90,7 +90,7 @@ describe('The command line', () => {
       expect((await store.ids()).sort()).to.deep.equal([ids[2], ids[1]].sort())
     })
 
-    it('tells running apps, which close what is open', async () => {
+    it('announces the sign-out to running apps, which close open connections', async () => {
       const subscriber = await connect()
       const app = db.store({ subscriber })
       const told = heard()
@@ -110,7 +110,7 @@ describe('The command line', () => {
     expect((await json('count')).json).to.deep.equal({ sessions: 3 })
   })
 
-  it('reindexes what another store wrote', async () => {
+  it('reindexes sessions that another store wrote', async () => {
     const record = JSON.stringify(newSession({ userId: 'eva' }))
     await db.client.set(db.sessionKey(ids[0]), record, { expiration: { type: 'EX', value: 3600 } })
     const result = await cli('reindex')
@@ -153,7 +153,7 @@ describe('The command line', () => {
       { kind: 'unreadable', userId: null, handle: handleOf('foreign') },
     ]
 
-    it('reports what is wrong, by handle, and changes nothing', async () => {
+    it('reports problems by handle, and changes nothing', async () => {
       await makeProblems()
       const before = await db.dump()
       const result = await json('check')
@@ -199,7 +199,7 @@ describe('The command line', () => {
       await other.destroy(id)
     })
 
-    it('takes what is no index for one that lists nothing', async () => {
+    it('treats a key that is not an index as an empty index', async () => {
       await db.client.set(db.indexKey('eva'), 'no index')
       await db.client.set(db.sessionKey(ids[0]), JSON.stringify(newSession({ userId: 'eva' })))
       expect((await json('check')).json).to.include({ unlisted: 1, stale: 0 })
@@ -232,7 +232,7 @@ describe('The command line', () => {
   })
 
   describe('without Redis', () => {
-    it('says so, with the exit code 3', async () => {
+    it('reports it, with the exit code 3', async () => {
       const server = await serve(() => {})
       await server.stop()
       const url = server.url.replace('http://', 'redis://eva:hunter2@')
@@ -243,7 +243,7 @@ describe('The command line', () => {
         .and.not.include('hunter2')
     })
 
-    it('says that Redis refuses the password, and does not show it', async () => {
+    it('reports that Redis refuses the password, and does not show the password', async () => {
       const url = redisUrl().replace('redis://', 'redis://eva:hunter2@')
       const { code, err } = await runCli(['count', '--url', url])
       expect(code).to.equal(3)

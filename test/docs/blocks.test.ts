@@ -86,7 +86,7 @@ describe('The documentation', function () {
       const { after } = block.marks
       const before = after ? [namedBlock(blocks, after)] : []
       toRun.push({ block, before })
-      it(`${name} does as it says`, () => runBlock(block, blocks))
+      it(`${name} does what its page says`, () => runBlock(block, blocks))
       it(`${name} has the right types`, () => expect(errors.get(programs.get(block) as Program)).to.equal(''))
     } else if (block.language === 'sh') {
       const commands = block.code.trimEnd().split('\n')
@@ -156,7 +156,7 @@ describe('The documentation', function () {
     expect(first?.code).to.include('app.listen(3000')
   })
 
-  it('gives the two commands in the words that are promised', () => {
+  it('prints the two commands in the promised words', () => {
     const commands = blocksOf('README.md').flatMap(({ language, code }) => (language === 'sh' ? [code] : []))
     expect(commands).to.include('npm ci && npm start\n').and.to.include('npm ci && npm test\n')
   })

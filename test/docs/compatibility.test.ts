@@ -85,7 +85,7 @@ describe('docs/compatibility.md', () => {
     expect(devDependencies['express-session']).to.equal('^1.19.0')
   })
 
-  it('says of the rest that it was tried by hand', () => {
+  it('marks all other rows as tried by hand', () => {
     expect(byHand).to.include('CI does not run them')
   })
 })

@@ -100,7 +100,7 @@ describe('Encrypted sessions over HTTP', () => {
   describe('rolling out', () => {
     const steps = [plain, firstStep, secondStep, lastStep]
 
-    it('each step signs nobody out, and reads what the step before and the step after write', async () => {
+    it('each step signs no user out, and reads the records of the steps before and after', async () => {
       for (const [n, earlier] of steps.slice(0, -1).entries()) {
         const later = steps[n + 1] as () => Express
         const [old, fresh] = [await new Browser().signedIn(earlier()), await new Browser().signedIn(later())]
@@ -117,7 +117,7 @@ describe('Encrypted sessions over HTTP', () => {
       expect(await browser.userId(plain())).to.equal('eva')
     })
 
-    it('in the second step a plain session goes on, and is encrypted when it is saved', async () => {
+    it('in the second step a plain session continues, and is encrypted at its next save', async () => {
       const browser = await new Browser().signedIn(plain())
       expect(await browser.userId(secondStep())).to.equal('eva')
       expect((await browser.send(secondStep(), 'post', '/role')).body).to.include({ role: 'editor' })
@@ -134,7 +134,7 @@ describe('Encrypted sessions over HTTP', () => {
       expect(await store.destroyUser('eva')).to.equal(2)
     })
 
-    it('the last step refuses a record that somebody wrote to Redis in plain', async () => {
+    it('the last step refuses a plain record that another program wrote to Redis', async () => {
       const forged = async (app: Express) => {
         const browser = await new Browser().signedIn(app, 'mallory')
         const record = JSON.stringify({ userId: 'root', cookie: { originalMaxAge: HOUR } })
@@ -207,7 +207,7 @@ describe('Encrypted sessions over HTTP', () => {
       expect(await browser.userId(app)).to.equal('eva')
     })
 
-    it('is reported without its id and without what it holds', async () => {
+    it('is reported without its id and without its content', async () => {
       const app = lastStep()
       const browser = await new Browser().signedIn(app)
       const { id } = browser
@@ -245,7 +245,7 @@ describe('Encrypted sessions over HTTP', () => {
       })
     }
 
-    it('an outage of it answers 503 and signs nobody out', async () => {
+    it('an outage of it causes a 503, and signs no user out', async () => {
       const app = withKeyService()
       const browser = await new Browser().signedIn(app)
       isAway = true
@@ -254,7 +254,7 @@ describe('Encrypted sessions over HTTP', () => {
       expect(await browser.userId(app)).to.equal('eva')
     })
 
-    it('a record that is wrong is corrupt all the same, and its user signs in again', async () => {
+    it('a wrong record is still corrupt, and its user signs in again', async () => {
       const app = withKeyService()
       const browser = await new Browser().signedIn(app)
       await db.client.set(db.sessionKey(browser.id), 'k0.a.b.c', { PX: HOUR })
@@ -264,7 +264,7 @@ describe('Encrypted sessions over HTTP', () => {
     })
   })
 
-  it('while Redis fails it destroys nothing: the answer is 503, and the session goes on afterwards', async () => {
+  it('while Redis fails nothing is destroyed: the answer is 503, and the session continues afterwards', async () => {
     const browser = await new Browser().signedIn(lastStep())
     const isLoad = ({ command }: { command: string }) => command === 'get'
     const { client } = failBefore(db.client, isLoad, new Error('Socket closed unexpectedly'))

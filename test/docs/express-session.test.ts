@@ -57,13 +57,13 @@ describe('express-session, as documented', () => {
       expect(await db.store().userSessions('eva')).to.deep.equal([])
     })
 
-    it('with the default, a failed load signs nobody out', async () => {
+    it('with the default, a failed load signs no user out', async () => {
       const { cookie, id } = await signIn(app(db.store(), {}))
       await request(app(failingOnce(), {})).get('/').set('Cookie', cookie).expect(503)
       expect(await db.raw(id)).to.be.a('string')
     })
 
-    it('with keepOnFailedLoad, a failed load signs nobody out, and unsetting the session still does', async () => {
+    it('with keepOnFailedLoad, a failed load signs no user out, and unsetting the session still destroys it', async () => {
       const { cookie } = await signIn(app(db.store(), unset))
       const site = app(failingOnce(), unset, keepOnFailedLoad)
       await request(site).get('/').set('Cookie', cookie).expect(503)

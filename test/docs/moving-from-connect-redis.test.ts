@@ -86,7 +86,7 @@ describe('Moving from connect-redis, as documented', () => {
     expect(await browser.get(before, '/')).to.not.have.property('userId')
   })
 
-  it('what rolling back leaves in Redis ends with the sessions', async () => {
+  it('index keys that stay in Redis after going back end with their sessions', async () => {
     const browser = await new Browser().signedIn(after)
     expect(await db.indexExpiry('eva')).to.equal(await expectListed(db, browser.id, 'eva'))
   })
@@ -105,7 +105,7 @@ describe('Moving from connect-redis, as documented', () => {
     }
   })
 
-  it('both versions side by side: whoever goes back and forth keeps what either of them wrote', async () => {
+  it('both versions side by side: a user who alternates between them keeps the changes of both', async () => {
     const browser = await new Browser().signedIn(before)
     await browser.get(after, '/cart')
     expect(await browser.get(before, '/')).to.include({ userId: 'eva', cart: 'tea' })
@@ -115,7 +115,7 @@ describe('Moving from connect-redis, as documented', () => {
     for (const app of [before, after]) expect(await browser.get(app, '/')).to.not.have.property('userId')
   })
 
-  describe('what the old version can still do side by side', () => {
+  describe('problems that the old version can still cause side by side', () => {
     it('a late save brings a session back, unindexed; reindex finds it, and signing out again ends it', async () => {
       const browser = await new Browser().signedIn(after)
       meanwhile = async () => expect(await store.destroyUser('eva')).to.equal(1)
@@ -135,7 +135,7 @@ describe('Moving from connect-redis, as documented', () => {
       expect(await db.keys()).to.deep.equal([])
     })
 
-    it('a late save undoes what a new process has changed; making the change again settles it', async () => {
+    it('a late save undoes a change by a new process; repeating the change fixes it', async () => {
       const browser = await new Browser().signedIn(after)
       meanwhile = () => store.updateUser('eva', { role: 'member' } as never)
       await browser.get(before, '/slow-cart')

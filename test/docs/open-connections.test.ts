@@ -94,7 +94,7 @@ describe('Connections that stay open', () => {
     }
 
     for (const [name, revoke] of Object.entries(ways)) {
-      it(`closes on ${name}, with a code that says why, and no other connection`, async () => {
+      it(`closes on ${name}, with a code that tells the reason, and no other connection closes`, async () => {
         const cookies = [await signIn('alice'), await signIn('bob')] as const
         const [alice, bob] = [open(cookies[0]), open(cookies[1])]
         await Promise.all([once(alice, 'open'), once(bob, 'open')])
@@ -174,7 +174,7 @@ describe('Connections that stay open', () => {
     }
 
     for (const transport of ['websocket', 'polling']) {
-      it(`while Redis fails it asks nobody to sign in, and tells nothing of the error: ${transport}`, async () => {
+      it(`while Redis fails it does not ask anyone to sign in, and shows nothing of the error: ${transport}`, async () => {
         const cookie = await signIn('alice')
         const key = db.prefixes.prefix + (await sessionOf('alice'))
         const record = (await db.client.get(key)) as string

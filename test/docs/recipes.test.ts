@@ -96,7 +96,7 @@ describe('The recipes', () => {
       expect(await db.client.exists(db.sessionKey(here.id))).to.equal(0)
     })
 
-    it('the role is that of the account, whatever the session said', async () => {
+    it('the role is that of the account, not that of the session', async () => {
       const here = await started(site(), 'eva')
       await store.updateUser('eva', { role: 'editor' })
       await here.post('/password').expect(200)
@@ -161,7 +161,7 @@ describe('The recipes', () => {
       })
     }
 
-    it('a sign-in that overlaps with a sign-out everywhere signs nobody in', async () => {
+    it('a sign-in during a sign-out everywhere fails to sign in', async () => {
       const app = site()
       around('set', {
         before: async () => {
@@ -175,7 +175,7 @@ describe('The recipes', () => {
     })
   })
 
-  it('limit-by-role: signs out whoever was away longest, and never the one that signs in', async () => {
+  it('limit-by-role: signs out the device that was away longest, and never the new one', async () => {
     const told: unknown[] = []
     const store = storeWithLimits(db.options, (userId) => told.push(userId))
     for (const [n, ago] of [40, 10, 30].entries()) {
@@ -198,7 +198,7 @@ describe('The recipes', () => {
     expect(await store.userSessions('eva')).to.have.lengthOf(3)
   })
 
-  it('admin: signs a user out, or takes a role away, and only admins may', async () => {
+  it('admin: signs a user out or removes a role, and only for admins', async () => {
     const store = db.store()
     const accounts = new MemoryAccounts({ root: 'admin', eva: 'admin', ada: 'member' })
     const site = app(store, (app) => app.use('/admin', adminRoutes(store, accounts)))
@@ -269,7 +269,7 @@ describe('The recipes', () => {
   describe('encryption', () => {
     const key = (id: string): Key => ({ id, secret: randomBytes(32) })
 
-    it('what Redis holds tells nothing, and the store reads, lists and updates it', async () => {
+    it('the record in Redis reveals nothing, and the store reads, lists and updates it', async () => {
       const store = db.store({ serializer: encryptedSerializer([key('k1')]) })
       await store.set('s1', newSession({ userId: 'eva', diagnosis: 'secret' }))
       expect(await db.raw('s1')).to.match(/^k1\.[\w-]{16}\.[\w-]{22}\.[\w-]+$/)
@@ -346,7 +346,7 @@ describe('The recipes', () => {
       expectNoMarkup(response)
     })
 
-    it('a sign-in takes nothing over from the session before', async () => {
+    it('a sign-in takes over nothing from the session before', async () => {
       const browser = await device(site())
       await db.store().updateUser('id of eva', { role: 'admin' })
       await browser.post('/sign-in').type('form').send({ username: 'ada', password: 'right' }).expect(200)
@@ -354,7 +354,7 @@ describe('The recipes', () => {
       expect(fields(session?.data)).to.not.have.property('role')
     })
 
-    it('answers 503 and no detail while Redis fails, and nobody is signed out', async () => {
+    it('answers 503 without details while Redis fails, and no user is signed out', async () => {
       const client = await connect()
       const app = passportApp(db.store({ client }), users, 'a secret')
       const signIn = { username: 'eva', password: 'right' }
@@ -371,7 +371,7 @@ describe('The recipes', () => {
       await request(site()).get('/devices').set('Cookie', cookie).expect(200)
     })
 
-    it('a wrong password signs nobody in', async () => {
+    it('a wrong password does not sign in', async () => {
       const browser = request.agent(site())
       await browser.post('/sign-in').type('form').send({ username: 'eva', password: 'wrong' }).expect(401)
       await browser.get('/devices').expect(401)
@@ -387,7 +387,7 @@ describe('The recipes', () => {
       expect(await db.keys()).to.have.lengthOf(2)
     })
 
-    it('a sign-in as somebody else on the same browser moves to that user\u2019s index', async () => {
+    it('a sign-in as another user in the same browser moves to that user\u2019s index', async () => {
       const browser = await device(site())
       await browser.post('/sign-in').type('form').send({ username: 'ada', password: 'right' }).expect(200)
       expect(await db.index('id of eva')).to.deep.equal({})

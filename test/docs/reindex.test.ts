@@ -39,7 +39,7 @@ describe('Reindexing sessions of connect-redis', function () {
     const fill = () => fillLikeConnectRedis(db.client, { ...db.prefixes, sessions: SOME, users: 100 })
     const args = () => ['--prefix', db.prefixes.prefix, '--user-prefix', db.prefixes.userPrefix]
 
-    it('indexes all sessions and says how many there were', async () => {
+    it('indexes all sessions and prints how many there were', async () => {
       await fill()
       await db.client.set(db.sessionKey('nobody'), JSON.stringify(newSession()), { PX: HOUR })
       const { code, said } = await ended(script('--url', redisUrl(), ...args()))
@@ -50,7 +50,7 @@ describe('Reindexing sessions of connect-redis', function () {
       expect(live).to.have.lengthOf(SOME + 1)
     })
 
-    it('stops at Ctrl+C without losing what it did, and does the rest when it is run again', async () => {
+    it('stops at Ctrl+C without losing its work, and does the rest in the next run', async () => {
       await fill()
       const run = script('--url', redisUrl(), ...args(), '--scan-count', '20')
       await untilItSays(run, /of \d+ sessions/)
@@ -65,7 +65,7 @@ describe('Reindexing sessions of connect-redis', function () {
       expect((await wronglyIndexed(db.client, db.prefixes)).wrong).to.deep.equal([])
     })
 
-    it('says what is wrong with an option', async () => {
+    it('prints which option is wrong', async () => {
       const bad = await ended(script('--url', redisUrl(), ...args(), '--scan-count', 'many'))
       expect(bad.code).to.equal(1)
       expect(bad.complaints).to.include('scanCount')
@@ -74,7 +74,7 @@ describe('Reindexing sessions of connect-redis', function () {
       expect(unknown.complaints).to.include("Unknown option '--nonsense'")
     })
 
-    it('says that no Redis answers, or that no session has the prefix', async () => {
+    it('prints that no Redis answers, or that no session has the prefix', async () => {
       const nowhere = await ended(script('--url', 'redis://127.0.0.1:1'))
       expect(nowhere.code).to.equal(1)
       expect(nowhere.complaints).to.match(/^connect ECONNREFUSED [^\n]*\n$/)

@@ -19,7 +19,7 @@ describe('The causes in docs/troubleshooting.md', () => {
   const listed = async (userId: string, by = store) => (await by.userSessions(userId)).length
 
   describe("A user's list is empty", () => {
-    it('because the session does not say whose it is in userId', async () => {
+    it('because the session does not name its owner in userId', async () => {
       await store.set('s1', newSession({ user: { id: 'eva' } }))
       expect(await listed('eva')).to.equal(0)
       const knowing = db.store({ userId: (data) => (data as { user?: { id?: string } }).user?.id })
@@ -138,7 +138,7 @@ describe('The causes in docs/troubleshooting.md', () => {
     expect(await ends('with')).to.be.above(MINUTE)
   })
 
-  it('a change is gone, because the session was signed out meanwhile', async () => {
+  it('a change is missing because the session was signed out before it was saved', async () => {
     await store.set('s1', newSession({ userId: 'eva' }))
     const loaded = await store.get('s1')
     await store.destroyUser('eva')

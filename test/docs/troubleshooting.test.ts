@@ -272,7 +272,7 @@ describe('docs/troubleshooting.md', function () {
   }
 
   for (const [heading, provoke] of Object.entries(provoked)) {
-    it(`shows what is seen: ${heading}`, async () => {
+    it(`shows the real message: ${heading}`, async () => {
       const lines = messages.get(heading) ?? []
       const seen = (await provoke()).map(seenOf)
       for (const one of seen)

@@ -126,13 +126,13 @@ describe('redis-user-sessions/express-openid-connect', () => {
     expect((await device.get('/visit')).body).to.equal('nobody')
   })
 
-  it('tells of a sign-in once', async () => {
+  it('announces a sign-in once', async () => {
     const { device } = await signedIn()
     await device.get('/add/cart')
     expect(created).to.deep.equal(['eva'])
   })
 
-  it('gives a visitor who signs in another session id, and keeps what the session holds', async () => {
+  it('gives a visitor another session id at the sign-in, and keeps the session’s data', async () => {
     const device = await browser()
     await device.get('/add/cart')
     const before = idOf(device)
@@ -156,7 +156,7 @@ describe('redis-user-sessions/express-openid-connect', () => {
     expect(await store.userSessions('eva')).to.deep.equal([])
   })
 
-  it('takes the user that the app names, if it does', async () => {
+  it('uses the user that the app names, if it names one', async () => {
     const named = db.store({ userId: (session) => fields(session).account as string })
     const afterCallback = (_req: unknown, _res: unknown, session: object) => ({
       ...session,
@@ -172,7 +172,7 @@ describe('redis-user-sessions/express-openid-connect', () => {
   })
 
   for (const path of ['/slow', '/slow-add/cart', '/slow-refresh']) {
-    it(`Final: a request to ${path} does not bring back a session that was revoked meanwhile`, async () => {
+    it(`Final: a request to ${path} does not bring back a session that was revoked while it ran`, async () => {
       const { device } = await signedIn()
       const answer = device.get(path)
       await loaded.opened
@@ -197,7 +197,7 @@ describe('redis-user-sessions/express-openid-connect', () => {
     })
   }
 
-  it('Nothing lost: overlapping requests keep what each has added and deleted', async () => {
+  it('Nothing lost: overlapping requests keep each other’s additions and deletions', async () => {
     const { device, id } = await signedIn()
     await device.get('/add/banner')
     const answers = [device.get('/slow-add/cart'), device.get('/slow-remove/banner')]
@@ -211,7 +211,7 @@ describe('redis-user-sessions/express-openid-connect', () => {
     expect(session).to.not.have.property('banner')
   })
 
-  it('evicts the oldest session of a user who signs in too often, and not the new one', async () => {
+  it('evicts the oldest session at a sign-in beyond the limit, and not the new one', async () => {
     store = watched(db.store({ maxUserSessions: 2 }))
     const [first, second, third] = [await signedIn(), await signedIn(), await signedIn()]
     expect((await first.device.get('/visit')).body).to.equal('nobody')
@@ -227,7 +227,7 @@ describe('redis-user-sessions/express-openid-connect', () => {
     expect(await store.userSessions('eva')).to.have.length(1)
   })
 
-  it('lists the session until its expiry, and tells when it was used last', async () => {
+  it('lists the session until its expiry, and reports its last use', async () => {
     const { id } = await signedIn()
     const [session] = await store.userSessions('eva')
     expect(session?.expires.getTime())
@@ -263,7 +263,7 @@ describe('redis-user-sessions/express-openid-connect', () => {
     expect((await device.get('/visit')).body).to.equal('eva')
   })
 
-  it('goes on with sessions that another store wrote', async () => {
+  it('keeps using sessions that another store wrote', async () => {
     const { device, id } = await signedIn()
     const { openidHeader, cookie, ...data } = await db.record(id)
     const { userId: _, ...session } = data
@@ -314,7 +314,7 @@ describe('redis-user-sessions/express-openid-connect', () => {
       expect(await answer((done) => adapter.get(key, done))).to.equal(null)
     })
 
-    it('takes a failure for a failure, and not for a logout', async () => {
+    it('is not triggered by a failure', async () => {
       const parse = async () => Promise.reject(new Error('the key service is away'))
       const adapter = openidConnectStore(db.store({ serializer: { parse, stringify: JSON.stringify } }))
       const key = `${provider.url}|eva`
@@ -324,7 +324,7 @@ describe('redis-user-sessions/express-openid-connect', () => {
     })
   })
 
-  it('takes nothing but a store', () => {
+  it('accepts only a store', () => {
     for (const store of [undefined, {}, db.client]) {
       expect(() => openidConnectStore(store as never)).to.throw(
         TypeError,

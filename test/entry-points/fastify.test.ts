@@ -121,7 +121,7 @@ describe('redis-user-sessions/fastify', () => {
     })
   }
 
-  it('tells of a sign-in once', async () => {
+  it('announces a sign-in once', async () => {
     const { device, id } = await signedIn()
     await device.get('/visit')
     await device.get('/add/cart')
@@ -129,7 +129,7 @@ describe('redis-user-sessions/fastify', () => {
   })
 
   for (const path of ['/slow', '/slow-add/cart', '/slow-save']) {
-    it(`Final: a request to ${path} does not bring back a session that was revoked meanwhile`, async () => {
+    it(`Final: a request to ${path} does not bring back a session that was revoked while it ran`, async () => {
       const { device } = await signedIn()
       const before = await db.keys()
       expect(before).to.not.deep.equal([])
@@ -143,7 +143,7 @@ describe('redis-user-sessions/fastify', () => {
     })
   }
 
-  it("Final: a session that was revoked meanwhile and is reloaded is empty, and nobody's", async () => {
+  it('Final: a session that is reloaded after its revocation is empty and anonymous', async () => {
     const { device, id } = await signedIn()
     const answer = device.get('/slow-reload')
     await loaded.opened
@@ -154,7 +154,7 @@ describe('redis-user-sessions/fastify', () => {
     expect(await store.userSessions('eva')).to.deep.equal([])
   })
 
-  it('Nothing lost: overlapping requests keep what each has added and deleted', async () => {
+  it('Nothing lost: overlapping requests keep each other’s additions and deletions', async () => {
     const { device, id } = await signedIn()
     await device.get('/add/banner')
     const answers = [device.get('/slow-add/cart'), device.get('/slow-remove/banner')]
@@ -168,7 +168,7 @@ describe('redis-user-sessions/fastify', () => {
     expect(record).to.not.have.property('banner')
   })
 
-  it('merges each request with what it had loaded itself, whatever others have loaded since', async () => {
+  it('merges each request with the data that it loaded itself, even if other requests have loaded since', async () => {
     const { device, id } = await signedIn()
     const answer = device.get('/slow-add/cart')
     await loaded.opened
@@ -179,7 +179,7 @@ describe('redis-user-sessions/fastify', () => {
     expect(await db.record(id)).to.include({ userId: 'eva', cart: true, theme: true })
   })
 
-  it('evicts the oldest session of a user who signs in too often, and not the new one', async () => {
+  it('evicts the oldest session at a sign-in beyond the limit, and not the new one', async () => {
     store = watched(db.store({ maxUserSessions: 2 }))
     const [first, second, third] = [await signedIn(), await signedIn(), await signedIn()]
     expect((await first.device.get('/visit')).body).to.equal('nobody')
@@ -206,7 +206,7 @@ describe('redis-user-sessions/fastify', () => {
       .and.not.have.property('originalExpires')
   })
 
-  it('lists the session until its expiry, and tells when it was used last', async () => {
+  it('lists the session until its expiry, and reports its last use', async () => {
     const { device, id } = await signedIn()
     await device.get('/visit')
     const [session] = await store.userSessions('eva')
@@ -214,7 +214,7 @@ describe('redis-user-sessions/fastify', () => {
     expect(session?.lastActive?.getTime()).to.be.within(Date.now() - MINUTE, Date.now())
   })
 
-  it('lets a session of the functions end when its own expires says', async () => {
+  it('ends a session of the functions by its own expires', async () => {
     const { device, id } = await signedIn()
     const expires = inMs(MINUTE)
     await store.destroy(id)
@@ -242,7 +242,7 @@ describe('redis-user-sessions/fastify', () => {
     expect(seen.flatMap((session) => Object.getOwnPropertySymbols(session))).to.deep.equal([])
   })
 
-  it('does not take a copy of a session under another id for an update of the first', async () => {
+  it('does not treat a copy of a session under another id as an update of the first', async () => {
     const { device, id } = await signedIn()
     const data = fields(await store.get(id))
     expect(data.userId).to.equal('eva')
@@ -262,7 +262,7 @@ describe('redis-user-sessions/fastify', () => {
     expect((await device.get('/visit')).status).to.equal(500)
   })
 
-  it('takes nothing but a store', () => {
+  it('accepts only a store', () => {
     for (const store of [undefined, {}, db.client]) {
       expect(() => fastifySessionStore(store as never)).to.throw(
         TypeError,

@@ -73,7 +73,7 @@ describe('The recipes of other session libraries', () => {
       expect(await store.userSessions('eva')).to.have.length(1)
     })
 
-    it('signs a user out whom the identity provider signs out', async () => {
+    it('signs a user out if the identity provider does', async () => {
       await signedIn()
       const body = new URLSearchParams({ logout_token: provider.logoutToken('eva') })
       const { status } = await fetch(`${server.url}/backchannel-logout`, { method: 'POST', body })

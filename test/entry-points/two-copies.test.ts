@@ -35,7 +35,7 @@ describe('An error of another copy of the package', () => {
     expect(new other.SessionNotFoundError('s1')).to.not.be.instanceOf(Own)
   })
 
-  it('is told from errors of other libraries, and from what is no error', () => {
+  it('is told apart from errors of other libraries, and from other values', () => {
     const foreign = Object.assign(new Error('foreign'), { name: 'SessionNotFoundError', code: 'NOT_FOUND' })
     const { name, code } = new own.SessionNotFoundError('s1')
     for (const value of [

@@ -84,7 +84,7 @@ describe('The example app', () => {
       expect((await other.get('/account')).text).to.include('192.0.2.44')
     })
 
-    it('says times in words, and exactly on the page of the device', async () => {
+    it('shows relative times, and the exact time on the page of the device', async () => {
       const [desktop] = await threeDevices()
       const page = await desktop.get('/account')
       const time = /<time datetime="([^"]+)"[^>]*>just now<\/time>/.exec(page.text)
@@ -94,7 +94,7 @@ describe('The example app', () => {
       expect(Date.parse(exact?.[1] ?? '')).to.be.closeTo(Date.now(), 2 * SLACK)
     })
 
-    it('shows what a user agent says as text, not as markup', async () => {
+    it('shows a user agent as text, not as markup', async () => {
       await signedIn(grace, '<script>alert(1)</script>/1.0 (Windows NT 10.0)')
       const page = await (await signedIn(grace)).get('/account')
       expect(page.text)
@@ -102,7 +102,7 @@ describe('The example app', () => {
         .and.not.to.match(/<script>/i)
     })
 
-    it('shows no address where a proxy passes on what is none', async () => {
+    it('shows no address if a proxy forwards an invalid one', async () => {
       await browser().signIn(grace, { ip: `<b>${'x'.repeat(500)}` })
       const page = await (await signedIn(grace)).get('/account')
       expect(page.text).not.to.include('xxx')
@@ -140,7 +140,7 @@ describe('The example app', () => {
       expect(await areSignedIn(victim, stranger)).to.deep.equal([true, true])
     })
 
-    it('says so when the device is signed out already', async () => {
+    it('shows that the device is signed out already', async () => {
       const [desktop] = await threeDevices()
       const path = signOutPath(await desktop.get('/account'), 'Safari on iPhone')
       await desktop.submit(path)
@@ -220,7 +220,7 @@ describe('The example app', () => {
       expect(after?.expires.getTime()).to.be.closeTo(Date.now() + 30 * DAY, SLACK)
     })
 
-    it('is refused with a wrong current one, when it is short or mistyped; nobody is signed out', async () => {
+    it('is refused if it is short or mistyped, or if the current one is wrong; no session is signed out', async () => {
       const devices = await threeDevices()
       for (const [current, wanted, repeat, problem] of [
         ['wrong', 'a brand new one', 'a brand new one', 'That is not your password.'],
@@ -262,7 +262,7 @@ describe('The example app', () => {
 
     for (const [what, signOut] of Object.entries(others)) {
       for (const when of ['before', 'after'] as const) {
-        it(`keeps nobody signed in if ${what} right ${when} it is stored`, async () => {
+        it(`keeps no browser signed in if ${what} right ${when} it is stored`, async () => {
           const [admin, device, phone] = [await signedIn(ada), await signedIn(grace), await signedIn(grace)]
           const setPassword = users.setPassword.bind(users)
           users.setPassword = async (user, password) => {
@@ -281,7 +281,7 @@ describe('The example app', () => {
   })
 
   describe('signing in', () => {
-    it('says the same for a wrong name as for a wrong password', async () => {
+    it('shows the same for a wrong name as for a wrong password', async () => {
       const answers: string[] = []
       for (const [name, password] of [
         ['nobody', grace.password],
@@ -295,7 +295,7 @@ describe('The example app', () => {
       expect(answers[0]).to.equal(answers[1])
     })
 
-    it('gives a new session id, so that one planted before is worth nothing', async () => {
+    it('sets a new session id, so that an id planted before is worthless', async () => {
       const device = await signedIn(grace)
       const planted = device.sessionId()
       const victim = device.copy()
@@ -305,7 +305,7 @@ describe('The example app', () => {
       expect(await client.exists(`${prefixes.prefix}${planted}`)).to.equal(0)
     })
 
-    it('leads back to the page that was asked for, and only to one of this app', async () => {
+    it('redirects to the page that was asked for, but only within this app', async () => {
       const device = browser()
       const path = (await device.get('/account/password')).headers.location as string
       expect((await device.signIn(grace, { path })).headers.location).to.equal('/account/password')
@@ -324,7 +324,7 @@ describe('The example app', () => {
       }
     })
 
-    it('leads to no other site, though HTTP allows one in the first line of a request', async () => {
+    it('redirects to no other site, although HTTP allows one in the first line of a request', async () => {
       expect(await getAbsolute(app, 'http://evil.example/account')).to.equal('/sign-in')
       expect(await getAbsolute(app, 'http://evil.example/account/password')).to.equal(
         '/sign-in?next=%2Faccount%2Fpassword',
@@ -342,7 +342,7 @@ describe('The example app', () => {
       expect((await device.signIn(grace, { ip: '192.0.2.77' })).headers.location).to.equal('/account')
     })
 
-    it('slows down after 50 wrong passwords for one name from many addresses, but not whoever is signed in', async function () {
+    it('slows down after 50 wrong passwords for one name from many addresses, but not for signed-in users', async function () {
       this.timeout('5m')
       const owner = await signedIn(grace)
       const attempt = async (i: number, user: Person) => {
@@ -359,7 +359,7 @@ describe('The example app', () => {
       expect((await owner.confirm(grace.password)).headers.location).to.equal('/account')
     })
 
-    it('slows down whoever guesses the password in a session that is not his, from many addresses', async function () {
+    it('slows down a guesser of passwords in a stolen session, from many addresses', async function () {
       this.timeout('5m')
       const thief = await signedIn(grace)
       const guess = async (i: number) => {
@@ -380,7 +380,7 @@ describe('The example app', () => {
       expect((await victim.signIn(grace)).status).to.equal(303)
     })
 
-    it('writes nothing to Redis for a visitor who only looks', async () => {
+    it('writes nothing to Redis for a visitor who only reads pages', async () => {
       const visitor = browser()
       for (const path of [
         '/',
@@ -403,7 +403,7 @@ describe('The example app', () => {
       expect(device.cookieExpiry()).to.be.closeTo(Date.now() + 12 * HOUR, SLACK)
     })
 
-    it('"remember me" gives a cookie of 30 days that later requests keep (guarantee 6, true expiry)', async () => {
+    it('"remember me" sets a cookie of 30 days that later requests keep (guarantee 6, true expiry)', async () => {
       const device = browser()
       await device.signIn(grace, { remember: 'yes' })
       for (const path of ['/account', '/account/password', '/account']) {
@@ -428,7 +428,7 @@ describe('The example app', () => {
       expect(await client.exists(indexKey(grace))).to.equal(0)
     })
 
-    it('from elsewhere leads the browser to the sign-in page, which says why', async () => {
+    it('from another device redirects the browser to the sign-in page, which shows the reason', async () => {
       const [desktop, phone] = await threeDevices()
       await desktop.submit('/account/sign-out-others')
       const answer = await phone.get('/account')
@@ -438,7 +438,7 @@ describe('The example app', () => {
       expect((await phone.get('/sign-in')).text).not.to.include('You were signed out')
     })
 
-    it('leads a form that was still open to the sign-in page as well', async () => {
+    it('redirects a form that was still open to the sign-in page as well', async () => {
       const [desktop, phone] = await threeDevices()
       const form = await phone.get('/account/sign-out-others')
       await desktop.submit('/account/sign-out-others')
@@ -466,7 +466,7 @@ describe('The example app', () => {
       expect((await phone.get('/admin')).status).to.equal(403)
     })
 
-    it('takes a role away even from a request that is under way (guarantee 5, nothing lost)', async () => {
+    it('removes a role even from a request in flight (guarantee 5, nothing lost)', async () => {
       const [desktop] = await threeDevices()
       const admin = await signedIn(ada)
       const get = store.get.bind(store)
@@ -487,14 +487,14 @@ describe('The example app', () => {
       expect(session).to.include({ role: 'member', ip: '192.0.2.99' })
     })
 
-    it('says so when somebody else changed the user at the same moment', async () => {
+    it('shows that another admin changed the user at the same moment', async () => {
       const admin = await signedIn(ada)
       users.setRole = () => undefined
       const answer = await admin.submit(`/admin/users/${grace.id}/role`, { role: 'admin' }, '/admin')
       expect(await admin.follow(answer)).to.include('Somebody else changed this user at the same moment.')
     })
 
-    it('asks, then signs a user out everywhere, and nobody else', async () => {
+    it('asks, then signs this user out everywhere, and no other user', async () => {
       const devices = await threeDevices()
       const admin = await signedIn(ada)
       await admin.submit(`/admin/users/${grace.id}/sign-out`)
@@ -502,7 +502,7 @@ describe('The example app', () => {
       expect(await areSignedIn(admin, ...devices)).to.deep.equal([true, false, false, false])
     })
 
-    it('signs out no admin himself: that takes a password', async () => {
+    it('does not sign out the admin: that requires a password', async () => {
       const admin = await signedIn(ada)
       const path = `/admin/users/${ada.id}/sign-out`
       expect((await admin.get(path)).status).to.equal(400)
@@ -531,7 +531,7 @@ describe('The example app', () => {
   })
 
   describe('a page that is out of date', () => {
-    it('from before signing in elsewhere leads to the page that the sign-in leads to', async () => {
+    it('from before another sign-in redirects to the page of the new sign-in', async () => {
       const device = browser()
       const open = hidden(await device.get('/sign-in?next=/account/password'))
       await device.signIn(grace)
@@ -543,7 +543,7 @@ describe('The example app', () => {
       expect(await store.userSessions(grace.id)).to.have.length(1)
     })
 
-    it('gives a new form, which works, and changes nothing', async () => {
+    it('shows a new form, which works, and changes nothing', async () => {
       const device = await signedIn(grace)
       const page = hidden(await device.get('/account/sign-out-others'))
       const other = await signedIn(grace)
@@ -560,7 +560,7 @@ describe('The example app', () => {
       expect(await isSignedIn(other)).to.equal(false)
     })
 
-    it('of a visitor who has lost the cookies gives a new sign-in page', async () => {
+    it('shows a new sign-in page to a visitor who has lost the cookies', async () => {
       const form = hidden(await browser().get('/sign-in'))
       const device = browser()
       const fields = { name: grace.name, password: grace.password }
@@ -580,7 +580,7 @@ describe('The example app', () => {
       expect(reloaded.text).not.to.include('do not go together')
     })
 
-    it('are not taken by what is no page, and cannot be forged', async () => {
+    it('appear only on pages, and cannot be forged', async () => {
       const device = await signedIn(grace)
       await device.submit('/account/sign-out-others')
       for (const path of ['/style.css', '/account/devices', '/account/state']) await device.get(path)
@@ -590,7 +590,7 @@ describe('The example app', () => {
       expect((await device.get('/account')).text).not.to.include('555-1234')
     })
 
-    it('keep what was typed, at a length that a cookie can hold, and no password', async () => {
+    it('keep the typed text up to the size of a cookie, but no password', async () => {
       const device = browser()
       const answer = await device.signIn(
         { name: 'x'.repeat(5000), password: 'my secret' },
@@ -769,7 +769,7 @@ describe('The example app', () => {
         .and.not.to.match(/node_modules|at .*\.ts/)
     })
 
-    it('turns a failing Redis into an error page that tells nothing', async () => {
+    it('shows an error page without details if Redis fails', async () => {
       const device = await signedIn(grace)
       const own = await connect()
       app = createApp({ ...options(), store: new UserSessionStore({ client: own, ...prefixes }) })

@@ -196,7 +196,7 @@ describe('Double clicks in the example app', () => {
     })
   }
 
-  it('of which the second comes after the first was answered, to a browser that knows the answer or not', async () => {
+  it('whose second click comes after the first answer, which the browser may or may not have received', async () => {
     for (const button of Object.values(BUTTONS)) {
       prefixes = freshPrefixes()
       store = new UserSessionStore({ client, ...prefixes })
@@ -214,7 +214,7 @@ describe('Double clicks in the example app', () => {
     }
   })
 
-  it('take the second one if the first has failed', async () => {
+  it('accept the second click if the first has failed', async () => {
     const { clicker, action, form } = await open(BUTTONS['Sign out the others'] as Button)
     const failing = failBefore(client, isAnswer, new Error('gone'))
     const { error } = console
@@ -242,7 +242,7 @@ describe('Double clicks in the example app', () => {
     expect(await store.userSessions(grace.id)).to.have.length(2)
   })
 
-  it('of a wrong password keep a browser signed in that has typed the right one meanwhile', async () => {
+  it('on a wrong password keep a browser signed in that has sent the right one in between', async () => {
     const { clicker, action, form } = await open(BUTTONS['Sign in, with a wrong password'] as Button)
     await clicker.post(action, form)
     await clicker.signIn(grace)
@@ -250,7 +250,7 @@ describe('Double clicks in the example app', () => {
     expect(await isSignedIn(clicker)).to.equal(true)
   })
 
-  it('give nobody else the answer, and no session', async () => {
+  it('do not show the answer to other browsers, and create no session', async () => {
     const { clicker, action, form } = await open(BUTTONS['Sign in'] as Button)
     await clicker.post(action, form)
     const stranger = new Browser(appWith(), CHROME)
@@ -260,7 +260,7 @@ describe('Double clicks in the example app', () => {
     expect(await isSignedIn(stranger)).to.equal(false)
   })
 
-  it('leave nothing of what was typed in Redis', async () => {
+  it('leave no typed text in Redis', async () => {
     const { clicker, action, form } = await open(BUTTONS['Change password'] as Button)
     await clicker.post(action, form)
     const keys = await client.keys(`${optionsFor(client, prefixes).prefix}form:*`)

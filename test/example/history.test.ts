@@ -116,7 +116,7 @@ describe('The history of the example app', () => {
     expect(await client.pTTL(key(grace))).to.be.closeTo(90 * DAY, MINUTE)
   })
 
-  it('that cannot be written keeps nobody from signing in', async () => {
+  it('that cannot be written does not prevent a sign-in', async () => {
     await client.set(key(ada), 'not a sorted set')
     const logged: unknown[] = []
     const { error } = console
@@ -132,7 +132,7 @@ describe('The history of the example app', () => {
   })
 
   describe('the page of a session', () => {
-    it('says where, when and how it was signed in', async () => {
+    it('shows where, when and how it was signed in', async () => {
       await signedIn(IPHONE, grace, { ip: '192.168.1.7', remember: 'yes' })
       const desktop = await signedIn(CHROME)
       const page = await desktop.get(devicePath(await desktop.get('/account'), 'Safari on iPhone'))
@@ -142,7 +142,7 @@ describe('The history of the example app', () => {
       expect(page.text).to.include('Remember me').and.include('/sign-out"')
     })
 
-    it('says of one that is over how it ended, and offers no sign-out', async () => {
+    it('shows how an ended session ended, and offers no sign-out', async () => {
       const phone = await signedIn(IPHONE)
       const desktop = await signedIn(CHROME)
       const path = devicePath(await desktop.get('/account'), 'Safari on iPhone')
@@ -165,7 +165,7 @@ describe('The history of the example app', () => {
       }
     })
 
-    it('signs out whoever it was, and asks for a new password; but not the browser that asks', async () => {
+    it('signs out that device and asks for a new password, but keeps the asking browser signed in', async () => {
       const [phone, desktop] = [await signedIn(IPHONE), await signedIn(CHROME)]
       const list = await desktop.get('/account')
       const path = devicePath(list, 'Safari on iPhone')
@@ -213,7 +213,7 @@ describe('The history of the example app', () => {
       expect(await isMarked()).to.equal(false)
     })
 
-    it('succeeds also if nobody can be told', async () => {
+    it('succeeds even if no message can be sent', async () => {
       const { error } = console
       const logged: unknown[] = []
       console.error = (...args) => logged.push(...args)
@@ -229,7 +229,7 @@ describe('The history of the example app', () => {
   })
 
   describe('places', () => {
-    it('are what the hook says, which may be asynchronous: in the list, the page and the history', async () => {
+    it('come from the hook, which may be asynchronous: in the list, the page and the history', async () => {
       const hook = async (ip: string) => (ip === '192.0.2.44' ? 'Near <Oslo>, Norway' : undefined)
       app = createApp({ ...options, describePlace: hook })
       await signedIn(IPHONE, grace, { ip: '192.0.2.44' })
@@ -243,7 +243,7 @@ describe('The history of the example app', () => {
       expect(notices.map(({ device }) => device.place)).to.include('Near <Oslo>, Norway')
     })
 
-    it('without a hook tell this computer and the local network from the rest', () => {
+    it('without a hook distinguish this computer and the local network from other places', () => {
       const places = ['127.0.0.1', '::1', '10.0.0.1', '172.31.0.1', '192.168.0.1', 'fe80::1', 'fd00::1']
       expect(places.map(describeKnownPlace)).to.deep.equal([
         ...['this computer', 'this computer', 'local network', 'local network'],

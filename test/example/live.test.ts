@@ -79,7 +79,7 @@ describe('The example app, live', () => {
   const eventsOf = ({ text }: { text: string }) =>
     [...text.matchAll(/^event: (.*)$/gm)].map(([, name]) => name)
 
-  it('a page hears of its user\u2019s new devices and of those that leave, and of nobody else\u2019s', async () => {
+  it('a page hears of its own user\u2019s new and removed devices, and of no other user\u2019s', async () => {
     const first = await signedIn(grace)
     const [page, other] = [await follow(first), await follow(await signedIn(alan))]
     expect(page.headers['content-type']).to.equal('text/event-stream')
@@ -93,7 +93,7 @@ describe('The example app, live', () => {
     expect([page.isOpen, other.isOpen]).to.deep.equal([true, true])
   })
 
-  it('a page whose session is revoked is told so, and closed: from here and from another process', async () => {
+  it('a page whose session is revoked is told, and closed, from this process and from another', async () => {
     const elsewhere = db.store({ subscriber: subscribers[1] })
     for (const by of [store, elsewhere]) {
       const [page, other] = [await follow(await signedIn(grace)), await follow(await signedIn(alan))]
@@ -106,7 +106,7 @@ describe('The example app, live', () => {
     }
   })
 
-  it('a page whose browser gets a new session is closed without a word, and asks again', async () => {
+  it('a page whose browser gets a new session is closed without a message, and connects again', async () => {
     const browser = await signedIn(grace)
     const page = await follow(browser)
     const changed = { current: grace.password, new: 'a new password', repeat: 'a new password' }
@@ -117,7 +117,7 @@ describe('The example app, live', () => {
     expect((await browser.get('/account/state')).body).to.deep.equal({ role: 'editor' })
   })
 
-  it('asked without a session, it refuses, and neither leads anywhere nor leaves anything', async () => {
+  it('without a session, it refuses, redirects nowhere and writes nothing', async () => {
     const browser = await signedIn(grace)
     await store.destroyUser(grace.id)
     for (const path of ['/account/events', '/account/devices', '/account/state']) {
@@ -130,7 +130,7 @@ describe('The example app, live', () => {
     expect(await browser.follow(answer)).to.include('You were signed out on this device.')
   })
 
-  it('the list alone is the list of the page, without an id, and takes no message', async () => {
+  it('the list alone equals the list of the page, without an id, and does not consume the message', async () => {
     const browser = await signedIn(grace)
     await browser.submit('/account/sign-out-others', {}, '/account')
     const fragment = await browser.get('/account/devices')

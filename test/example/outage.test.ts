@@ -48,7 +48,7 @@ describe('The example app without its Redis', function () {
   }
 
   for (const [which, { begin, end }] of Object.entries(outages)) {
-    it(`${which} says on every page to try again, and signs nobody out`, async () => {
+    it(`${which} shows "try again" on every page, and signs no user out`, async () => {
       const browser = new Browser(url)
       await browser.signIn(grace)
       const form = hidden(await browser.get('/account/password'))
@@ -78,7 +78,7 @@ describe('The example app without its Redis', function () {
     })
   }
 
-  it('still shows the sign-in page to visitors without a session, and says so when they send it', async () => {
+  it('still shows the sign-in page to visitors without a session, and shows the outage when they submit it', async () => {
     const browser = new Browser(url)
     await redis.kill()
     const answer = await browser.signIn(grace)

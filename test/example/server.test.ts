@@ -56,7 +56,7 @@ describe('npm start', function () {
     for (const child of started.splice(0)) child.kill('SIGKILL')
   })
 
-  it('serves the example where PORT says, on the Redis that REDIS_URL names, and ends at SIGTERM', async () => {
+  it('serves the example on PORT, with the Redis of REDIS_URL, and ends at SIGTERM', async () => {
     const { port, child, ended, page } = await serving()
     expect(page.status).to.equal(200)
     expect(await page.text()).to.include('analytical engine')
@@ -68,7 +68,7 @@ describe('npm start', function () {
       .and.to.include(`Open http://localhost:${port} in two browsers`)
   })
 
-  it('says in one line why it cannot start', async () => {
+  it('prints in one line why it cannot start', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const taken = String((other.address() as AddressInfo).port)

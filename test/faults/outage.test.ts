@@ -77,7 +77,7 @@ describe('while Redis fails', () => {
   }
 
   for (const name of (full ? ['server', 'cluster'] : ['cluster']) as TopologyName[]) {
-    it(`on ${name}: without its scripts again and again, nobody notices`, async function () {
+    it(`on ${name}: without its scripts again and again, no request fails`, async function () {
       this.timeout(TIMEOUT)
       await underLoad(name, { wait: PATIENT_MS }, async ({ topology, site }) => {
         const end = performance.now() + PHASE_MS
@@ -95,7 +95,7 @@ describe('while Redis fails', () => {
     })
   }
 
-  it('on cluster: slots moved between masters, nobody notices', async function () {
+  it('on cluster: slots moved between masters, no request fails', async function () {
     this.timeout(TIMEOUT)
     await underLoad('cluster', { wait: PATIENT_MS }, async ({ topology, site, indexKey }) => {
       const end = performance.now() + PHASE_MS

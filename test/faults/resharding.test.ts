@@ -120,7 +120,7 @@ describe('on three masters', () => {
     }
 
   inFull('a revoked session stays gone, whatever races', races(false))
-  it('a revoked session stays gone, whatever races, during a resharding', races(true))
+  it('a revoked session stays gone in every race during a resharding', races(true))
 })
 
 type Party = { store: UserSessionStore; options: World['options'] }

@@ -204,7 +204,7 @@ describe('Guarantee 7, alone: a corrupt or foreign record', () => {
         expect(await db.keys()).to.deep.equal([])
       })
 
-      it('is deleted with its entry at once, where the user is known', async () => {
+      it('is deleted with its entry at once, if the user is known', async () => {
         for (const handle of [handleOf('bad'), 'bad']) {
           const store = await filled()
           expect(await store.destroyUserSession('eva', handle)).to.equal(true)
@@ -233,7 +233,7 @@ describe('Guarantee 7, alone: a corrupt or foreign record', () => {
     })
 
     for (const cookie of ['null', '"text"', '5', 'true']) {
-      it(`nor is one whose cookie is ${cookie}`, async () => {
+      it(`a record is not corrupt if its cookie is ${cookie}`, async () => {
         const store = db.store()
         await text(`{"userId":"eva","cookie":${cookie}}`)(db, db.sessionKey('s1'))
         const app = appWith(store, { '/': (req, res) => res.json(req.session) }, { cookie: { maxAge: HOUR } })
@@ -244,7 +244,7 @@ describe('Guarantee 7, alone: a corrupt or foreign record', () => {
     }
   })
 
-  it('a record whose user id makes no sense is nobody’s, and loads', async () => {
+  it('a record with an invalid user id is anonymous, and can be loaded', async () => {
     const store = db.store()
     await text('{"userId":{"id":1},"cookie":{"path":"/"}}')(db, db.sessionKey('s1'))
     expect(fields(await store.get('s1')).userId).to.deep.equal({ id: 1 })
@@ -300,7 +300,7 @@ describe('Guarantee 7, alone: a corrupt or foreign record', () => {
         .and.include({ key: db.indexKey('eva') })
     }
 
-    it('fails what needs it, with an error that names the key, and writes nothing', async () => {
+    it('fails the calls that need it, with an error that names the key, and nothing is written', async () => {
       const store = db.store()
       await db.client.set(db.indexKey('eva'), 'not ours')
       const before = await db.dump()

@@ -68,7 +68,7 @@ describe('Guarantee 8, bounded waiting: an error with the code ENOENT', () => {
     await device.get('/who').set('cookie', cookieFor('s1')).expect({ user: 'eva' })
   })
 
-  it('keeps its code in the functions, which give it no meaning', async () => {
+  it('keeps its code in the functions, where the code has no special meaning', async () => {
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires: inMs(HOUR) } })
     const error = await rejection(readSession({ ...db.options, client: failing(), sessionId: 's1' }))
     expect(error).to.have.property('message', 'connect ENOENT /redis.sock')

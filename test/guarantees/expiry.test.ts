@@ -30,14 +30,14 @@ describe('Guarantee 6, true expiry', () => {
   }
 
   describe('is the cookie’s, else the data’s, else now and ttl', () => {
-    it('the cookie’s, whatever the data and ttl say', async () => {
+    it('the cookie’s, even if data and ttl set another', async () => {
       const store = db.store({ ttl: 10 })
       const data = newSession({ userId: 'eva', expires: inMs(9 * HOUR) })
       await store.set('s1', data)
       expect(await db.expiry('s1')).to.equal((data.cookie.expires as Date).getTime())
     })
 
-    it('the cookie’s also where its Date was moved in place', async () => {
+    it('the cookie’s, even if its Date was changed in place', async () => {
       const store = db.store()
       const data = newSession({ userId: 'eva' })
       const expires = data.cookie.expires as Date
@@ -48,7 +48,7 @@ describe('Guarantee 6, true expiry', () => {
       }
     })
 
-    it('the data’s, where the cookie does not say', async () => {
+    it('the data’s, if the cookie has none', async () => {
       const store = db.store({ ttl: 10 })
       const expires = inMs(9 * HOUR)
       await store.set('s1', newSession({ userId: 'eva', expires }, cookie(null)))
@@ -57,7 +57,7 @@ describe('Guarantee 6, true expiry', () => {
       expect(await agreed(store, 's1')).to.equal(Date.parse(expires))
     })
 
-    it('the data’s also where it is a Date, which is a timestamp in its record', async () => {
+    it('the data’s, even if it is a Date, which is a timestamp in the record', async () => {
       const store = db.store({ ttl: 10 })
       const expires = new Date(Date.now() + 9 * HOUR)
       await store.set('s1', newSession({ userId: 'eva', expires }, cookie(null)))
@@ -66,7 +66,7 @@ describe('Guarantee 6, true expiry', () => {
       expect(await agreed(store, 's1')).to.equal(expires.getTime())
     })
 
-    it('now and ttl, where the cookie says false, as express-session lets it', async () => {
+    it('now and ttl, if the cookie’s expires is false, which express-session allows', async () => {
       const store = db.store({ ttl: 600 })
       const before = Date.now()
       const untilClosed = Object.assign(cookie(null), { expires: false })
@@ -76,7 +76,7 @@ describe('Guarantee 6, true expiry', () => {
     })
 
     for (const expires of ['never', 12, null, {}, '2999', new Date(Number.NaN)]) {
-      it(`now and ttl, where data.expires is no timestamp: ${JSON.stringify(expires)}`, async () => {
+      it(`now and ttl, if data.expires is not a timestamp: ${JSON.stringify(expires)}`, async () => {
         const store = db.store({ ttl: 600 })
         const before = Date.now()
         await store.set('s1', newSession({ userId: 'eva', expires }, cookie(null)))
@@ -97,7 +97,7 @@ describe('Guarantee 6, true expiry', () => {
       })
     }
 
-    it('now and what the ttl function says of the session', async () => {
+    it('now and the result of the ttl function for the session', async () => {
       const seen: unknown[] = []
       const store = db.store({
         ttl: (data) => {
@@ -116,7 +116,7 @@ describe('Guarantee 6, true expiry', () => {
       expect(seen).to.include('eva')
     })
 
-    it('a ttl function that says 0 or less ends the session', async () => {
+    it('a ttl function that returns 0 or less ends the session', async () => {
       const store = db.store({ ttl: (data) => Number(fields(data).ttl) })
       for (const ttl of [0, -1]) {
         await store.set('s1', newSession({ userId: 'eva', ttl: 60 }, cookie(null)))
@@ -125,7 +125,7 @@ describe('Guarantee 6, true expiry', () => {
       }
     })
 
-    it('a ttl function is not asked where the cookie says', async () => {
+    it('a ttl function is not called if the cookie has an expiry', async () => {
       const store = db.store({
         ttl: () => {
           throw new Error('asked')
@@ -185,7 +185,7 @@ describe('Guarantee 6, true expiry', () => {
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('Guarantee 4, bounded: the index key lives as long as its longest session, and a shorter one does not shorten it', async () => {
+  it('Guarantee 4, bounded: the index key lives as long as its longest session, and a shorter session does not shorten it', async () => {
     const store = db.store()
     await store.set('long', newSession({ userId: 'eva' }, usedCookie(0, 100 * HOUR)))
     await store.set('short', newSession({ userId: 'eva' }, usedCookie(0, HOUR)))

@@ -102,7 +102,7 @@ describe('Guarantee 7, alone: a serializer that fails for a moment', () => {
     expect(await db.record('s1')).to.include({ theirs: true, mine: true })
   })
 
-  it('over HTTP it is an error, and signs nobody out', async () => {
+  it('over HTTP it is an error, and no user is signed out', async () => {
     const app = appWith(store, {
       '/sign-in': (req, res) => {
         sessionOf(req).userId = 'eva'

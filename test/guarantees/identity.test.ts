@@ -101,7 +101,7 @@ describe('Guarantee 3, owned: a session id that is used again', () => {
         expect(await scene.record('kiosk')).to.deep.equal(before)
       })
 
-      it('a late save of an anonymous session takes nothing from the user who got its id, and adds no user', async () => {
+      it('a late save of an anonymous session does not change the session of the user who got its id, and adds no user', async () => {
         const store = scene.store()
         await store.set('kiosk', newSession({ cart: ['tea'] }))
         const session = await load(store, 'kiosk')
@@ -115,7 +115,7 @@ describe('Guarantee 3, owned: a session id that is used again', () => {
   )
 })
 
-describe('Guarantee 5, nothing lost: a save whose answer was lost, and is repeated', () => {
+describe('Guarantee 5, nothing lost: a save that is repeated after its answer was lost', () => {
   const lost = new Error('Socket closed unexpectedly')
 
   onEveryStage(
@@ -165,7 +165,7 @@ describe('Guarantee 5, nothing lost: a save whose answer was lost, and is repeat
             await expectSignedIn('s1', userId)
           })
 
-          it(`a save that ${name}, ${who}: saved again, it undoes nothing of what came between`, async () => {
+          it(`a save that ${name}, ${who}: saved again, it keeps all changes that were made in between`, async () => {
             await scene.store().set('s1', newSession({ userId, role: 'admin', n: 1 }))
             const store = losing(how)
             const mine = await load(store, 's1')
@@ -255,7 +255,7 @@ describe('Guarantee 2, final: a proxy of a session is that session', () => {
   }
 
   for (const [name, wrap] of Object.entries(wraps)) {
-    it(`${name}: what is revoked stays revoked, by save, touch and save after save`, async () => {
+    it(`${name}: a revoked session stays revoked, after a save, a touch and repeated saves`, async () => {
       const store = db.store()
       for (const saves of [0, 1]) {
         await store.set('s1', newSession({ userId: 'eva' }))
@@ -331,7 +331,7 @@ describe('Guarantee 2, final: a proxy of a session is that session', () => {
     })
   }
 
-  it('a copy is a new session, as documented: it creates, and what it creates is listed and revoked like any other', async () => {
+  it('a copy is a new session, as documented: a save creates a session that is listed and revoked like any other', async () => {
     const store = db.store()
     await store.set('s1', newSession({ userId: 'eva' }))
     const session = await load(store, 's1')
@@ -344,7 +344,7 @@ describe('Guarantee 2, final: a proxy of a session is that session', () => {
     }
   })
 
-  it('a copy of a loaded session takes nothing from the object that it was copied from', async () => {
+  it('a copy of a loaded session does not change the object that it was copied from', async () => {
     const store = db.store()
     await store.set('s1', newSession({ userId: 'eva' }))
     const session = await load(store, 's1')

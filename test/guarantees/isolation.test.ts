@@ -35,7 +35,7 @@ const names = Object.values(odd)
 describe('Guarantee 3, owned: odd ids and users stay apart', () => {
   const db = useDatabase()
 
-  it('in the store: each user has exactly his session, and its data', async () => {
+  it('in the store: each user has exactly one session, with its data', async () => {
     const store = db.store()
     await Promise.all(names.map((name) => store.set(name, newSession({ userId: name, mark: `of ${name}` }))))
     expect((await store.ids()).sort()).to.deep.equal([...names].sort())
@@ -50,7 +50,7 @@ describe('Guarantee 3, owned: odd ids and users stay apart', () => {
     expect(await db.keys()).to.have.lengthOf(2 * names.length)
   })
 
-  it('in the functions: each user has exactly his session, and its data', async () => {
+  it('in the functions: each user has exactly one session, with its data', async () => {
     const expires = inMs(HOUR)
     const data = (name: string) => ({ userId: name, expires, mark: `of ${name}` })
     await Promise.all(
@@ -65,7 +65,7 @@ describe('Guarantee 3, owned: odd ids and users stay apart', () => {
   })
 
   for (const [what, name] of Object.entries(odd)) {
-    it(`signing out ${what} signs out nobody else`, async () => {
+    it(`signing out ${what} signs out no other user`, async () => {
       const store = db.store()
       for (const each of names) await store.set(each, newSession({ userId: each }))
       const others = names.filter((each) => each !== name)
@@ -166,7 +166,7 @@ describe('Prefixes', () => {
       expect(await db.keys()).to.deep.equal([])
     })
 
-    it(`${what}: an id that would be an index is a TypeError for all that take an id`, async () => {
+    it(`${what}: a session id whose key would be an index is a TypeError in all calls with an id`, async () => {
       const own = db.prefixes.prefix
       const prefixes = { prefix: own + session, userPrefix: own + user }
       const store = db.store(prefixes)

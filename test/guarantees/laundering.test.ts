@@ -102,7 +102,7 @@ describe('A request that regenerates its session while its user is signed out ev
         }
 
         for (const when of ['before regenerate', 'before the save', 'after the save'] as const) {
-          it(`keeps nobody signed in who was signed out ${when}`, async () => {
+          it(`keeps no user signed in who was signed out ${when}`, async () => {
             const users = new Users()
             const store = scene.store()
             const { req } = await begin(store)
@@ -120,7 +120,7 @@ describe('A request that regenerates its session while its user is signed out ev
           })
         }
 
-        it('keeps its user signed in if nobody signs the user out', async () => {
+        it('keeps its user signed in if the user was not signed out', async () => {
           const store = scene.store()
           const { req } = await begin(store)
           req.session.version = 1

@@ -215,7 +215,7 @@ describe(`hostile input (seed ${seed})`, function () {
     }
   })
 
-  it('as a user id that the object tells and its record does not: it can be revoked, or is refused', async () => {
+  it('as a user id that the object has and its record lacks: it can be revoked, or is refused', async () => {
     class User {
       get id() {
         return 'alice'

@@ -82,7 +82,7 @@ describe('under the least ACL rule', () => {
   })
 
   for (const [name, { rule, options }] of Object.entries(more)) {
-    it(`and what ${name} needs, it works, and nothing of that can go`, async () => {
+    it(`and the rules for ${name}, it works, and every rule is needed`, async () => {
       expect(await failuresUnder(topology, [...commands, ...rule], options)).to.deep.equal([])
       for (const command of rule) {
         const rest = rule.filter((each) => each !== command)
@@ -131,7 +131,7 @@ describe('under the least ACL rule', () => {
     })
 
     for (const name of ['maxUserSessions', 'maxUserSessions that rejects']) {
-      it(`and what ${name} needs, it works`, async () => {
+      it(`and the rules for ${name}, it works`, async () => {
         const { rule = [], options } = more[name] ?? {}
         const all = [...commands, ...onCluster, ...rule]
         expect(await failuresUnder(cluster, all, options)).to.deep.equal([])

@@ -48,7 +48,7 @@ describe('A client', () => {
     }
   })
 
-  it('whose server knows the scripts is sent their hashes only', async () => {
+  it('sends only the hashes of scripts that its server knows', async () => {
     await everythingWorks(db.client, freshPrefixes())
     const { client, calls } = watch(db.client)
     await everythingWorks(client, freshPrefixes())

@@ -62,7 +62,7 @@ describe('Commands per operation', () => {
       subscriber.destroy()
     })
 
-    it('maxUserSessions asks at a sign-in only: for the listing, and for each that goes', async () => {
+    it('maxUserSessions sends commands only at a sign-in: for the listing, and for each eviction', async () => {
       const counts = await count({ maxUserSessions: SESSIONS + 2, touchInterval: 0 })
       for (const [name, number] of Object.entries(counts)) {
         const listing = name === 'create' ? (expected('userSessions') as number) : 0
@@ -96,7 +96,7 @@ describe('Commands per operation', () => {
       expect(calls).to.have.lengthOf(1 + (isCluster() ? 1 + limit : 2))
     })
 
-    it('touchInterval, which there is by default, asks for nothing where a touch is not due', async () => {
+    it('touchInterval, with its default, sends no command if a touch is not due', async () => {
       for (const options of [{}, { touchInterval: 60 }]) {
         const counts = await count(options)
         for (const [name, number] of Object.entries(counts)) {
@@ -177,7 +177,7 @@ describe('Commands per operation', () => {
       }
     })
 
-    it('destroyUser of a hundred sessions: a handful, but on Cluster, where each is removed by itself', async () => {
+    it('destroyUser of a hundred sessions: a handful of commands, but on Cluster one removal for each session', async () => {
       const many = 100
       const ids = await Promise.all(Array.from({ length: many }, () => scene.signIn('alice')))
       const { client, calls } = watch(scene.client)

@@ -64,7 +64,7 @@ describe('A command that Redis was not sent within the timeout of its client', (
     expect(await store.length(), 'nothing is written later').to.equal(0)
   })
 
-  it('has a deadline of its own where others have had theirs', async () => {
+  it('has its own deadline if the deadline of earlier commands has passed', async () => {
     await loseServer()
     for (let n = 0; n < 3; n++) {
       const error = await store.get('id').catch((error) => error)
@@ -121,7 +121,7 @@ describe('A command that Redis was not sent within the timeout of its client', (
     }
   })
 
-  it('has waited for as long as a timer can, where the timeout is longer', async () => {
+  it('has waited for the longest possible timer, if the timeout is longer', async () => {
     const patient = createClient({ url: server.url, commandOptions: { timeout: 2 ** 31 - 1 } })
     patient.on('error', () => {})
     await patient.connect()

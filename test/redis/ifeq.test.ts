@@ -25,7 +25,7 @@ const usesScript = (call: Call) => call.command === 'evalSha' && runs(replaceScr
 
 describe('A save that leaves the index as it is', () => {
   onEveryStage((scene) => {
-    it('is one SET … IFEQ if the servers know that, as they say themselves, else one script', async () => {
+    it('is one SET … IFEQ if the servers support it, else one script', async () => {
       const [store, id] = [scene.store(), await scene.signIn('alice')]
       const session = await load(store, id)
       await resetStatistics(scene.topology)
@@ -64,8 +64,8 @@ describe('A save that leaves the index as it is', () => {
   })
 })
 
-describe('A client whose server changes', () => {
-  it('for an older one, and later for a newer one again: no save is lost, and each uses what there is', async () => {
+describe('A client whose server is replaced', () => {
+  it('by an older one, and later by a newer one: no save is lost, and each save uses what the server supports', async () => {
     const failover = await startFailover(redisUrl())
     const direct = createClient({ url: failover.url, socket: { reconnectStrategy: 20 } })
     direct.on('error', () => {})

@@ -131,7 +131,7 @@ describe('The script', () => {
         expect(await db.raw('s1')).to.equal('r2')
       })
 
-      it('answers with the record that is there instead, or 0 where there is none, and changes nothing', async () => {
+      it('returns the other record that is there, or 0 if there is none, and changes nothing', async () => {
         await expectUnchanged(async () => {
           expect(await write([s1(), eva()], { expected: 'r1' })).to.equal(0)
           expect(await write([s1(), eva()], { expected: '' })).to.equal(0)
@@ -144,7 +144,7 @@ describe('The script', () => {
         })
       })
 
-      it('keeps a TTL up to an end, and gives one where there is none', async () => {
+      it('keeps a TTL up to an end, and sets one if there is none', async () => {
         const keep = (expected: string, record: string, keepTo: number) =>
           write([s1(), eva()], { expected, record, expires: latest, keepTo, until: latest })
         await stored()
@@ -158,7 +158,7 @@ describe('The script', () => {
         expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r4', latest])
       })
 
-      it('moves the entry from one user to another, and out of all indexes where it has no owner', async () => {
+      it('moves the entry from one user to another, and removes it from all indexes if the session is anonymous', async () => {
         await stored()
         await listed(bob(), { s1: soon, s2: later, s3: MINUTE }, soon)
         await write([s1(), eva(), bob()], { record: 'r2', expected: 'r1' })
@@ -175,7 +175,7 @@ describe('The script', () => {
         expect(await db.keys()).to.deep.equal([s1()])
       })
 
-      it('the index lives as long as its longest entry, whatever its own TTL was', async () => {
+      it('gives the index the TTL of its longest entry, instead of the TTL that it had', async () => {
         const list = (until: number) => write([s1(), eva()], { expected: 'r1', until })
         await stored()
         await listed(eva(), { s2: later }, latest + HOUR)
@@ -248,7 +248,7 @@ describe('The script', () => {
         await expectUnchanged(() => wrong([db.sessionKey('list'), eva()], db.sessionKey('list')))
       })
 
-      it('any other error of Redis is what it is', async () => {
+      it('passes on any other error of Redis', async () => {
         const error = await rejection(write([s1(), eva()], { until: 'never' as never }))
         expect(error).to.not.be.instanceOf(CorruptSessionError)
         expect(error.message).to.match(/not a valid float/)
@@ -261,7 +261,7 @@ describe('The script', () => {
     const replace = (expected: string, record = 'r2', expires = later) =>
       call(replaceScript, [s1()], record, expires, expected)
 
-    it('replaces exactly the expected record, and gives it its expiry, later or sooner', async () => {
+    it('replaces exactly the expected record, and sets its expiry, later or sooner', async () => {
       await stored()
       expect(await replace('r1')).to.equal(1)
       expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r2', later])
@@ -269,7 +269,7 @@ describe('The script', () => {
       expect([await db.raw('s1'), await db.expiry('s1')]).to.deep.equal(['r3', soon])
     })
 
-    it('answers as SET … IFEQ and GET do where it does not, and changes nothing', async () => {
+    it('answers like SET … IFEQ and GET if the record is another one, and changes nothing', async () => {
       await expectUnchanged(async () => {
         expect(await replace('r1')).to.equal(0)
         expect(await replace('')).to.equal(0)
@@ -307,7 +307,7 @@ describe('The script', () => {
       await listed(eva(), { s1: latest, s2: soon, s3: later }, latest)
     })
 
-    it('deletes the expected record, or whatever is there, with its entry', async () => {
+    it('deletes the expected record, or any record, with its entry', async () => {
       for (const expected of ['r1', '']) {
         await stored()
         await listed(eva(), { s1: latest }, latest)
@@ -317,7 +317,7 @@ describe('The script', () => {
       }
     })
 
-    it('deletes many in one go, and tells of each', async () => {
+    it('deletes many sessions at once, and reports each', async () => {
       await stored('r2', soon, 's2')
       await db.client.lPush(db.sessionKey('s4'), 'x')
       await listed(eva(), { s4: soon, s5: soon }, latest)
@@ -336,7 +336,7 @@ describe('The script', () => {
       )
     })
 
-    it('answers 0 where there is none, and removes its entry', async () => {
+    it('returns 0 if there is no record, and removes its entry', async () => {
       for (const expected of ['r1', '']) {
         await listed(eva(), { s1: latest }, latest)
         await db.client.del(s1())
@@ -345,7 +345,7 @@ describe('The script', () => {
       }
     })
 
-    it('deletes a value of another type, whatever was expected', async () => {
+    it('deletes a value of another type, for any expected record', async () => {
       for (const expected of ['r1', '']) {
         await db.client.del(s1())
         await db.client.lPush(s1(), 'x')
@@ -365,13 +365,13 @@ describe('The script', () => {
       expect(await db.client.get(bob())).to.equal('text')
     })
 
-    it('drops entries that have expired by then', async () => {
+    it('drops entries that have expired', async () => {
       await listed(eva(), { past: MINUTE })
       await remove([['s1', 'r1']])
       await expectIndex(eva(), { s2: soon, s3: later }, later)
     })
 
-    it('publishes for each that it deleted, where it has a channel, once', async () => {
+    it('publishes once for each deleted session, if it has a channel', async () => {
       await stored('r2', soon, 's2')
       const heard = await heardOn(s1(), async () => {
         await remove([['s1', 'r0', 'another record']], s1())
@@ -408,19 +408,19 @@ describe('The script', () => {
       await expectIndex(eva(), { s2: later }, later)
     })
 
-    it('deletes exactly the expected record, or tells what is there instead', async () => {
+    it('deletes exactly the expected record, or returns the other record that is there', async () => {
       expect(await evict(1, 'r0')).to.deep.equal(['r1'])
       expect(await db.raw('s1')).to.equal('r1')
       await expectIndex(eva(), { s1: soon, s2: later }, later)
     })
 
-    it('answers 0 where there is none, and removes its entry', async () => {
+    it('returns 0 if there is no record, and removes its entry', async () => {
       await db.client.del(s1())
       expect(await evict(1, 'r1')).to.equal(0)
       await expectIndex(eva(), { s2: later }, later)
     })
 
-    it('publishes that it deleted something, where it has a channel, once', async () => {
+    it('publishes once if it deleted a session and has a channel', async () => {
       const heard = await heardOn(s1(), async () => {
         await evict(2, '', s1(), 'within the limit')
         await evict(1, 'r0', s1(), 'another record')
@@ -473,7 +473,7 @@ describe('The script', () => {
       }
     })
 
-    it('stamps one whose end is being moved', async () => {
+    it('stamps an entry whose end is being moved', async () => {
       for (const stamp of [1, 2, 3]) {
         await listed(eva(), { s1: marked(soon, 0, stamp) })
         const removed = 4 + ((stamp + 1) % 4)
@@ -510,7 +510,7 @@ describe('The script', () => {
       await expectIndex(eva(), all, latest + 1)
     })
 
-    it('counts what is reserved or being moved as what stays, and stamps what is stamped at any limit', async () => {
+    it('counts reserved and moving entries as staying, and stamps a stamped entry at any limit', async () => {
       await listed(eva(), {
         ...{ s1: marked(soon, 0, 4), s2: marked(later, 1, 0), s3: marked(later, 0, 3), s4: later },
       })
@@ -519,7 +519,7 @@ describe('The script', () => {
       expect(await condemn('s4', 2)).to.equal(said(marked(later, 0, 5)))
     })
 
-    it('says so where there is no such entry, or it has expired, and makes none', async () => {
+    it("returns '' if there is no such entry or it has expired, and makes none", async () => {
       await listed(eva(), { s2: later, s1: MINUTE, s3: marked(MINUTE, 0, 4) }, later)
       for (const id of ['s1', 's3', 'never']) expect(await condemn(id, 0)).to.equal('')
       await expectIndex(eva(), { s2: later }, later)
@@ -531,7 +531,7 @@ describe('The script', () => {
     })
   })
 
-  it('read tells records and true expiries, and nil of what is no session', async () => {
+  it('read returns records and true expiries, and nil for values that are not sessions', async () => {
     await stored()
     await db.client.set(db.sessionKey('endless'), 'r2')
     await db.client.lPush(db.sessionKey('list'), 'x')
@@ -547,7 +547,7 @@ describe('The script', () => {
     expect(await call(readScript, [])).to.deep.equal([])
   })
 
-  it('page goes through an index of any size, about so many entries at a time', async () => {
+  it('page reads an index of any size, with about the given number of entries at a time', async () => {
     const entries = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`s${n}`, soon + n]))
     await listed(eva(), entries)
     const found: Record<string, number> = {}
@@ -570,7 +570,7 @@ describe('The script', () => {
     const reconcile = (...seen: [id: string, score: number | '', record: string][]) =>
       call(reconcileScript, [eva(), ...seen.map(([id]) => db.sessionKey(id))], ...seen.flat())
 
-    it('gives an entry the right score, later or sooner, and drops those of what is gone or another’s', async () => {
+    it('sets the right score of an entry, later or sooner, and drops entries of missing or foreign sessions', async () => {
       await stored('r1', soon, 's1')
       await stored('r2', later, 's2')
       await stored('r3', later, 's3')
@@ -587,7 +587,7 @@ describe('The script', () => {
       await expectIndex(eva(), { s1: later, s3: soon, other: soon }, later)
     })
 
-    it('leaves those whose record has changed since as they are, and tells which', async () => {
+    it('leaves entries whose record has changed since, and returns their ids', async () => {
       await stored('new', later, 's1')
       await stored('new', later, 's2')
       await stored('r3', latest, 's3')
@@ -599,20 +599,20 @@ describe('The script', () => {
       await expectIndex(eva(), { s1: soon, s2: soon, s3: latest }, latest)
     })
 
-    it('names the index that is of another type, even where there is nothing to change', async () => {
+    it('names an index of another type, even if there is nothing to change', async () => {
       await db.client.set(eva(), 'text')
       await stored('new')
       const error = await rejection(reconcile(['s1', soon, 'r1']))
       expect(error).to.be.instanceOf(CorruptSessionError).and.have.property('key', eva())
     })
 
-    it('makes the index where there is none', async () => {
+    it('creates the index if there is none', async () => {
       await stored()
       expect(await reconcile(['s1', soon, 'r1'])).to.deep.equal([])
       await expectIndex(eva(), { s1: soon }, soon)
     })
 
-    it('leaves the entry of a session of another type, and removes it where it was seen to be nobody’s', async () => {
+    it('keeps the entry of a session of another type, and removes it if the caller found that it belongs to nobody', async () => {
       await db.client.lPush(db.sessionKey('s2'), 'x')
       await listed(eva(), { s1: soon, s2: later }, latest)
       expect(await reconcile(['s2', later, '']), 'a value of another type').to.deep.equal(['s2'])
@@ -624,12 +624,12 @@ describe('The script', () => {
     const reserve = (until: number, limit: number | '' = '') =>
       call(reserveScript, [eva()], 's1', until, limit)
 
-    it('lists what is about to be written, and tells that it was not listed', async () => {
+    it('lists a session before its write, and returns that it was not listed', async () => {
       expect(await reserve(soon)).to.deep.equal(['', said(marked(soon, 1, 0))])
       await expectIndex(eva(), { s1: marked(soon, 1, 0) }, soon + 1)
     })
 
-    it('lists what is listed already for as long as it was, or longer, with another stamp', async () => {
+    it('lists a listed session for at least as long as before, with another stamp', async () => {
       for (const [makers, stamp] of [
         [0, 0],
         [0, 1],
@@ -677,7 +677,7 @@ describe('The script', () => {
     const raise = (until: number, settles = false) =>
       call(raiseScript, [eva()], 's1', until, settles ? '1' : '')
 
-    it('lists, and lists for longer, but not for shorter; and tells the scores before and after', async () => {
+    it('lists a session, or lists it for longer but never for shorter, and returns the scores before and after', async () => {
       expect(await raise(later)).to.deep.equal(['', String(later)])
       await expectIndex(eva(), { s1: later }, later)
       expect(await raise(latest)).to.deep.equal([String(later), String(latest)])
@@ -686,7 +686,7 @@ describe('The script', () => {
       await expectIndex(eva(), { s1: latest }, latest)
     })
 
-    it('stamps the entry for a caller who settles it afterwards, each time with another stamp', async () => {
+    it('stamps the entry for a caller that settles it afterwards, each time with another stamp', async () => {
       expect(await raise(soon, true)).to.deep.equal(['', said(marked(soon, 0, 1))])
       await db.client.del(eva())
       await listed(eva(), { s1: later }, later)
@@ -756,7 +756,7 @@ describe('The script', () => {
 
     beforeEach(() => listed(eva(), { s1: latest, s2: soon }, latest))
 
-    it('gives an entry another score, or removes it, if it still has the one that the work began with', async () => {
+    it('sets another score of an entry, or removes it, if it still has the score that the work began with', async () => {
       for (const reserved of [false, true]) {
         await listed(eva(), { s1: marked(latest, 0, 2), s2: soon })
         expect(await settle(marked(latest, 0, 2), later, { reserved })).to.equal(1)
@@ -768,7 +768,7 @@ describe('The script', () => {
       expect(await db.keys()).to.deep.equal([])
     })
 
-    it('leaves one that somebody has worked on since, even if only a stamp is another', async () => {
+    it('leaves an entry that other work has changed, even if only the stamp is different', async () => {
       for (const now of [latest, marked(latest, 0, 2), marked(latest, 1, 1), later]) {
         await listed(eva(), { s1: now })
         await db.client.pExpireAt(eva(), Math.ceil(now))
@@ -779,7 +779,7 @@ describe('The script', () => {
       }
     })
 
-    it('ends one reservation, and no more, of one that somebody has worked on since', async () => {
+    it('ends exactly one reservation of an entry that other work has changed', async () => {
       const began = marked(soon, 1, 0)
       for (const [before, after] of [
         [marked(latest, 1, 2), latest],
@@ -805,7 +805,7 @@ describe('The script', () => {
       })
     })
 
-    it('keeps the index as long as its longest entry lives, and drops what has expired', async () => {
+    it('keeps the index as long as its longest entry lives, and drops expired entries', async () => {
       await listed(eva(), { s3: marked(later, 0, 4), past: MINUTE })
       await settle(latest, '')
       await expectIndex(eva(), { s2: soon, s3: marked(later, 0, 4) }, later + 1)

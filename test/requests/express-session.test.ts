@@ -128,7 +128,7 @@ describe('express-session over HTTP', () => {
     expect(await agreed(id)).to.be.greaterThan(Date.now())
   })
 
-  it('gives a new id to a browser whose session is gone, or whose cookie is forged', async () => {
+  it('gives a new id to a browser whose session is gone or whose cookie is forged', async () => {
     const { app, store } = open()
     const agent = browser(app)
     const id = sessionIdIn(await agent.get('/login'))
@@ -165,7 +165,7 @@ describe('express-session over HTTP', () => {
 
   for (const resave of [true, false]) {
     describe(`resave: ${resave}`, () => {
-      it('Guarantee 6, true expiry: a request that changes nothing moves everything that says when', async () => {
+      it('Guarantee 6, true expiry: a request that changes nothing moves every expiry', async () => {
         const { get, before } = await halfUsed({ resave })
         await get('/')
         expect(await agreed()).to.be.greaterThan(before)
@@ -200,7 +200,7 @@ describe('express-session over HTTP', () => {
         }
       })
 
-      it('Guarantee 5, nothing lost: a request keeps what an update changed while it ran', async () => {
+      it('Guarantee 5, nothing lost: a request keeps the changes of an update that ran at the same time', async () => {
         const store = db.store()
         const whileRunning: Handler = async (req, res) => {
           await db.store().updateUser('eva', { role: 'user' } as never)
@@ -213,7 +213,7 @@ describe('express-session over HTTP', () => {
         expect(await db.record('s1')).to.deep.include({ role: 'user', cart: ['tea'] })
       })
 
-      it('Guarantee 2, final: a session whose destruction it asked for is gone', async () => {
+      it('Guarantee 2, final: a session that the request destroyed stays gone', async () => {
         const { get } = await halfUsed({ resave })
         expect((await get('/destroy')).status).to.equal(200)
         expect(await db.keys()).to.deep.equal([])
@@ -266,7 +266,7 @@ describe('express-session over HTTP', () => {
     expect(listed).to.not.have.property('lastActive')
   })
 
-  it('cookie.secure auto: the session says how it was made, and is kept on both ways', async () => {
+  it('cookie.secure auto: the session remembers how it was made, and is kept over HTTP and HTTPS', async () => {
     const { app } = open({ cookie: { secure: 'auto', maxAge: HOUR } })
     for (const [protocol, secure] of [
       ['http', false],
@@ -313,7 +313,7 @@ describe('express-session over HTTP', () => {
   })
 
   describe('reload', () => {
-    it('gives up what was not saved', async () => {
+    it('discards unsaved changes', async () => {
       const { get } = await halfUsed({}, { userId: 'eva', cart: ['tea'] })
       expect((await get('/reload')).body.session).to.deep.include({ cart: ['tea'] })
       expect(await db.record('s1')).to.deep.include({ cart: ['tea'] })
@@ -328,7 +328,7 @@ describe('express-session over HTTP', () => {
       }
     })
 
-    it('Guarantee 2, final: fails where the session was destroyed meanwhile, and does not bring it back', async () => {
+    it('Guarantee 2, final: fails if the session was destroyed since, and does not bring it back', async () => {
       const store = db.store()
       const reload = then('reload')
       const app = appWith(store, {
@@ -343,7 +343,7 @@ describe('express-session over HTTP', () => {
       expect(await db.keys()).to.deep.equal([])
     })
 
-    it('Guarantee 2, final: a session destroyed after a reload does not come back either', async () => {
+    it('Guarantee 2, final: a session that was destroyed after a reload does not come back either', async () => {
       const store = db.store()
       const app = appWith(store, {
         '/': (req, res) => {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'chai'
 import { Marks } from '../../src/requests/marks.ts'
 
-describe('Marks: what is known of an object', () => {
+describe('Marks: values that are attached to objects', () => {
   const marks = new Marks<string>()
 
   function marked<T extends object>(object: T): T {
@@ -69,7 +69,7 @@ describe('Marks: what is known of an object', () => {
     expect(new Marks().get(object)).to.equal(undefined)
   })
 
-  it('is not seen by whoever looks at the object', () => {
+  it('is not visible on the object', () => {
     const object = marked({ a: 1 })
     expect(isDeepStrictEqual(object, { a: 1 })).to.equal(true)
     expect(Object.keys(object)).to.deep.equal(['a'])

@@ -16,7 +16,7 @@ describe('Guarantee 5, nothing lost: the edges of the merge', () => {
     expect(mergeSessions(short, none, short)).to.deep.equal(none)
   })
 
-  it('what express-session’s touch takes off an age is less than 100 ms, either way', () => {
+  it('express-session’s touch loses less than 100 ms of a maxAge, in either direction', () => {
     expect([HOUR - 99, HOUR, HOUR + 99].map((age) => isSameAge(age, HOUR))).to.deep.equal([true, true, true])
     expect([HOUR - 100, HOUR + 100].map((age) => isSameAge(age, HOUR))).to.deep.equal([false, false])
     expect([isSameAge(null, null), isSameAge(undefined, undefined)]).to.deep.equal([true, true])
@@ -29,7 +29,7 @@ describe('Guarantee 5, nothing lost: the edges of the merge', () => {
     expect(mergeSessions(data(null, at(1)), data(null, at(2)), stored)).to.deep.equal(data(HOUR, at(2)))
   })
 
-  it('what the drift took off my age does not count as a change against theirs', () => {
+  it('that loss does not count as a change against the other save', () => {
     const theirs = data(9 * HOUR, at(9 * HOUR))
     expect(mergeSessions(data(HOUR, at(0)), data(HOUR - 99, at(0)), theirs)).to.deep.equal(theirs)
     const mine = data(HOUR - 100, at(0))

@@ -79,7 +79,7 @@ describe('Guarantee 5, nothing lost: the three-way merge', () => {
       cookie: { originalMaxAge, expires: at(expires), path: '/', ...more },
     })
 
-    it('takes my end if both changed it, and theirs if only they did', () => {
+    it('uses my end if both changed it, and theirs if only they did', () => {
       const [base, mine, theirs] = [cookieOf(HOUR), cookieOf(HOUR + 1), cookieOf(HOUR + 2)]
       expect(mergeSessions(base, mine, theirs)).to.deep.equal(mine)
       expect(mergeSessions(base, base, theirs)).to.deep.equal(theirs)
@@ -90,7 +90,7 @@ describe('Guarantee 5, nothing lost: the three-way merge', () => {
       expect(mergeSessions(cookieOf(HOUR), cookieOf(HOUR), theirs)).to.deep.equal(theirs)
     })
 
-    it('keeps the end that goes with a maxAge of theirs, if a touch has moved mine', () => {
+    it('keeps the end that belongs to their new maxAge, if a touch has moved mine', () => {
       for (const theirs of [cookieOf(100 * HOUR, 100 * HOUR), cookieOf(8, 8), cookieOf(8, null)]) {
         const merged = mergeSessions(cookieOf(HOUR), cookieOf(HOUR + 5, HOUR - 5), theirs)
         expect(merged).to.deep.equal(theirs)
@@ -102,7 +102,7 @@ describe('Guarantee 5, nothing lost: the three-way merge', () => {
       expect(merged).to.deep.equal(cookieOf(100 * HOUR, 100 * HOUR))
     })
 
-    it('keeps what they changed else', () => {
+    it('keeps their other changes', () => {
       const merged = mergeSessions(
         cookieOf(HOUR),
         cookieOf(HOUR + 5),
@@ -111,12 +111,12 @@ describe('Guarantee 5, nothing lost: the three-way merge', () => {
       expect(merged).to.deep.equal(cookieOf(HOUR + 5, HOUR, { sameSite: 'strict' }))
     })
 
-    it('keeps theirs where it no longer has a maxAge', () => {
+    it('keeps their cookie if it has no maxAge any more', () => {
       const theirs = { cookie: { originalMaxAge: null, expires: null, path: '/' } }
       expect(mergeSessions(cookieOf(HOUR), cookieOf(HOUR), theirs)).to.deep.equal(theirs)
     })
 
-    it('gives data of createSession the one that both were loaded with', () => {
+    it('gives data of createSession the cookie that both were loaded with', () => {
       const plain = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
       const mine = { cookie: { ...plain, sameSite: 'lax' } }
       const theirs = { cookie: { ...plain, originalMaxAge: HOUR } }
@@ -138,7 +138,7 @@ describe('Guarantee 5, nothing lost: overlapping saves in the store', () => {
     return { store, one, two }
   }
 
-  it('what only one of them changed, added or deleted survives', async () => {
+  it('if only one of them changed, added or deleted a property, that survives', async () => {
     const { store, one } = await twoLoaded({ kept: 1, changed: 1, deleted: 1 })
     const two = fields(await store.get('s1'))
     one.changed = 2
@@ -150,7 +150,7 @@ describe('Guarantee 5, nothing lost: overlapping saves in the store', () => {
     expect(data).to.deep.equal({ userId: 'eva', kept: 1, changed: 2, added: 3 })
   })
 
-  it('where both changed the same property, the later save wins, a deletion too', async () => {
+  it('if both changed the same property, the later save wins, even with a deletion', async () => {
     const { store, one } = await twoLoaded({ a: 1, b: 1 })
     const two = fields(await store.get('s1'))
     Object.assign(one, { a: 'one', b: 'one' })
@@ -163,7 +163,7 @@ describe('Guarantee 5, nothing lost: overlapping saves in the store', () => {
       .and.not.have.property('b')
   })
 
-  it('an object that was saved before is an update of what it was then', async () => {
+  it('an object that was saved before updates the data of that save', async () => {
     const { store, one } = await twoLoaded({ a: 1, b: 1 })
     const two = fields(await store.get('s1'))
     one.a = 2
@@ -192,7 +192,7 @@ describe('Guarantee 5, nothing lost: overlapping saves in the store', () => {
     expect(await db.record('s1')).to.deep.include({ cart: ['tea'], seen: true, role: 'user' })
   })
 
-  it('a role taken away does not come back with a shopping cart', async () => {
+  it('a removed role does not come back with a shopping cart', async () => {
     const { store, one } = await twoLoaded({ role: 'admin' })
     await store.updateUser('eva', { role: 'user' } as never)
     one.cart = ['tea']

@@ -8,7 +8,7 @@ import { failBefore, pauseBefore, watch } from '../support/paused-client.ts'
 import { nth, onEveryStage, theLoad, theWrite } from '../support/scene.ts'
 import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
 
-describe('Saves of one object take turns', () => {
+describe('Saves of one object run in turn', () => {
   const db = useDatabase()
 
   /** Long enough for whatever does not wait to come to its end. */
@@ -76,7 +76,7 @@ describe('Saves of one object take turns', () => {
     })
   }
 
-  it('destroy does not wait for an update: that comes to nothing', async () => {
+  it('destroy does not wait for an update, and the update is dropped', async () => {
     await db.store().set('s1', newSession({ userId: 'eva' }))
     const { client, reached, release } = pauseBefore(db.client, theWrite)
     const store = db.store({ client })
@@ -205,7 +205,7 @@ describe('A touch with touchInterval', () => {
       }
     }
 
-    it('at the end, where the expiry stands still, is skipped', async () => {
+    it('at the absolute end, when the expiry stands still, is skipped', async () => {
       const touch = await nearItsEnd()
       for (const expires of [end, end, end + HOUR]) {
         expect(await touch(Math.min(expires, end))).to.equal(false)
@@ -289,7 +289,7 @@ describe('A touch', () => {
     }
   })
 
-  it('gives data without a cookie none, unless the new one says when it ends', async () => {
+  it('adds no cookie to data without one, unless the new cookie has an expiry', async () => {
     const store = db.store()
     const expires = inMs(HOUR)
     const data = { userId: 'eva', expires }
@@ -314,7 +314,7 @@ describe('A touch', () => {
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('with absoluteTtl, the older start of two counts where one session replaces another', async () => {
+  it('with absoluteTtl, the earlier creation time counts if one session replaces another', async () => {
     const store = db.store({ absoluteTtl: 7200 })
     const started = Date.now() - HOUR
     await store.set('s1', newSession({ userId: 'eva' }))
@@ -335,7 +335,7 @@ describe('A touch', () => {
   })
 })
 
-describe('Guarantee 1, indexed: whom a session names, and what is written of it', () => {
+describe('Guarantee 1, indexed: the user that a session names, and the user in its record', () => {
   const db = useDatabase()
 
   for (const [name, make] of Object.entries({
@@ -343,7 +343,7 @@ describe('Guarantee 1, indexed: whom a session names, and what is written of it'
     'a userId that is not enumerable': () => Object.defineProperty(newSession(), 'userId', { value: 'eva' }),
     'a toJSON that leaves it out': () => newSession({ userId: 'eva', toJSON: () => ({ cookie: {} }) }),
   })) {
-    it(`${name} is not in the data, but the record tells whose it is`, async () => {
+    it(`${name} is not in the data, but the record names the owner`, async () => {
       await db.store().set('s1', make())
       const until = await expectListed(db, 's1', 'eva')
       expect((await db.record('s1')).cookie.index).to.deep.equal({ until, user: 'eva' })
@@ -355,7 +355,7 @@ describe('Guarantee 1, indexed: whom a session names, and what is written of it'
     })
   }
 
-  it('a new session whose toJSON names another user is a TypeError, and writes nothing', async () => {
+  it('a new session whose toJSON names another user is a TypeError, and nothing is written', async () => {
     for (const userId of ['eva', undefined, '']) {
       const session = newSession({ userId, toJSON: () => ({ userId: 'bob' }) })
       const error = await rejection(db.store().set('s1', session))
@@ -365,7 +365,7 @@ describe('Guarantee 1, indexed: whom a session names, and what is written of it'
     }
   })
 
-  it('so is a loaded session whose toJSON names another user', async () => {
+  it('a loaded session whose toJSON names another user is a TypeError too', async () => {
     const store = db.store()
     await store.set('s1', newSession({ userId: 'eva' }))
     const before = await db.dump()
@@ -379,7 +379,7 @@ describe('Guarantee 1, indexed: whom a session names, and what is written of it'
     expect(await db.dump()).to.deep.equal(before)
   })
 
-  it('so is a session whose serializer leaves out what tells the user, the note for the index included', async () => {
+  it('a session whose serializer leaves out the user and the note for the index is a TypeError too', async () => {
     const stringify = (session: unknown) => JSON.stringify({ n: (session as { n?: number }).n })
     const store = db.store({ serializer: { parse: JSON.parse, stringify } })
     const error = await rejection(store.set('s1', newSession({ userId: 'eva' })))
@@ -405,7 +405,7 @@ describe('A load', () => {
   /** A record whose cookie has ended, though Redis still has it. */
   const outlived = JSON.stringify({ userId: 'eva', cookie: { originalMaxAge: HOUR, expires: inMs(-MINUTE) } })
 
-  it('of a value of another type says so, and any other error is what it is', async () => {
+  it('of a value of another type fails with CorruptSessionError, and any other error passes through', async () => {
     await db.client.lPush(db.sessionKey('s1'), 'x')
     const error = await rejection(db.store().get('s1'))
     expect(error).to.be.instanceOf(CorruptSessionError).and.have.property('key', db.sessionKey('s1'))
@@ -415,7 +415,7 @@ describe('A load', () => {
     expect(await rejection(db.store({ client }).get('s1'))).to.equal(broken)
   })
 
-  it('Guarantee 6, true expiry: of a record of connect-redis goes by Redis, which the cookie is behind', async () => {
+  it('Guarantee 6, true expiry: of a record of connect-redis uses the TTL, because the cookie is behind', async () => {
     await db.client.set(db.sessionKey('s1'), outlived, { PX: HOUR })
     const started = Date.now()
     const { cookie: loaded } = fields(await db.store().get('s1'))
@@ -445,7 +445,7 @@ describe('A load', () => {
     }
   })
 
-  it('gives data of createSession a cookie that is no part of it, and may be replaced or deleted', async () => {
+  it('adds a cookie to data of createSession that is not part of the data, and can be replaced or deleted', async () => {
     const store = db.store()
     const expires = inMs(HOUR)
     await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires } })
@@ -459,9 +459,9 @@ describe('A load', () => {
   })
 })
 
-describe('Guarantee 3, owned: a session that two requests give to two users', () => {
+describe('Guarantee 3, owned: a session that two requests move to two users', () => {
   onEveryStage((scene) => {
-    it('is the one’s who was written first: the other was made from the session of another user', async () => {
+    it('belongs to the user of the first save: the other save was made from another user’s session', async () => {
       const id = await scene.signIn('alice')
       const store = scene.store()
       const mine = fields(await store.get(id))

@@ -26,7 +26,7 @@ const places: Record<string, { property: string; user: unknown; options: Partial
     },
   }
 
-describe('Signing out by writing nobody', () => {
+describe('Signing out by writing an empty user', () => {
   const db = useDatabase()
 
   for (const [place, { property, user, options }] of Object.entries(places)) {
@@ -67,7 +67,7 @@ describe('Signing out by writing nobody', () => {
     }
   }
 
-  it('a new session that names nobody is anonymous from the start', async () => {
+  it('a new session with an empty user is anonymous from the start', async () => {
     const store = db.store()
     for (const userId of ['', false, null, undefined]) {
       await store.set('s1', newSession({ userId }))
@@ -76,7 +76,7 @@ describe('Signing out by writing nobody', () => {
     }
   })
 
-  it('nobody in userId is not somebody in Passport: 0 is a user, and null asks Passport', async () => {
+  it('an empty userId is not Passport’s user: 0 is a user, and with null Passport’s user counts', async () => {
     const store = db.store()
     await store.set('zero', newSession({ userId: 0, passport: { user: 'eva' } }))
     await store.set('null', newSession({ userId: null, passport: { user: 'eva' } }))
@@ -91,7 +91,7 @@ describe('Signing out by writing nobody', () => {
     expect(Object.keys(await db.index('eva'))).to.deep.equal(['null'])
   })
 
-  it('an update of the functions does not sign anyone out: that would change whose the session is', async () => {
+  it('an update by the functions does not sign anyone out, because that would change the owner', async () => {
     const store = db.store()
     await store.set('s1', newSession({ userId: 'eva' }))
     const before = await db.dump()
@@ -102,7 +102,7 @@ describe('Signing out by writing nobody', () => {
     }
   })
 
-  it('as an argument nobody is a TypeError', async () => {
+  it('an empty user as an argument is a TypeError', async () => {
     const store = db.store()
     for (const nobody of ['', false, null, undefined]) {
       for (const work of [

@@ -129,7 +129,7 @@ describe('touchInterval', () => {
         expect(other.writes(), 'another process does not know').to.be.above(0)
       })
 
-      it('longer than a session lives, it is half of that: who uses a session keeps it', async () => {
+      it('longer than a session’s lifetime counts as half of it: a session in use stays alive', async () => {
         const { client, calls } = watch(scene.client)
         const store = scene.store({ client, touchInterval: 30 * 24 * 3600 })
         const id = newId()
@@ -150,7 +150,7 @@ describe('touchInterval', () => {
         expect(calls.filter(({ command }) => command !== 'get').length).to.be.at.most(4 * touched.length)
       })
 
-      it('what is skipped is not brought back: a revoked session stays gone', async () => {
+      it('a skipped touch brings nothing back: a revoked session stays gone', async () => {
         const { store } = counting()
         const id = await usedSession(0)
         const late = await load(store, id)
@@ -188,7 +188,7 @@ describe('touchInterval', () => {
     expect(many.within(30_000, 'session 20000', 30_000, null)).to.equal(true)
   })
 
-  it('the memory of touches is of one record: another end in the index says that it was written anew', () => {
+  it('remembers the touches of one record: another end in the index means a new record', () => {
     const touches = new RecentTouches()
     touches.remember('a', 100, 1000)
     expect(touches.within(50, 'a', 100, 1000), 'the same touch').to.equal(true)
@@ -240,7 +240,7 @@ describe('touchInterval', () => {
       })
     }
 
-    it('at the end that absoluteTtl sets, where the expiry stands still, as well', async () => {
+    it('at the end that absoluteTtl sets, when the expiry stands still, it is skipped as well', async () => {
       for (const touchInterval of [0, INTERVAL, undefined]) {
         const { client, calls } = watch(db.client)
         const device = browser(site(db.store({ client, touchInterval, absoluteTtl: 600 })))

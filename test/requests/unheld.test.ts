@@ -57,7 +57,7 @@ describe('Properties that express-session’s Session calls its own', () => {
         expect(await dataIn()).to.deep.include({ ...written, cart: ['tea', 'milk'] })
       })
 
-      it('survive a merge, and keep what an update has made of them', async () => {
+      it('survive a merge, and keep the changes of an update', async () => {
         const store = db.store()
         const [one, two] = [await load(store, 's1'), await load(store, 's1')]
         await store.set('s1', Object.assign(one, { a: 1 }))
@@ -99,7 +99,7 @@ describe('Properties that express-session’s Session calls its own', () => {
     })
   }
 
-  it('can be changed and deleted by whoever saves plain data', async () => {
+  it('can be changed and deleted by a save of plain data', async () => {
     const store = db.store()
     await store.set('s1', newSession({ ...written }))
     const plain = fields(await store.get('s1'))
@@ -110,7 +110,7 @@ describe('Properties that express-session’s Session calls its own', () => {
     expect(await dataIn()).to.deep.equal({ ...rest, save: 'changed' })
   })
 
-  it('do not come back after they were deleted, by the next save of a session that had them', async () => {
+  it('do not come back after their deletion with the next save of an older session object', async () => {
     const store = db.store()
     await store.set('s1', newSession({ ...written }))
     const late = await load(store, 's1')
@@ -136,7 +136,7 @@ describe('Properties that express-session’s Session calls its own', () => {
     expect(fields(await store.get('s1')).admin).to.equal(undefined)
   })
 
-  it('and a cookie in the session’s own data is the cookie, whoever put it there', async () => {
+  it('and a cookie in the session’s own data is the cookie, for every writer', async () => {
     const store = db.store()
     await store.set('s1', newSession({ userId: 'eva', Cookie: 1, cookies: { theme: 'dark' } }))
     const session = await load(store, 's1')
@@ -174,7 +174,7 @@ describe('Data that is nested deep', () => {
     }
   }
 
-  it('deeper than JSON takes is a TypeError, and writes nothing', async () => {
+  it('deeper than JSON allows is a TypeError, and nothing is written', async () => {
     const error = await db
       .store()
       .set('s1', newSession({ userId: 'eva', tree: nested(100_000, 1, 'objects') }))

@@ -88,7 +88,7 @@ describe('An unknown property', () => {
     ['tll', 'ttl'],
   ]
   for (const [name, nearest] of meant) {
-    it(`${name}: the error says ${nearest}`, () => {
+    it(`${name}: the error suggests ${nearest}`, () => {
       expect(() => checkNames({ [name]: 1 }, known, 'options')).to.throw(
         TypeError,
         `unknown property '${name}' in options; did you mean '${nearest}'?`,
@@ -96,7 +96,7 @@ describe('An unknown property', () => {
     })
   }
 
-  it('that is near to none: the error says which are known', () => {
+  it('that is near to no known name: the error lists the known names', () => {
     expect(() => checkNames({ colour: 'hunter2' }, known, 'options')).to.throw(
       TypeError,
       "unknown property 'colour' in options; known are client, prefix, userPrefix, ttl, maxUserSessions",

@@ -85,7 +85,7 @@ describe('An error about a session', () => {
     hides(error, secret)
   })
 
-  it('names a session of another user by its handle, and the user who it is not of', async () => {
+  it('names a session of another user by its handle, and the user that does not own it', async () => {
     await functions.createSession({ ...db.options, sessionId: secret, data })
     for (const work of [
       () => functions.createSession({ ...db.options, sessionId: secret, data: { ...data, userId: 'bob' } }),

@@ -49,7 +49,7 @@ describe('absoluteTtl', () => {
         await expectEnd(id, Date.now() + ABSOLUTE)
       })
 
-      it('one that would end sooner does, and a touch goes no further than the end', async () => {
+      it('a session that would end sooner does so, and a touch does not move it beyond the absolute end', async () => {
         const id = await oldSession(ABSOLUTE - HOUR)
         const end = Date.now() + HOUR
         const store = limited()
@@ -139,7 +139,7 @@ describe('absoluteTtl', () => {
         expect(delete (session as Partial<typeof session>).touch).to.equal(true)
       })
 
-      it('what an app keeps by the name of expires, beside a cookie that ends, is its own', async () => {
+      it('if the cookie has an expiry, the app may use the name expires for something else', async () => {
         for (const expires of [inMs(30 * DAY), 'March 2099', 7, null]) {
           const id = await oldSession(ABSOLUTE - HOUR, { expires })
           expect(await scene.record(id)).to.include({ expires })
@@ -275,7 +275,7 @@ describe('absoluteTtl', () => {
         await scene.expectOneExpiry(id, 'alice')
       })
 
-      it('a save that finds no start takes the one that another request has written meanwhile', async () => {
+      it('a save without a creation time uses the one that another request has written since', async () => {
         const id = await scene.signIn('alice')
         const [store, other] = [limited(), limited()]
         const slow = await load(store, id)
@@ -288,7 +288,7 @@ describe('absoluteTtl', () => {
         expect(await scene.record(id)).to.include({ sessionCreated: earlier, role: 'admin' })
       })
 
-      it('sessions from before the option start when they are next written, whatever writes them', async () => {
+      it('sessions from before the option get a creation time at their next write, by any writer', async () => {
         const writes: Record<string, (store: UserSessionStore, id: string) => Promise<unknown>> = {
           save: async (store, id) => store.set(id, Object.assign(await load(store, id), { cart: [] })),
           touch: async (store, id) => store.touch(id, await load(store, id)),
@@ -363,7 +363,7 @@ describe('absoluteTtl', () => {
         }
       })
 
-      it('whoever keeps touching one session object from before the option does not move its start', async () => {
+      it('repeated touches of one session object from before the option do not move its creation time', async () => {
         const id = await scene.signIn('alice')
         const store = limited()
         const session = await load(store, id)
@@ -378,7 +378,7 @@ describe('absoluteTtl', () => {
         }
       })
 
-      it('what a function lets live longer, the store neither loads, lists nor keeps, and a check finds it', async () => {
+      it('the store neither loads, lists nor keeps a session that a function lets live longer, and a check finds it', async () => {
         const [over, nearly] = [await oldSession(ABSOLUTE - HOUR), await oldSession(ABSOLUTE - 2 * HOUR)]
         for (const sessionId of [over, nearly])
           await updateSession({ ...scene.options, sessionId, data: { expires: inMs(30 * DAY) } })
@@ -418,13 +418,13 @@ describe('absoluteTtl', () => {
         )
       })
 
-      it('another user under the same id starts anew', async () => {
+      it('a session of another user under the same id gets a new creation time', async () => {
         const id = await oldSession(ABSOLUTE - HOUR)
         await limited().set(id, newSession({ userId: 'bob' }, cookie(30 * DAY)))
         await expectEnd(id, Date.now() + ABSOLUTE, 'bob')
       })
 
-      it('without the option records are exactly what connect-redis writes, and keep a start that they have', async () => {
+      it('without the option, records are exactly those of connect-redis, and keep an existing creation time', async () => {
         const id = newId()
         await scene.store().set(id, newSession({ userId: 'alice' }))
         expect(await scene.record(id)).to.have.all.keys('cookie', 'userId')
@@ -549,7 +549,7 @@ describe('absoluteTtl', () => {
       })
     }
 
-    it('signing in as somebody else, or after signing out, starts anew', async () => {
+    it('a sign-in as another user, or after a sign-out, gets a new creation time', async () => {
       const device = await agedDevice(limited())
       const bob = sessionIdIn(await device.get('/sign-in/bob')) as string
       expect(await db.expiry(bob)).to.be.closeTo(Date.now() + ABSOLUTE, MOMENT)
@@ -561,7 +561,7 @@ describe('absoluteTtl', () => {
       expect(await db.expiry(alice)).to.be.closeTo(Date.now() + ABSOLUTE, MOMENT)
     })
 
-    it('a visitor who never sets a session gets none', async () => {
+    it('a visitor who never sets a session gets no creation time', async () => {
       await browser(site(limited())).get('/me')
       expect(await db.keys()).to.deep.equal([])
     })

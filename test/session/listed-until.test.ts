@@ -24,7 +24,7 @@ describe('listedUntil', () => {
     expect(listed(0, 0, null)).to.equal(NOW + HOUR + HOUR / 8)
   })
 
-  it('stays the same for a save in the same millisecond, though the clock goes on while it is drafted', () => {
+  it('stays the same for a save in the same millisecond, although time passes during the draft', () => {
     const first = listed(0, 0, null)
     for (const later of [0, 1, 8, 50]) expect(listed(later, 0, first), `${later} ms later`).to.equal(first)
   })
@@ -35,7 +35,7 @@ describe('listedUntil', () => {
     expect(listed(HOUR / 8 + 1, HOUR / 8 + 1, first)).to.equal(NOW + HOUR / 8 + 1 + HOUR + HOUR / 8)
   })
 
-  it('comes closer if the session has less left than its originalMaxAge', () => {
+  it('becomes earlier if the session has less time left than its originalMaxAge', () => {
     const first = listed(0, 0, null)
     const left = HOUR / 2
     expect(listed(left, 0, first)).to.equal(NOW + HOUR + left / 8)

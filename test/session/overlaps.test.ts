@@ -12,7 +12,7 @@ import { cookie, type Fields, fields, newSession, usedCookie } from '../support/
 
 const DAY = 24 * HOUR
 
-describe('absoluteTtl: an overlap takes back a TTL that goes beyond the end', () => {
+describe('absoluteTtl: an overlapping save corrects a TTL beyond the absolute end', () => {
   onEveryStage(
     (scene) => {
       const ABSOLUTE = HOUR
@@ -58,7 +58,7 @@ describe('absoluteTtl: an overlap takes back a TTL that goes beyond the end', ()
         }
       }
 
-      it('many saves at once, each after somebody moved the TTL', async () => {
+      it('many saves at once, each after another program moved the TTL', async () => {
         const id = newId()
         await limited().set(id, newSession({ userId: 'alice' }, cookie(2 * HOUR)))
         const store = limited()
@@ -161,7 +161,7 @@ describe('lastActive', () => {
   })
 })
 
-describe('A cookie that says nothing about its end', () => {
+describe('A cookie without an expiry', () => {
   const db = useDatabase()
 
   for (const expires of ['', false, null, undefined]) {

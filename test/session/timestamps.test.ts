@@ -50,7 +50,7 @@ describe('A timestamp', () => {
   }
 })
 
-describe('A session whose own expires is no timestamp', () => {
+describe('A session whose own expires is not a timestamp', () => {
   const db = useDatabase()
 
   it('lives for the ttl of the store', async () => {

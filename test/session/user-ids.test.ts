@@ -117,7 +117,7 @@ describe('A user id that is an object', () => {
       })
     }
 
-    it(`${name}: the functions take it as the user of their sessions`, async () => {
+    it(`${name}: the functions accept it as the user of their sessions`, async () => {
       const user = id as never
       await createSession({
         ...db.options,
@@ -152,12 +152,12 @@ describe('A user id that is an object', () => {
     })
   }
 
-  it('a user of Passport that is an object without an id of its own is nobody’s', async () => {
+  it('a Passport user that is an object without its own id makes the session anonymous', async () => {
     await db.store().set('s1', newSession({ passport: { user: { name: 'Eva' } } }))
     expect(await db.keys()).to.deep.equal([db.sessionKey('s1')])
   })
 
-  it('signs in over HTTP, and is the same user in the next request, where it is a string', async () => {
+  it('signs in over HTTP, and is the same user in the next request, when it is a string', async () => {
     const store = db.store()
     const id = new ObjectId(HEX)
     const app = appWith(

@@ -39,21 +39,21 @@ describe('Test support: finding a Redis', () => {
     await client.close()
   })
 
-  it('uses REDIS_URL, says so without the password, and does not stop it', async () => {
+  it('uses REDIS_URL, prints it without the password, and does not stop it', async () => {
     const found = await findRedis({ env: { REDIS_URL: 'redis://me:secret@cache.example:6380/2' } })
     expect(found.url).to.equal('redis://me:secret@cache.example:6380/2')
     expect(found.how).to.include('cache.example:6380').and.not.include('secret')
     await found.stop()
   })
 
-  it('says how to install one on each platform where there is no way', async () => {
+  it('prints how to install one on each platform if none is found', async () => {
     const message = await rejection(findRedis({ env: { PATH: '/nowhere' } }))
     for (const hint of ['REDIS_URL', 'brew install', 'apt-get install', 'dnf install', 'wsl', 'Docker']) {
       expect(message).to.include(hint)
     }
   })
 
-  it('does not look further where a setting cannot be honoured', async () => {
+  it('does not search further if a setting cannot be used', async () => {
     const { PATH } = process.env
     expect(await rejection(findRedis({ env: { PATH, REDIS_SERVER: 'no-such-server' } }))).to.include(
       'no-such-server',
@@ -63,7 +63,7 @@ describe('Test support: finding a Redis', () => {
 })
 
 describe('Test support: a run', () => {
-  it('fails on a rejection that nobody handled', async () => {
+  it('fails on an unhandled rejection', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'redis-user-sessions-run-'))
     const file = join(directory, 'rejection.test.ts')
     writeFileSync(
@@ -277,7 +277,7 @@ describe('Test support: a client that pauses, fails or dies', () => {
 
   onEveryTopology(
     (topology) => {
-      it('sees the commands of the clients that a cluster leads to', async () => {
+      it('sees the commands of the clients that a cluster returns', async () => {
         const real = await topology().connect()
         const { client, calls } = watch(real as ClusterClient)
         for (const master of client.masters) await (await client.nodeClient(master)).scan('0')

@@ -99,7 +99,7 @@ describe('The records on Cluster, step by step', () => {
         if (userId === 'alice') expect(await entry(), 'the entry').to.be.at.least(cookie.index.until)
       }
 
-      it('take no more steps than each needs', async () => {
+      it('take no more steps than needed', async () => {
         const steps: Record<string, number> = {}
         const count = async (name: string, work: (records: Records) => Promise<unknown>) => {
           const { client, calls } = watch(scene.client)
@@ -143,7 +143,7 @@ describe('The records on Cluster, step by step', () => {
         })
       })
 
-      describe('after each of their steps, whose process dies or gets no answer', () => {
+      describe('after each of their steps, when the process dies or gets no answer', () => {
         /** What the session was, and what somebody makes of it. */
         const transitions: Record<
           string,
@@ -228,7 +228,7 @@ describe('The records on Cluster, step by step', () => {
           await expectListed(made)
         })
 
-        it('leaves the entry of an anonymous session that is about to sign in, whose process then dies', async () => {
+        it('leaves the entry of an anonymous session for a sign-in whose process dies before the write', async () => {
           await write(null, nobodys)
           const finish = await stoppedBefore(
             first(writeScript),
@@ -240,7 +240,7 @@ describe('The records on Cluster, step by step', () => {
           await expectListed(made, false)
         })
 
-        it('settles the entry of a session whose maker has died', async () => {
+        it('settles the entry of a session whose creating process has died', async () => {
           const { client } = dieAfter(scene.client, first(writeScript))
           await rejection(write(null, made, client))
           expect(isReserved((await entry()) as number)).to.equal(true)
@@ -264,7 +264,7 @@ describe('The records on Cluster, step by step', () => {
           }
         })
 
-        it('that found an older end takes nothing from a later one', async () => {
+        it('that found an earlier end does not change a later one', async () => {
           await write(null, made)
           await list('s1', sooner)
           const moved = { ...made, n: 4, until: latest }
@@ -274,7 +274,7 @@ describe('The records on Cluster, step by step', () => {
           await expectListed(moved)
         })
 
-        it('that lists a session which is revoked meanwhile leaves no entry', async () => {
+        it('that lists a session which is revoked at the same time leaves no entry', async () => {
           await write(null, made)
           await list('s1', sooner)
           const finish = await stoppedBefore(first(raiseScript), listing)
@@ -283,7 +283,7 @@ describe('The records on Cluster, step by step', () => {
           expect(await scene.keys()).to.deep.equal([])
         })
 
-        it('drops what a revocation has left that died before it removed the entry', async () => {
+        it('removes the entry that a revocation left when it died in between', async () => {
           await write(null, made)
           const { client } = dieAfter(scene.client, first(removeScript))
           await rejection(remove(made, client))
@@ -293,8 +293,8 @@ describe('The records on Cluster, step by step', () => {
         })
       })
 
-      describe('two makers of one session', () => {
-        it('do not take each other’s entry, if the first fails and the second dies', async () => {
+      describe('two processes that create one session', () => {
+        it('do not remove each other’s entry, if the first fails and the second dies', async () => {
           await write(null, nobodys)
           const second = await stoppedBefore(
             first(writeScript),
@@ -335,7 +335,7 @@ describe('The records on Cluster, step by step', () => {
           expect(await scene.keys()).to.deep.equal([])
         })
 
-        it('of whom none succeeds leave no entry', async () => {
+        it('leave no entry if both fail', async () => {
           const finish = await stoppedBefore(first(writeScript), (client) => write(nobodys, made, client))
           expect(await write({ ...nobodys, n: 9 }, made)).to.deep.equal({ done: false, current: null })
           expect(await finish()).to.deep.equal({ done: false, current: null })
@@ -343,8 +343,8 @@ describe('The records on Cluster, step by step', () => {
         })
       })
 
-      describe('a session that is made over one of the same user', () => {
-        it('may be refused and die at any step, and what is there stays listed', async () => {
+      describe('a session that replaces one of the same user', () => {
+        it('can be refused and can die at any step, and the session that is there stays listed', async () => {
           for (let n = 1; n <= MANY; n++) {
             await scene.client.del(scene.sessionKey('s1'))
             await write(null, made)
@@ -355,7 +355,7 @@ describe('The records on Cluster, step by step', () => {
           }
         })
 
-        it('is listed if what was there is revoked before, and its process dies', async () => {
+        it('is listed if the old session is revoked before, and that process dies', async () => {
           await write(null, made)
           const again = { ...made, n: 4 }
           const finish = await stoppedBefore(
@@ -381,14 +381,14 @@ describe('The records on Cluster, step by step', () => {
           }
         })
 
-        it('of a session whose maker has died leaves no entry', async () => {
+        it('of a session whose creating process has died leaves no entry', async () => {
           const { client } = dieAfter(scene.client, first(writeScript))
           await rejection(write(null, made, client))
           await remove(made)
           expect(await scene.keys()).to.deep.equal([])
         })
 
-        it('takes no entry of a session that is made again before it removes that, dying or not', async () => {
+        it('keeps the entry of a session that is created again before the removal, even if the process dies', async () => {
           await write(null, made)
           const finish = await stoppedBefore(
             first(settleScript),
@@ -423,7 +423,7 @@ describe('The records on Cluster, step by step', () => {
           }
         })
 
-        it('deletes the session though its index cannot be written, and says so', async () => {
+        it('deletes the session even if its index cannot be written, and reports that', async () => {
           await write(null, made)
           await scene.client.del(scene.indexKey('alice'))
           await scene.client.set(scene.indexKey('alice'), 'no index')
@@ -431,7 +431,7 @@ describe('The records on Cluster, step by step', () => {
           expect(await scene.lives('s1')).to.equal(false)
         })
 
-        it('whose first step fails removes the entry all the same', async () => {
+        it('whose first step fails still removes the entry', async () => {
           await write(null, made)
           const { client } = failBefore(scene.client, first(condemnScript), new Error('No connection'))
           expect(await remove(made, client)).to.deep.equal([{ done: true }])
@@ -454,7 +454,7 @@ describe('The records on Cluster, step by step', () => {
           ['as late as it was', soon],
           ['a little later', sooner + 1],
         ] as const) {
-          it(`and then ${name} by somebody else takes nothing from that`, async () => {
+          it(`and then ${name} by another process does not change the later end`, async () => {
             await write(null, made)
             const finish = await lowering()
             const moved = { ...made, n: 5, until }
@@ -463,7 +463,7 @@ describe('The records on Cluster, step by step', () => {
             await expectListed(moved)
           })
 
-          it(`and then ${name} by somebody who dies takes nothing from that`, async () => {
+          it(`and then ${name} by a process that dies does not change the later end`, async () => {
             await write(null, made)
             const finish = await lowering()
             const { client } = dieAfter(scene.client, first(writeScript))
@@ -474,7 +474,7 @@ describe('The records on Cluster, step by step', () => {
           })
         }
 
-        it('is lowered though somebody else tried meanwhile, and was refused', async () => {
+        it('is lowered even if another write was tried at the same time and refused', async () => {
           await write(null, made)
           const finish = await stoppedBefore(first(settleScript), (client) => write(made, ended, client))
           expect(await write(made, { ...made, n: 5, until: latest })).to.have.property('done', false)
@@ -483,7 +483,7 @@ describe('The records on Cluster, step by step', () => {
         })
       })
 
-      describe('a sign-in whose answer is lost', () => {
+      describe('a sign-in without an answer', () => {
         it('leaves nothing if it was that of its first step', async () => {
           const lost = new Error('The answer was lost')
           const { client } = failAfter(scene.client, first(reserveScript), lost)
@@ -491,7 +491,7 @@ describe('The records on Cluster, step by step', () => {
           expect(await scene.keys()).to.deep.equal([])
         })
 
-        it('is listed if the session was written, whatever came between', async () => {
+        it('is listed if the session was written, whatever else was written in between', async () => {
           for (const then of [async () => {}, listing, () => write(made, { ...made, until: later })]) {
             const lost = new Error('The answer was lost')
             const { client: slow, reached, release } = pauseAfter(scene.client, first(writeScript))
@@ -567,7 +567,7 @@ describe('The records on Cluster, step by step', () => {
           expect(await scene.index('alice')).to.deep.equal({ s2: later })
         })
 
-        it('that died is left to the next sign-in beyond the limit, and a listing tells the true expiry', async () => {
+        it('that died is finished by the next sign-in beyond the limit, and a listing reports the true expiry', async () => {
           const [dying, other] = [await scene.signIn('alice'), await scene.signIn('alice')]
           const raw = await scene.client.get(scene.sessionKey(dying))
           const { client } = dieAfter(scene.client, first(condemnScript))

@@ -146,7 +146,7 @@ describe('on Redis Cluster', () => {
           expect(await scene.keys()).to.deep.equal([scene.sessionKey(one[2])])
         })
 
-        it('a user whose entries have all ended can sign in and out while the index is still to be moved', async () => {
+        it('a user whose entries have all ended can sign in and out before the index is moved', async () => {
           const { prefix } = scene.prefixes
           scene.prefixes = { prefix: `{${prefix}}session:`, userPrefix: `{${prefix}}user:` }
           const destroyed = await scene.signIn('alice')

@@ -42,7 +42,7 @@ describe('the same on every topology', () => {
         expect(await scene.keys()).to.deep.equal([])
       })
 
-      it('list, update and delete the sessions of a user, and of nobody else', async () => {
+      it('list, update and delete the sessions of one user only', async () => {
         const create = (userId: string, expires: string) =>
           createSession({ ...scene.options, data: { userId, expires } })
         const [later, sooner] = [await create('alice', inMs(HOUR)), await create('alice', inMs(MINUTE))]
@@ -59,7 +59,7 @@ describe('the same on every topology', () => {
         await scene.expectSignedIn(bobs, 'bob')
       })
 
-      it('refuse another user, and an update of what is gone', async () => {
+      it('refuse another user, and an update of a missing session', async () => {
         const data = { userId: 'alice', expires: inMs(HOUR) }
         const sessionId = await createSession({ ...scene.options, data })
         const wrong = { ...data, userId: 'bob' }
@@ -154,7 +154,7 @@ describe('the same on every topology', () => {
         expect(await scene.keys()).to.have.members([scene.sessionKey(bobs), scene.indexKey('bob')])
       })
 
-      it('updates all sessions of a user, and keeps what requests in flight change', async () => {
+      it('updates all sessions of a user, and keeps the changes of requests in flight', async () => {
         const store = scene.store()
         const [one, two] = [await scene.signIn('alice', { role: 'admin' }), await scene.signIn('alice')]
         const inFlight = fields(await store.get(one))
@@ -165,7 +165,7 @@ describe('the same on every topology', () => {
         await scene.expectOneExpiry(one, 'alice')
       })
 
-      it('counts, enumerates and clears what is under its prefix', async () => {
+      it('counts, enumerates and clears all sessions under its prefix', async () => {
         const store = scene.store({ scanCount: 20 })
         const ids = Array.from({ length: MANY }, newId)
         await Promise.all(ids.map((id, n) => scene.signIn(n % 5 === 0 ? undefined : `user ${n % 3}`, {}, id)))
@@ -183,7 +183,7 @@ describe('the same on every topology', () => {
         expect(await scene.keys()).to.deep.equal([])
       })
 
-      it('lists and signs out a user of more sessions than one page of his index', async () => {
+      it('lists and signs out a user whose sessions fill more than one page of the index', async () => {
         const [store, other] = [scene.store(), await scene.signIn('bob')]
         await Promise.all(Array.from({ length: MANY }, () => scene.signIn('alice')))
         expect(await store.userSessions('alice')).to.have.length(MANY)
@@ -192,7 +192,7 @@ describe('the same on every topology', () => {
         expect(await scene.keys()).to.have.members([scene.sessionKey(other), scene.indexKey('bob')])
       })
 
-      it('indexes what another store wrote, and what is not his any more leaves an index', async () => {
+      it('indexes sessions of another store, and removes entries of sessions that belong to another user', async () => {
         const ids = [newId(), newId(), newId()]
         const expires = Date.now() + HOUR
         for (const id of ids) {
@@ -209,7 +209,7 @@ describe('the same on every topology', () => {
         expect(await scene.client.pExpireTime(scene.indexKey('alice'))).to.equal(expires)
       })
 
-      it('goes on past records that nobody can read, and revocation deletes them', async () => {
+      it('continues after records that cannot be read, and revocation deletes them', async () => {
         const [good, corrupt, foreign] = [await scene.signIn('alice'), newId(), newId()]
         await scene.client.set(scene.sessionKey(corrupt), '{')
         await scene.client.hSet(scene.sessionKey(foreign), 'field', 'value')

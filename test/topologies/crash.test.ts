@@ -202,7 +202,7 @@ describe('a process that dies', () => {
       })
 
       for (const [name, operation] of Object.entries(operations)) {
-        it(`in ${name} leaves the guarantees intact, and what ordinary use repairs`, async function () {
+        it(`in ${name} leaves the guarantees intact, and normal use repairs the rest`, async function () {
           this.timeout(TIMEOUT)
           const commands = await countCommands(sceneOn(stage), operation)
           expect(commands, 'commands of the operation').to.be.greaterThan(0)

@@ -68,7 +68,7 @@ describe('The records', () => {
           expect(await scene.client.pExpireTime(scene.indexKey('alice'))).to.equal(soon)
         })
 
-        it('says so if another record is there, or none, and changes nothing', async () => {
+        it('returns the other record or none if the expected one is not there, and changes nothing', async () => {
           const [changed, bobs]: State[] = [
             { ...made, n: 2, until: later },
             { n: 3, user: 'bob', until: later },
@@ -100,7 +100,7 @@ describe('The records', () => {
           }
         })
 
-        it('gives a session to another user, or to nobody', async () => {
+        it('moves a session to another user, or makes it anonymous', async () => {
           await write(null, made)
           const bobs = { ...made, n: 2, user: 'bob' }
           expect(await write(made, bobs)).to.deep.equal({ done: true })
@@ -138,7 +138,7 @@ describe('The records', () => {
           expect(await scene.keys()).to.deep.equal([scene.sessionKey('s1')])
         })
 
-        it('that keeps the TTL keeps what touches have made of it, up to an end', async () => {
+        it('that keeps the TTL keeps the one that touches have set, up to an end', async () => {
           await write(null, made, { expiry: { at: sooner } })
           const touched = sooner + HOUR / 2
           await records().touch('s1', touched)
@@ -171,7 +171,7 @@ describe('The records', () => {
           await expectState(again, { s1: later, other: later })
         })
 
-        it('of a sign-in does not count what has ended', async () => {
+        it('of a sign-in does not count ended sessions', async () => {
           await list('alice', 'other', Date.now() - 1)
           expect(await write(null, made, { limit: 1 })).to.deep.equal({ done: true })
           await expectState(made, { s1: soon })
@@ -209,7 +209,7 @@ describe('The records', () => {
           expect(await scene.keys()).to.deep.equal([])
         })
 
-        it('deletes whatever is there if nothing else is expected, of any type', async () => {
+        it('deletes any value of any type if no record is expected', async () => {
           await write(null, made)
           await scene.client.hSet(scene.sessionKey('s2'), 'field', 'value')
           await list('alice', 's2', soon)
@@ -224,7 +224,7 @@ describe('The records', () => {
           await expectState(null, { other: later })
         })
 
-        it('of many tells of each, in order', async () => {
+        it('of many sessions reports each, in order', async () => {
           const states = Array.from({ length: 450 }, (_, n) => ({ ...made, n }))
           for (const [n, state] of states.entries()) {
             if (n % 100 !== 0) await store(`s${n + 1}`, state)
@@ -241,7 +241,7 @@ describe('The records', () => {
           expect(await scene.lives('s451')).to.equal(true)
         })
 
-        it('of an anonymous session is one command on one key, and tells what it deleted', async () => {
+        it('of an anonymous session is one command on one key, and returns the deleted record', async () => {
           const nobodys = { ...made, user: null }
           await write(null, nobodys)
           const sent = await commands(async (client) => {
@@ -269,7 +269,7 @@ describe('The records', () => {
         expect(await evict(1, 's2', other)).to.equal(null)
       })
 
-      it('reconcile lists what is this user’s, removes what is not, and tells what has changed since', async () => {
+      it('reconcile lists this user’s sessions, removes other entries, and returns the ids whose record has changed since', async () => {
         const [bobs, new1] = [
           { ...made, user: 'bob' },
           { ...made, n: 2 },
@@ -299,7 +299,7 @@ describe('The records', () => {
         expect(await records().reconcile('alice', [unseen]), 'to be listed').to.deep.equal(['new'])
       })
 
-      it('read tells of each session once, and in order, however many are asked for', async () => {
+      it('read returns each session once and in order, for any number of sessions', async () => {
         const ids = Array.from({ length: 450 }, (_, n) => `s${n}`)
         const state = (n: number) => ({ n, user: 'alice', until: soon + n })
         for (let n = 0; n < ids.length; n += 100) await store(`s${n}`, state(n))
@@ -351,7 +351,7 @@ describe('The records on one server', () => {
         }
       })
 
-      it('write in one step, whatever moves', async () => {
+      it('write in one step, for every kind of write', async () => {
         const states: State[] = [
           made,
           { ...made, n: 2, until: later },

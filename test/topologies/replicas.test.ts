@@ -128,7 +128,7 @@ describe('waitForReplicas', () => {
         expect(await store.destroyUserSession('alice', first)).to.equal(false)
       })
 
-      it('with a replica cut off it is done, and rejected with what it would have resolved to', async () => {
+      it('with a replica cut off it is done, and rejects with the result that it would have had', async () => {
         const store = stage.store({ waitForReplicas: NOT_LONG })
         const options = { ...stage.options, waitForReplicas: NOT_LONG }
         const [first, second, third, ...others] = (await stage.signIn('alice', 5)) as Ids
@@ -195,7 +195,7 @@ describe('waitForReplicas', () => {
         })
       }
 
-      it('a late save does not bring back what it revoked', async () => {
+      it('a late save does not bring back a revoked session', async () => {
         const store = stage.store({ waitForReplicas: ONE_REPLICA })
         const [id] = (await stage.signIn('alice')) as [string]
         const late = await load(store, id)
@@ -285,7 +285,7 @@ describe('waitForReplicas', () => {
     }
   })
 
-  describe('where there is no replica', () => {
+  describe('without a replica', () => {
     onEveryTopology(
       (topology) => {
         const stage = stageOn(topology)
@@ -294,7 +294,7 @@ describe('waitForReplicas', () => {
         })
         after(() => stage.client.close())
 
-        it('says so, and the revocation is done', async () => {
+        it('rejects, and the revocation is done', async () => {
           const store = stage.store({ waitForReplicas: NOT_LONG })
           const ids = await stage.signIn('alice', 3)
           await expectNotReplicated(store.destroy(ids[0] as string), undefined)

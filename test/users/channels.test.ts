@@ -16,7 +16,7 @@ type Closable = { destroy(): unknown }
 /** What the handles of messages begin with that say no more than that those before them have arrived. */
 const mark = 'mark'
 
-describe('Whom a store tells', () => {
+describe('The stores that hear a message', () => {
   const open: Closable[] = []
   const stores: UserSessionStore[] = []
   let admin: TestClient

@@ -38,7 +38,7 @@ describe('A check of all sessions', () => {
     expect((await check()).problems).to.deep.equal([])
   })
 
-  it('does not take an entry whose time has passed for a problem', async () => {
+  it('does not report an entry whose time has passed', async () => {
     await signIn('s1')
     await db.client.zAdd(db.indexKey('eva'), { score: Date.now() - 1, value: 'ended' })
     expect((await check()).problems).to.deep.equal([])
@@ -57,19 +57,19 @@ describe('A check of all sessions', () => {
     return (await checking).problems
   }
 
-  it('does not take a session for unlisted that is destroyed meanwhile', async () => {
+  it('does not report a session as unlisted that is destroyed during the check', async () => {
     await signIn('s1')
     let pages = 0
     const secondPage = (call: Call) => runs(pageScript)(call) && ++pages === 2
     expect(await meanwhile(secondPage, () => db.store().destroy('s1'))).to.deep.equal([])
   })
 
-  it('does not take an entry for stale whose session is destroyed meanwhile', async () => {
+  it('does not report an entry as stale whose session is destroyed during the check', async () => {
     await signIn('s1')
     expect(await meanwhile(runs(readScript), () => db.store().destroy('s1'))).to.deep.equal([])
   })
 
-  it('reports an entry of another user, whose session it is not, and never removes the session', async () => {
+  it('reports the entry of a user who does not own the session, and never removes the session', async () => {
     await signIn('s1', 'ada')
     await signIn('s2')
     await db.client.zAdd(db.indexKey('eva'), { score: Date.now() + HOUR, value: 's1' })

@@ -60,7 +60,7 @@ describe('The events of a store', () => {
         ])
       })
 
-      it('created once, and not again when somebody signs in to the session', async () => {
+      it('created is emitted once, and not again when a user signs in to the session', async () => {
         const [id, store] = [newId(), scene.store()]
         const told: unknown[] = []
         store.on('created', ({ userId }) => told.push(userId))
@@ -96,7 +96,7 @@ describe('The events of a store', () => {
         expect(second.events).to.deep.equal([])
       })
 
-      it('onRevoked gives a function that takes the listener back, and only that one', async () => {
+      it('onRevoked returns a function that removes this listener only', async () => {
         const store = scene.store()
         const id = await scene.signIn('alice')
         const [kept, taken] = [heard(), heard()]
@@ -124,7 +124,7 @@ describe('The events of a store', () => {
         expect([early.events, late.events]).to.deep.equal([[], []])
       })
 
-      it('checkRevoked finds what is gone, by whatever way, and asks in one go', async () => {
+      it('checkRevoked finds sessions that are gone for any reason, in one round trip', async () => {
         const { client, calls } = watch(scene.client)
         const store = scene.store({ client })
         const ids = await Promise.all([1, 2, 3, 4].map(() => scene.signIn('alice')))
@@ -150,7 +150,7 @@ describe('The events of a store', () => {
         expect(await store.checkRevoked()).to.equal(0)
       })
 
-      it('checkRevoked does not take a session that Redis cannot be asked about for gone', async () => {
+      it('checkRevoked does not report a session as gone if Redis cannot be asked', async () => {
         const id = await scene.signIn('alice')
         const failing = Object.assign(Object.create(scene.client), {
           evalSha: () => Promise.reject(new Error('LOADING')),
@@ -206,7 +206,7 @@ describe('The events of a store', () => {
         expect(events).to.have.lengthOf(1)
       })
 
-      it('refuses what is no session id and no listener', async () => {
+      it('refuses invalid session ids and listeners', async () => {
         const store = scene.store()
         expect(() => store.onRevoked('', () => {})).to.throw(TypeError, 'sessionId')
         expect(() => store.onRevoked('x', undefined as never)).to.throw(TypeError, 'listener')
@@ -261,7 +261,7 @@ describe('A listener that throws', () => {
 })
 
 describe('The types of the events', () => {
-  it('tell each event apart', () => {
+  it('are different for each event', () => {
     const listen = (store: UserSessionStore) => {
       store.on('created', ({ sessionId, userId }) => [sessionId.length, userId?.length])
       store.once('destroyed', ({ handle, reason }) => [handle.length, reason === 'limit'])

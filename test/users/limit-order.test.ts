@@ -18,7 +18,7 @@ describe('maxUserSessions', () => {
     return ids
   }
 
-  it('of many sessions, in whatever order Redis has them, those that expire soonest go', async () => {
+  it('evicts the sessions that expire soonest, for any order of many sessions in Redis', async () => {
     const ids = await manySignedIn()
     await signIn('new', MINUTE, { maxUserSessions: 141 })
     expect(Object.keys(await db.index('eva'))).to.have.members([...ids.slice(10), 'new'])

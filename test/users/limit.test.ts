@@ -79,7 +79,7 @@ describe('maxUserSessions', () => {
         }
       })
 
-      it('those that expire soonest go, and say so with reason limit', async () => {
+      it('evicts the sessions that expire soonest, with the reason limit', async () => {
         const ids = await signedIn(LIMIT)
         const store = limited()
         const events = destroyedBy(store)
@@ -92,13 +92,13 @@ describe('maxUserSessions', () => {
         expect(events).to.deep.equal([{ handle, userId: 'alice', reason: 'limit' }])
       })
 
-      it('never the new one, even where it expires first', async () => {
+      it('never evicts the new session, even if it expires first', async () => {
         const ids = await signedIn(LIMIT)
         const brief = await signIn(limited(), MINUTE)
         await expectExactly([...ids.slice(1), brief], [...ids, brief])
       })
 
-      it('lowering the limit takes effect at the next sign-in', async () => {
+      it('a lower limit takes effect at the next sign-in', async () => {
         const ids = await signedIn(5, limited(5))
         const store = limited(2)
         const session = await load(store, ids[0] as string)
@@ -110,7 +110,7 @@ describe('maxUserSessions', () => {
         await expectExactly([ids[4] as string, latest], [...ids, latest])
       })
 
-      it('a function says how many by the session that signs in', async () => {
+      it('a function returns the limit for the session that signs in', async () => {
         const store = scene.store({
           maxUserSessions: (session) => (fields(session).plan === 'family' ? 4 : 1),
         })
@@ -123,7 +123,7 @@ describe('maxUserSessions', () => {
         await expectExactly([single], [...ids, single])
       })
 
-      it('a session that comes to belong to him without a new id counts, and stays', async () => {
+      it('a session that gets an owner without a new id counts, and stays', async () => {
         const ids = await signedIn(LIMIT)
         const [anonymous, bobs] = [newId(), newId()]
         const store = limited()
@@ -154,7 +154,7 @@ describe('maxUserSessions', () => {
         expect(Object.keys(await scene.index('alice'))).to.deep.equal([phone])
       })
 
-      it('touches nobody else\u2019s sessions, and counts none of them', async () => {
+      it('neither evicts nor counts sessions of other users', async () => {
         const store = limited(1)
         const others = await Promise.all(['bob', 'carol', undefined].map((user) => scene.signIn(user)))
         const ids = [await signIn(store), await signIn(store)]
@@ -180,7 +180,7 @@ describe('maxUserSessions', () => {
         expect(saving).to.equal(plain.calls.length - start)
       })
 
-      it('what a removed session was about to save or touch comes to nothing', async () => {
+      it('a save or touch of an evicted session is dropped', async () => {
         const ids = await signedIn(LIMIT)
         const first = ids[0] as string
         for (const work of ['set', 'touch'] as const) {
@@ -216,7 +216,7 @@ describe('maxUserSessions', () => {
         await expectExactly(left, [...ids, latest])
       })
 
-      it('a sign-out meanwhile is one removal less: the limit is not undercut', async () => {
+      it('a sign-out at the same time saves one eviction: no fewer sessions than the limit stay', async () => {
         for (const out of [0, 2]) {
           const ids = await signedIn(LIMIT)
           const { client, reached, release } = scene.stoppedBefore(theEviction)
@@ -231,7 +231,7 @@ describe('maxUserSessions', () => {
         }
       })
 
-      it('a sign-out meanwhile does not make up for a session that a function makes: the limit holds', async () => {
+      it('a sign-out at the same time does not make room for a session of a function: the limit holds', async () => {
         const ids = await signedIn(LIMIT)
         const [latest, made] = [newId(), newId()]
         const { client, reached, release } = scene.stoppedBefore(theEviction)
@@ -245,7 +245,7 @@ describe('maxUserSessions', () => {
         await expectExactly([ids[2] as string, latest, made], [...ids, latest, made])
       })
 
-      it('signing out everywhere meanwhile leaves nothing behind', async () => {
+      it('a sign-out everywhere at the same time leaves nothing behind', async () => {
         const ids = await signedIn(LIMIT)
         const { client, reached, release } = scene.stoppedBefore(theEviction)
         const signing = signIn(scene.store({ client, maxUserSessions: LIMIT }))
@@ -373,7 +373,7 @@ describe('maxUserSessions', () => {
       expect(Object.keys(await db.index('alice'))).to.have.lengthOf(2)
     })
 
-    it('simultaneous sign-ins end at the limit, and each answer comes after that', async () => {
+    it('simultaneous sign-ins end at the limit, and each is answered after its evictions', async () => {
       const store = db.store({ maxUserSessions: 2 })
       const site = app(store)
       const answers = await Promise.all(Array.from({ length: 20 }, () => browser(site).get('/sign-in')))
@@ -382,7 +382,7 @@ describe('maxUserSessions', () => {
       expect(lives.filter((raw) => raw !== null)).to.have.lengthOf(2)
     })
 
-    it('what the function says must be a positive integer: else the sign-in is refused', async () => {
+    it('the function must return a positive integer: otherwise the sign-in is refused', async () => {
       for (const said of [0, -1, 1.5, Number.NaN, '3', undefined]) {
         const store = db.store({ maxUserSessions: () => said as number })
         const error = await rejection(signIn(store))

@@ -129,7 +129,7 @@ describe(`${CONNECTIONS} open connections on two processes`, function () {
     await expectClosed('user 5')
   })
 
-  it('also of those that were revoked meanwhile, as soon as it is back', async () => {
+  it('close for sessions that were revoked while the subscriber was away, as soon as it is back', async () => {
     // This store publishes nothing: as if its messages had been lost.
     await store.destroyUser('user 6')
     await sleep(100)

@@ -98,7 +98,7 @@ describe("maxUserSessions with onLimit 'reject'", () => {
       await scene.expectSignedIn(id, 'bob')
     })
 
-    it('who is signed in goes on at the limit: saves, touches and updates are no sign-ins', async () => {
+    it('a signed-in user continues at the limit: saves, touches and updates are not sign-ins', async () => {
       const [id] = (await filled()) as [string]
       const store = rejecting()
       const session = await load(store, id)
@@ -125,7 +125,7 @@ describe("maxUserSessions with onLimit 'reject'", () => {
       expect(await listed('alice')).to.deep.equal([id])
     })
 
-    it('a sign-in of an anonymous session that is refused leaves it anonymous, with what it holds', async () => {
+    it('a refused sign-in of an anonymous session leaves it anonymous, with its data', async () => {
       const [first] = (await filled()) as [string]
       const id = await scene.signIn(undefined, { cart: ['tea'] })
       const store = rejecting()
@@ -141,7 +141,7 @@ describe("maxUserSessions with onLimit 'reject'", () => {
       await scene.expectSignedIn(id, 'alice')
     })
 
-    it('a session that would come to another user who is at the limit stays with its own', async () => {
+    it('a session that would move to another user at the limit stays with its owner', async () => {
       await filled('bob')
       const id = await signInTo(rejecting(), 'alice')
       const store = rejecting()
@@ -158,7 +158,7 @@ describe("maxUserSessions with onLimit 'reject'", () => {
       expect(await listed('alice')).to.have.lengthOf(LIMIT)
     })
 
-    it('a limit that has become smaller refuses, and signs nobody out', async () => {
+    it('a lower limit refuses sign-ins, and signs no user out', async () => {
       await filled()
       expect(await rejection(signInTo(rejecting(1), 'alice'))).to.include({ limit: 1 })
       expect(await listed('alice')).to.have.lengthOf(LIMIT)

@@ -18,7 +18,7 @@ describe('Revocation', () => {
   const keysOf = (calls: Call[]) =>
     calls.flatMap(({ args }) => (Object(args[1]).keys as string[] | undefined) ?? [String(args[0])])
 
-  it('does not count a session that somebody else ends first', async () => {
+  it('does not count a session that another call deletes first', async () => {
     await db.store().set('s1', newSession({ userId: 'eva' }))
     const { client, reached, release } = pauseBefore(db.client, theRemoval)
     const revoking = db.store({ client }).destroyUser('eva')
@@ -56,7 +56,7 @@ describe('Revocation', () => {
     expect(scripts(calls), 'page, read, remove, page').to.have.length(4)
   })
 
-  it('of a user comes to an end, however often he signs in meanwhile', async () => {
+  it('of a user ends, even if the user keeps signing in', async () => {
     let looks = 0
     const client = new Proxy(db.client, {
       get(target, property) {
@@ -73,7 +73,7 @@ describe('Revocation', () => {
     expect(looks).to.equal(3)
   })
 
-  it('of a session of Passport by deleteSession leaves no entry, and of nobody’s names no index', async () => {
+  it('of a Passport session by deleteSession leaves no entry, and of an anonymous session sends no index', async () => {
     await db.store().set('s1', newSession({ passport: { user: 7 } }))
     await deleteSession({ ...db.options, sessionId: 's1' })
     expect(await db.keys()).to.deep.equal([])
@@ -83,7 +83,7 @@ describe('Revocation', () => {
     expect(new Set(keysOf(calls))).to.deep.equal(new Set([db.sessionKey('s2')]))
   })
 
-  it('of a session of Passport that signs in as another user meanwhile leaves no entry of his either', async () => {
+  it('of a Passport session that signs in as another user at the same time leaves no entry of that user', async () => {
     const store = db.store()
     await store.set('s1', newSession({ passport: { user: 7 } }))
     const { client, reached, release } = pauseBefore(db.client, theRemoval)
@@ -95,13 +95,13 @@ describe('Revocation', () => {
     expect(await db.keys()).to.deep.equal([])
   })
 
-  it('a save of nobody’s session names no index either', async () => {
+  it('a save of an anonymous session sends no index', async () => {
     const { client, calls } = watch(db.client)
     await db.store({ client }).set('s1', newSession())
     expect(new Set(keysOf(calls))).to.deep.equal(new Set([db.sessionKey('s1')]))
   })
 
-  it('a save of a user’s new session names his index, and nobody else’s', async () => {
+  it('a save of a user’s new session sends the index of that user only', async () => {
     const { client, calls } = watch(db.client)
     await db.store({ client }).set('s1', newSession({ userId: 'eva' }))
     expect(new Set(keysOf(calls))).to.deep.equal(new Set([db.sessionKey('s1'), db.indexKey('eva')]))
@@ -113,7 +113,7 @@ describe('Revocation', () => {
     expect(await db.raw('s1')).to.equal('no JSON')
   })
 
-  it('gives up, by an error of its own, when others are faster ten thousand times', async () => {
+  it('rejects with SessionConflictError after ten thousand failed attempts', async () => {
     let attempts = 0
     const access = {
       records: { remove: async () => [{ done: false, current: `{"userId":"eva","n":${++attempts}}` }] },
@@ -127,8 +127,8 @@ describe('Revocation', () => {
   })
 })
 
-describe('What Redis answers', () => {
-  it('says whether it was done, and published', () => {
+describe('The reply of Redis', () => {
+  it('tells whether the session was deleted, and whether the message was published', () => {
     expect(outcome(Date.now() + HOUR)).to.deep.equal({ done: true })
     expect(outcome(1)).to.deep.equal({ done: true })
     expect(outcome(2)).to.deep.equal({ done: true, unannounced: true })

@@ -109,7 +109,7 @@ describe('Revocations in other processes', () => {
         }
       })
 
-      it('what was revoked while the connection was cut is told when it is back', async () => {
+      it('a revocation during a lost connection is announced after the reconnect', async () => {
         const [here, there] = await processes(scene)
         for (let round = 0; round < 3; round++) {
           const [gone, stays] = [await scene.signIn('alice'), await scene.signIn('bob')]
@@ -128,7 +128,7 @@ describe('Revocations in other processes', () => {
         }
       })
 
-      it('a revocation whose answer got lost is told by its message, in the process that revoked as well', async () => {
+      it('a revocation without an answer is announced by its message, in the revoking process too', async () => {
         for (const { admin } of await scene.topology.masters()) await admin.scriptLoad(removeScript.source)
         const { client } = failAfter(scene.client, runs(removeScript), new Error('Socket timeout'))
         const store = scene.store({ client, subscriber: await subscriberOf(scene.topology) })
@@ -143,7 +143,7 @@ describe('Revocations in other processes', () => {
         expect(events).to.deep.equal([{ handle: handleOf(id), userId: 'alice', reason: 'logout' }])
       })
 
-      it('a message that comes back before the answer does tells in its place', async () => {
+      it('a message that arrives before the answer is announced, and the answer is not', async () => {
         for (const { admin } of await scene.topology.masters()) await admin.scriptLoad(removeScript.source)
         const { client, reached, release } = pauseAfter(scene.client, runs(removeScript))
         const store = scene.store({ client, subscriber: await subscriberOf(scene.topology) })
@@ -180,7 +180,7 @@ describe('Revocations in other processes', () => {
         }
       })
 
-      it('garbage on the channel is ignored, and what comes after it is heard', async () => {
+      it('garbage on the channel is ignored, and later messages are heard', async () => {
         const [here, there] = await processes(scene)
         const failures = failuresOf(there)
         const id = await scene.signIn('alice')
@@ -265,7 +265,7 @@ describe('Revocations in other processes', () => {
         await Promise.all(listeners.map((once) => once()))
       })
 
-      it('asks for what its listeners wait for, and nothing else, after a reconnect', async () => {
+      it('reads only the sessions with listeners after a reconnect', async () => {
         const { client, calls } = watch(scene.client)
         const store = scene.store({ client, subscriber: await subscriberOf(scene.topology) })
         await untilListening(scene, 1)
@@ -294,7 +294,7 @@ describe('Revocations in other processes', () => {
       scene.prefixes = freshPrefixes()
     }
 
-    it('after a failover of Sentinel it listens to the new master, and looks for what it missed', async function () {
+    it('after a failover of Sentinel it listens to the new master, and checks for missed revocations', async function () {
       this.timeout('5m')
       await stage((await startTopology('sentinel', { failover: true })) as unknown as Topology)
       const there = scene.store({ subscriber: await subscriberOf(scene.topology) })
@@ -317,7 +317,7 @@ describe('Revocations in other processes', () => {
       for (const failure of failures) expect(failure).to.match(connectionError)
     })
 
-    it('after a failover of Cluster it listens to another node, and looks for what it missed', async function () {
+    it('after a failover of Cluster it listens to another node, and checks for missed revocations', async function () {
       this.timeout('5m')
       await stage((await startTopology('cluster', { replicas: 1, failover: true })) as unknown as Topology)
       const connect = async () => {
@@ -351,7 +351,7 @@ describe('Revocations in other processes', () => {
       for (const failure of failures) expect(failure).to.match(connectionError)
     })
 
-    describe('that allow less', () => {
+    describe('with fewer permissions', () => {
       const unpublished = 'no message could be published on'
 
       async function allowed(...rules: string[]) {
@@ -367,7 +367,7 @@ describe('Revocations in other processes', () => {
 
       beforeEach(async () => stage((await startTopology('server')) as unknown as Topology))
 
-      it('a store that may not publish revokes all the same, reports it, and its own listeners hear', async () => {
+      it('a store that may not publish still revokes, reports it, and calls its own listeners', async () => {
         const mute = await allowed('~*', '+@all', 'resetchannels')
         const store = scene.store({ client: mute as never, subscriber: await subscriberOf(scene.topology) })
         const failures = failuresOf(store)
@@ -397,7 +397,7 @@ describe('Revocations in other processes', () => {
         await once()
       })
 
-      it('nobody listens for failures: a warning, once for each', async () => {
+      it('a failure without a listener causes one warning for each kind', async () => {
         const warnings: string[] = []
         const warn = ({ message }: Error) => warnings.push(message)
         process.on('warning', warn)
@@ -411,7 +411,7 @@ describe('Revocations in other processes', () => {
       })
     })
 
-    it('a Redis that is gone: the revocation fails, and the process goes on', async () => {
+    it('if Redis is gone, the revocation fails and the process continues', async () => {
       await stage((await startTopology('server')) as unknown as Topology)
       const [node] = scene.topology.nodes as [Topology['nodes'][number]]
       const options = { disableOfflineQueue: true }

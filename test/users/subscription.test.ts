@@ -165,7 +165,7 @@ describe('A subscriber', () => {
       expect(await listenersOn(`${channel()} of another`)).to.equal(1)
     })
 
-    it('goes on to tell, here and to others', async () => {
+    it('still announces revocations, to its own listeners and to other stores', async () => {
       const store = storeWith(await aSubscriber())
       const other = storeWith(await aSubscriber())
       await Promise.all([untilChecked(store), untilChecked(other)])
@@ -286,7 +286,7 @@ describe('A subscriber', () => {
       expect(failures).to.deep.equal([notConnected])
     })
 
-    it('is a warning if nobody listens', async () => {
+    it('causes a warning if there is no listener', async () => {
       const warnings: string[] = []
       const warned = ({ message }: Error) => warnings.push(message)
       process.on('warning', warned)
@@ -322,7 +322,7 @@ describe('A subscriber', () => {
       await server.stop()
     })
 
-    it('gives up to connect', async () => {
+    it('stops trying to connect', async () => {
       const server = await spawnServer()
       await server.kill()
       const subscriber = tracked(createClient({ url: server.url, socket: { reconnectStrategy: false } }))
@@ -393,7 +393,7 @@ describe('A subscriber', () => {
       return ids
     }
 
-    it('tells nothing twice that its store did itself', async () => {
+    it('does not announce again what its own store has destroyed', async () => {
       const { late, waiting, letThrough } = await lateSubscriber()
       const store = storeWith(late)
       await untilChecked(store)
@@ -410,7 +410,7 @@ describe('A subscriber', () => {
       expect(told).to.equal(many)
     }).timeout('2m')
 
-    it('tells nothing twice that a check has found before', async () => {
+    it('does not announce again what a check has found before', async () => {
       const { late, waiting, letThrough } = await lateSubscriber()
       const store = storeWith(late)
       await untilChecked(store)
@@ -431,7 +431,7 @@ describe('A subscriber', () => {
       expect(reasons).to.have.lengthOf(many)
     }).timeout('2m')
 
-    it('a listener that comes after so many revocations still hears of one before it', async () => {
+    it('a listener that is added after so many revocations still hears of an earlier one', async () => {
       const store = storeWith(undefined)
       await store.set('first', newSession({ userId: 'eva' }))
       await store.destroy('first')

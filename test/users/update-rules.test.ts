@@ -27,7 +27,7 @@ describe('An update', () => {
   const one = (data: object) => updateSession({ ...db.options, sessionId: 's1', data })
 
   describe('Guarantee 6, true expiry', () => {
-    it('keeps a TTL that neither cookie nor data tell', async () => {
+    it('keeps a TTL that is in neither cookie nor data', async () => {
       await db.store({ ttl: 100 }).set('s1', newSession({ userId: 'eva' }, cookie(null)))
       const expiry = await db.expiry('s1')
       await one({ role: 'user' })
@@ -57,7 +57,7 @@ describe('An update', () => {
       expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
     })
 
-    it('gives a record of connect-redis, which does not say until when it is listed, an entry by its TTL', async () => {
+    it('gives a record of connect-redis an entry by its TTL, because the record does not have an until', async () => {
       const record = JSON.stringify({ userId: 'eva', cookie: usedCookie(MINUTE) })
       const expiry = Date.now() + HOUR / 2
       await db.client.set(db.sessionKey('s1'), record, { expiration: { type: 'PXAT', value: expiry } })
@@ -87,7 +87,7 @@ describe('An update', () => {
       expect(await rejection(one({ userId: 'bob' }))).to.be.instanceOf(SessionUserError)
     })
 
-    it('cannot give a session of Passport to another user by what Passport reads', async () => {
+    it('cannot move a Passport session to another user by the property that Passport reads', async () => {
       await db.store().set('s1', newSession({ passport: { user: 'eva' } }))
       const before = await db.dump()
       for (const passport of [{ user: 'bob' }, {}]) {
@@ -96,7 +96,7 @@ describe('An update', () => {
       expect(await db.dump()).to.deep.equal(before)
     })
 
-    it('may change what Passport reads in a session that has a userId', async () => {
+    it('may change the property that Passport reads in a session with a userId', async () => {
       const data = { userId: 'eva', expires: inMs(HOUR), passport: { user: 7 } }
       await createSession({ ...db.options, sessionId: 's1', data })
       await one({ passport: { user: 8 } })
@@ -112,7 +112,7 @@ describe('An update', () => {
       expect(await db.index('bob')).to.deep.equal({})
     })
 
-    it('leaves an anonymous session nobody’s where there are users', async () => {
+    it('leaves an anonymous session anonymous, beside sessions of users', async () => {
       const store = db.store()
       await store.set('s1', newSession())
       await store.set('s2', newSession({ userId: 'eva' }))
@@ -122,7 +122,7 @@ describe('An update', () => {
       expect(Object.keys(await db.index('eva'))).to.deep.equal(['s2'])
     })
 
-    it('a stale entry in another user’s index does not make a session of Passport his', async () => {
+    it('a stale entry in another user’s index does not change the owner of a Passport session', async () => {
       await db.store().set('s1', newSession({ passport: { user: 'bob' } }))
       const stale = () => db.client.zAdd(db.indexKey('eva'), { value: 's1', score: Date.now() + HOUR })
       const before = await db.raw('s1')
@@ -136,7 +136,7 @@ describe('An update', () => {
       expect(Object.keys(await db.index('bob'))).to.deep.equal(['s1'])
     })
 
-    it('a session whose user id is senseless is nobody’s, even where an index lists it', async () => {
+    it('a session with an invalid user id is anonymous, even if an index lists it', async () => {
       const record = JSON.stringify({ userId: { $ne: 1 }, cookie: usedCookie(MINUTE) })
       await db.client.set(db.sessionKey('s1'), record, { PX: HOUR })
       await db.client.zAdd(db.indexKey('eva'), { value: 's1', score: Date.now() + HOUR })
@@ -151,7 +151,7 @@ describe('An update', () => {
       expect(Object.keys(await db.index('7'))).to.deep.equal(['s1'])
     })
 
-    it('a userId option that answers null, or nothing, says that a session is nobody’s', async () => {
+    it('a userId option that returns null or undefined makes a session anonymous', async () => {
       for (const nobody of [null, undefined]) {
         await db.store({ userId: () => nobody }).set('s1', newSession({ userId: 'eva' }))
         expect(await db.keys()).to.deep.equal([db.sessionKey('s1')])
@@ -161,7 +161,7 @@ describe('An update', () => {
     })
   })
 
-  describe('asks Redis for no more than it needs', () => {
+  describe('asks Redis for no more than needed', () => {
     /** The keys that these calls name. */
     const keysOf = (calls: Call[]) =>
       new Set(
@@ -174,7 +174,7 @@ describe('An update', () => {
       'of a custom userId option': { options: byAccount, data: { account: 'eva' }, user: 'eva' },
       'of nobody': { options: {}, data: {}, user: undefined },
     })) {
-      it(`of a session ${name}: the record tells whose it is, and no other index is looked at`, async () => {
+      it(`of a session ${name}: the record names the owner, and no other index is read`, async () => {
         await db.store(options).set('s1', newSession(data))
         await db.store().set('s2', newSession({ userId: 'bob' }))
         for (const [patch, keys] of [
@@ -191,7 +191,7 @@ describe('An update', () => {
       })
     }
 
-    it('nothing of a user without sessions but his index, and no repair where nothing is wrong', async () => {
+    it('for a user without sessions, reads only that user’s index, and repairs nothing if nothing is wrong', async () => {
       const { client, calls } = watch(db.client)
       const store = db.store({ client })
       expect(await store.userSessions('eva')).to.deep.equal([])
@@ -206,7 +206,7 @@ describe('An update', () => {
     })
   })
 
-  describe('of what has ended already', () => {
+  describe('of an ended session', () => {
     const longAgo = '1969-12-31T23:59:59.000Z'
 
     it('is no error, even before 1970, and leaves nothing', async () => {
@@ -217,7 +217,7 @@ describe('An update', () => {
       expect(await db.keys()).to.deep.equal([])
     })
 
-    it('names no index where a session is nobody’s', async () => {
+    it('sends no index if a session is anonymous', async () => {
       const { client, calls } = watch(db.client)
       const store = db.store({ client })
       await store.set('s1', newSession({}, usedCookie(MINUTE)))
@@ -261,13 +261,13 @@ describe('An update', () => {
     })
   })
 
-  it('of a value of another type says so', async () => {
+  it('of a value of another type fails with CorruptSessionError', async () => {
     await db.client.lPush(db.sessionKey('s1'), 'x')
     const error = await rejection(readSession({ ...db.options, sessionId: 's1' }))
     expect(error.message).to.contain('another type')
   })
 
-  it('gives up, by an error of its own, when others are faster ten thousand times', async () => {
+  it('rejects with SessionConflictError after ten thousand failed attempts', async () => {
     let writes = 0
     const write = async () => ({ done: false, current: `${++writes}` })
     const access = { records: { write }, keys: { session: (id: string) => id } } as unknown as Access
@@ -302,7 +302,7 @@ describe('An update', () => {
   })
 })
 
-describe('Guarantee 3, owned: a session that comes to belong to another user meanwhile', () => {
+describe('Guarantee 3, owned: a session that moves to another user at the same time', () => {
   onEveryStage((scene) => {
     it('is not changed by an update of the user it had, which is no error', async () => {
       const id = await scene.signIn('alice')
@@ -317,7 +317,7 @@ describe('Guarantee 3, owned: a session that comes to belong to another user mea
     })
 
     for (const [name, revoke] of Object.entries({ deleteUserSessions, updateUserSessions })) {
-      it(`${name} leaves it alone where only its own record can tell whose it is`, async () => {
+      it(`${name} does not change it if only its own record can name the owner`, async () => {
         const store = scene.store(byAccount)
         await store.set('s1', newSession({ account: 'alice' }))
         const stopped = pauseBefore(scene.client, name === 'deleteUserSessions' ? theRemoval : theWrite)

@@ -1,6 +1,6 @@
 /**
- * A client for one server that talks to a node of a Redis Cluster fails at the first sign-in, whose keys lie in two slots. The error
- * keeps its class, and its message also says what to do.
+ * Adds advice to the error of a plain client that talks to a node of a Redis Cluster. Such a client fails at the first
+ * sign-in, whose two keys lie in two slots. The error keeps its class.
  */
 export function namingCluster(error: unknown): unknown {
   if (!(error instanceof Error) || !/^(CROSSSLOT|MOVED|ASK) /.test(error.message)) return error

@@ -1,8 +1,9 @@
 import { isCluster } from './client.ts'
 
 /**
- * The number of the database in which a client works. Redis is asked, because `select` changes it and most clients hide it. A client
- * that may not ask (the ACL rule `+client|info`) works in the database that its options name, else in 0.
+ * Resolves to the number of the client's database. This function asks Redis, because `select` changes the database and
+ * most clients do not show it. Without permission to ask (ACL rule `+client|info`), the client's options decide. The
+ * default is 0.
  */
 export async function databaseOf(client: object): Promise<number> {
   if (isCluster(client)) return 0
@@ -15,7 +16,7 @@ export async function databaseOf(client: object): Promise<number> {
   }
 }
 
-/** The methods by which node-redis and ioredis ask. */
+/** The methods of node-redis and ioredis that ask Redis. */
 interface AskingClient {
   clientInfo?(): Promise<{ db: unknown }>
   call?(command: string, args: string[]): Promise<unknown>
@@ -33,7 +34,7 @@ function configuredDatabase(client: object): number {
   return Number(options?.database ?? options?.db ?? 0)
 }
 
-/** No right to ask, or a server that does not know the command. */
+/** Whether the client may not ask, or the server does not know the command. */
 function isRefused(error: unknown): boolean {
   return error instanceof Error && /^(NOPERM|ERR)\b/.test(error.message)
 }

@@ -1,11 +1,13 @@
 /**
- * node-redis gives every command a timer and an `AbortSignal` of its own (`commandOptions.timeout`). They cost more than all else that it
- * does for a command. Here commands that are issued within some milliseconds of each other share one signal. Each gets at
- * least its timeout, and at most 50 ms or a hundredth more. A command that Redis was not sent by then is taken back, and rejects with
- * the client's own `TimeoutError`.
+ * Timeouts for node-redis at a lower cost. With `commandOptions.timeout`, node-redis makes a timer and an `AbortSignal`
+ * for every command. They cost more than everything else that it does for the command.
+ *
+ * Here, commands that are sent within some milliseconds share one signal. Each command gets at least its timeout, and
+ * at most 50 ms or 1 % more. A command that could not be sent to Redis by then is taken back. It rejects with the
+ * client's own `TimeoutError`.
  */
 
-/** The parts of a plain node-redis client that this needs; `_commandOptions` is private. */
+/** The members of a plain node-redis client that this file needs. `_commandOptions` is private. */
 export interface ConfigurableClient {
   _commandOptions: { timeout: number; abortSignal?: unknown }
   withCommandOptions(options: object): this
@@ -20,11 +22,14 @@ interface PoolOfNone {
 
 type ErrorClass = new (message: string) => Error
 
-/** In ms: for how long commands get the same deadline. It is a share of their timeout if that is longer, so that deadlines stay few. */
+/**
+ * In ms: how long commands share a deadline. For long timeouts it is a share of the timeout instead, so that there are
+ * few deadlines.
+ */
 const SHARED_MS = 50
 const SHARE = 1 / 100
 
-/** Node takes a longer one for one of 1 ms. */
+/** Node treats a longer timer as one of 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** The deadlines of one client. */
@@ -34,7 +39,7 @@ export class Deadlines<Client extends ConfigurableClient> {
 
   constructor(readonly configurable: Client) {}
 
-  /** The deadline for a command that is sent now. One that has fired is never used again, whatever the clocks say. */
+  /** Returns the deadline for a command that is sent now. A deadline that has passed is never used again. */
   next(): Deadline<Client> {
     const now = performance.now()
     const current = this.#current
@@ -55,7 +60,7 @@ export class Deadlines<Client extends ConfigurableClient> {
     return { client, signal, until: now + shared }
   }
 
-  /** The error that the client itself would have given. */
+  /** Turns an abort at the deadline into the error that the client itself would have given. */
   async errorOf(error: unknown, { signal }: Deadline<Client>): Promise<unknown> {
     if (!signal.aborted || !isAbort(error)) return error
     this.#timeoutError ??= timeoutErrorOf(this.configurable)
@@ -65,14 +70,16 @@ export class Deadlines<Client extends ConfigurableClient> {
 }
 
 interface Deadline<Client> {
-  /** The client to send commands with: it takes them back when `signal` fires. */
+  /** The client that sends the commands. It takes them back when `signal` fires. */
   client: Client
   signal: AbortSignal
-  /** For how long other commands get it too, by `performance.now()`. */
+  /** Until when new commands share this deadline, by `performance.now()`. */
   until: number
 }
 
-/** As `AbortSignal.timeout`, but to add and remove a listener costs next to nothing, however many there are. */
+/**
+ * Same as `AbortSignal.timeout`, but with cheap listeners. Adding or removing one stays cheap, however many there are.
+ */
 function signalIn(ms: number): AbortSignal {
   const controller = new AbortController()
   const listeners = new Set<() => void>()
@@ -87,12 +94,15 @@ function signalIn(ms: number): AbortSignal {
   })
 }
 
-/** The message of node-redis's `AbortError`, which has no name of its own. */
+/** node-redis gives its `AbortError` no name, only this message. */
 function isAbort(error: unknown): boolean {
   return error instanceof Error && error.message === 'The command was aborted'
 }
 
-/** Only the client's own copy of node-redis has the class. A pool that may not have a single client gives one of its errors. */
+/**
+ * Finds the class `TimeoutError` in the client's own copy of node-redis. A pool that may open no connection rejects
+ * with this class.
+ */
 async function timeoutErrorOf(client: ConfigurableClient): Promise<ErrorClass> {
   const pool = client.createPool({ minimum: 0, maximum: 0, acquireTimeout: 1 })
   await pool.connect()
@@ -106,7 +116,10 @@ async function timeoutErrorOf(client: ConfigurableClient): Promise<ErrorClass> {
   return Error
 }
 
-/** Whoever has set a signal of their own keeps it, and so does whoever has wrapped the client's methods. */
+/**
+ * Whether this file may replace the client's signal. It leaves a client alone that has a signal already, or whose
+ * methods are wrapped.
+ */
 export function isConfigurable(client: object, methods: readonly string[]): client is ConfigurableClient {
   const { _commandOptions: options, withCommandOptions, createPool } = client as Partial<ConfigurableClient>
   if (typeof withCommandOptions !== 'function' || typeof createPool !== 'function') return false

@@ -1,4 +1,7 @@
-/** ioredis and iovalkey: clients (Sentinel too) and Clusters. They are known by their shape; neither is imported. */
+/**
+ * Adapts ioredis and iovalkey: clients (also with Sentinel) and Clusters. Their shape identifies them; neither library
+ * is imported.
+ */
 import type {
   ClusterClient,
   ConnectionClient,
@@ -9,7 +12,7 @@ import type {
 } from './client.ts'
 import { namingCluster } from './cluster-endpoint.ts'
 
-/** What this package asks of a client of ioredis or iovalkey: a `Redis` or a `Cluster`. */
+/** The methods that this package needs of a `Redis` or a `Cluster` of ioredis or iovalkey. */
 export interface IoredisClient {
   readonly status: string
   call(command: string, args: (string | number)[]): Promise<unknown>
@@ -28,7 +31,7 @@ export interface IoredisClient {
   wait(replicas: number, timeoutMs: number): Promise<unknown>
 }
 
-/** The part of it that subscribes. */
+/** The methods that a subscriber of ioredis or iovalkey needs. */
 export interface IoredisSubscriber {
   readonly status: string
   subscribe(channel: string): Promise<unknown>
@@ -50,7 +53,7 @@ export function isIoredis(given: object): boolean {
   )
 }
 
-/** Why a client of ioredis is none for sessions; `undefined` if it is one. */
+/** Returns why a client of ioredis cannot be used for sessions, or `undefined` if it can. */
 export function ioredisProblem(given: object): string | undefined {
   const { options } = given as { options?: Options }
   const all = [options, options?.redisOptions].filter((each) => each !== undefined)
@@ -72,7 +75,7 @@ interface Options {
   redisOptions?: Options
 }
 
-/** The client through which the package speaks to this one. */
+/** Returns the client that the rest of the package uses instead of this one. */
 export function adaptIoredis(given: object): SessionClient {
   return 'nodes' in given ? new Cluster(given as IoredisCluster) : new Client(given as IoredisClient)
 }
@@ -143,7 +146,7 @@ class Cluster extends Client implements ClusterClient {
   }
 }
 
-/** ioredis puts the command with its arguments on the error: ids and sessions that a log would show. */
+/** ioredis adds the command with its arguments to the error. A log would then show session ids and data. */
 function withoutArguments(error: unknown): unknown {
   const { command } = Object(error) as { command?: { name?: unknown } }
   if (typeof command === 'object') Object.assign(error as object, { command: { name: command.name } })
@@ -161,7 +164,7 @@ export function isIoredisSubscriber(given: object): boolean {
 
 type Listener = (message: string) => void
 
-/** ioredis gives the messages of all channels to one event. */
+/** ioredis emits the messages of all channels as one event. */
 export class IoredisSubscription implements SubscriberClient {
   readonly #listeners = new Map<string, Set<Listener>>()
 
@@ -198,7 +201,7 @@ export class IoredisSubscription implements SubscriberClient {
   }
 }
 
-/** When a Cluster's subscribing connection has moved to another node. */
+/** A Cluster uses another event name for "the subscribing connection has moved to another node". */
 function eventName(event: string): string {
   return event === 'node-ready' ? '+subscriber' : event
 }

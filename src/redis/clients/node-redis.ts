@@ -1,4 +1,4 @@
-/** node-redis 5 and 6: clients, pools, Sentinels and Clusters. */
+/** Adapts node-redis 5 and 6: clients, pools, Sentinels and Clusters. */
 import {
   type ClusterClient,
   type ConnectionClient,
@@ -12,21 +12,21 @@ import {
 import { namingCluster } from './cluster-endpoint.ts'
 import { type ConfigurableClient, Deadlines, isConfigurable } from './deadline.ts'
 
-/** What every kind has. */
+/** The methods that every kind of client has. */
 interface NodeRedis extends ConnectionClient {
-  /** Each kind takes other arguments. */
+  /** Each kind of client takes other arguments. */
   sendCommand(...args: unknown[]): Promise<unknown>
 }
 
-/** The methods that are called on a client. */
+/** The methods that this package calls on a client. */
 const commands = ['get', 'set', 'getDel', 'pExpireAt', 'eval', 'evalSha', 'scan', 'sendCommand'] as const
 
-/** Whether it is made by node-redis: `_self` is on every kind of its clients, and on nothing else. */
+/** Whether node-redis made the object. Every kind of its clients has `_self`, and no other library uses that name. */
 export function isNodeRedis(given: object): boolean {
   return '_self' in given && commands.every((name) => typeof Reflect.get(given, name) === 'function')
 }
 
-/** Why a thing of node-redis is no client for sessions; `undefined` if it is one. */
+/** Returns why an object of node-redis cannot be used for sessions, or `undefined` if it can. */
 export function nodeRedisProblem(given: object): string | undefined {
   if (!('_self' in given)) {
     if ('exec' in given && 'execAsPipeline' in given) return 'a client, not a transaction of one (multi)'
@@ -61,7 +61,10 @@ const problems: [has: (options: Options) => boolean, rule: string][] = [
   ],
 ]
 
-/** All options of a client that can be seen. Private territory: each kind of client and version keeps them elsewhere. */
+/**
+ * Returns all options of a client that can be found. They are private: each kind of client and each version keeps them
+ * elsewhere.
+ */
 function optionsOf(given: object): Options[] {
   const { _keyPrefix, clientSideCache, options, _options } = given as Record<string, unknown>
   const own = [options, _options, sentinelOptions(given), pooledOptions(given)].filter(isOptions)
@@ -73,7 +76,10 @@ function isOptions(value: unknown): value is Options {
   return typeof value === 'object' && value !== null
 }
 
-/** A Sentinel client shows its options to the constructor of a duplicate only; node-redis 5 makes no duplicates of it. */
+/**
+ * A Sentinel client shows its options only to the constructor of a duplicate. node-redis 5 cannot duplicate a Sentinel
+ * client.
+ */
 function sentinelOptions(given: object): unknown {
   const { use, _self } = given as Record<string, unknown>
   const { duplicate } = Object(_self) as Record<string, unknown>
@@ -92,7 +98,7 @@ function sentinelOptions(given: object): unknown {
   return seen
 }
 
-/** A pool shows them through a connection that it lends: at once if one is idle. */
+/** A pool shows its options only through a connection that it lends. With an idle connection, it does so at once. */
 function pooledOptions(given: object): unknown {
   const { idleClients } = given as { idleClients?: unknown }
   if (!(Number(idleClients) > 0)) return undefined
@@ -108,7 +114,7 @@ function pooledOptions(given: object): unknown {
   return seen
 }
 
-/** The client through which the package speaks to this one. */
+/** Returns the client that the rest of the package uses instead of this one. */
 export function adaptNodeRedis(given: object): SessionClient {
   const client = given as NodeRedis
   if (isCluster(client)) return new NodeRedisCluster(client)
@@ -175,7 +181,7 @@ class NodeRedisClient implements ConnectionClient {
   }
 }
 
-/** node-redis knows `IFEQ` since 5.10 only, and older ones drop the value. */
+/** node-redis supports `IFEQ` since 5.10. Older versions drop the value. */
 function setIfEqual(key: string, value: string, { expiration, matchValue }: SetArguments): string[] {
   return ['SET', key, value, 'IFEQ', matchValue ?? '', expiration.type, String(expiration.value)]
 }
@@ -187,7 +193,7 @@ class NodeRedisPool extends NodeRedisClient implements PoolClient {
     return (this.given as NodeRedis & PoolClient).execute((client) => work(adapted(client)))
   }
 
-  /** A pool without an idle connection could not be checked when it was given. */
+  /** A pool without an idle connection could not be checked before, so its connections are checked here. */
   protected override send<T>(command: (client: NodeRedis) => Promise<T>): Promise<T> {
     if (!this.#isChecked) {
       const problem = nodeRedisProblem(this.given)
@@ -206,7 +212,7 @@ class NodeRedisLease extends NodeRedisClient {
 }
 
 class NodeRedisSentinel extends NodeRedisLease implements SentinelClient {
-  /** Then nobody knows whether it reads from replicas, and reads are sent as writes are. */
+  /** If true, the client may read from replicas. Then reads are sent in the same way as writes. */
   readonly #hidesOptions = sentinelOptions(this.given) === undefined
 
   override get(key: string): Promise<unknown> {
@@ -247,7 +253,9 @@ class NodeRedisCluster extends NodeRedisClient implements ClusterClient {
 
 const adaptedClients = new WeakMap<object, ConnectionClient>()
 
-/** A connection that a client has lent: it is lent again and again. */
+/**
+ * Returns the adapter of a connection that a client has lent. The client lends the same connections again and again.
+ */
 function adapted(client: object): ConnectionClient {
   const known = adaptedClients.get(client) ?? (adaptNodeRedis(client) as ConnectionClient)
   adaptedClients.set(client, known)

@@ -1,4 +1,4 @@
-/** From what an app hands in to the client that the package speaks with. */
+/** Turns the client that an app passes in into the client that the package uses. */
 import { badArgument } from '../../session/errors.ts'
 import type { SessionClient, SubscriberClient } from './client.ts'
 import {
@@ -13,19 +13,25 @@ import {
 import { adaptNodeRedis, isNodeRedis, nodeRedisProblem } from './node-redis.ts'
 
 /**
- * A client of node-redis 5 or 6 (client, pool, Sentinel, Cluster), or of ioredis or iovalkey (client, Cluster), or an adapter of
- * your own with the methods of `SessionClient`.
+ * A client that this package accepts:
+ *
+ * - node-redis 5 or 6: client, pool, Sentinel, Cluster
+ * - ioredis or iovalkey: client, Cluster
+ * - an adapter of your own with the methods of `SessionClient`
  */
 export type SupportedClient = SessionClient | IoredisClient
 
-/** A second client of one of these that can subscribe. */
+/** A second client of these kinds that can subscribe. */
 export type SupportedSubscriber = Omit<SubscriberClient, 'off'> | IoredisSubscriber
 
 const clientRule = 'a connected client of node-redis, ioredis or iovalkey'
 
 const clients = new WeakMap<object, SessionClient>()
 
-/** The client through which the package speaks to the given one. One that would break a guarantee is a `TypeError`. */
+/**
+ * Returns the client that the package uses for the given one. Throws a `TypeError` if the client would break a
+ * guarantee.
+ */
 export function sessionClient(given: unknown, name = 'client'): SessionClient {
   if (typeof given !== 'object' || given === null) throw badArgument(name, clientRule, given)
   const known = clients.get(given)
@@ -52,7 +58,7 @@ function isSessionClient(given: object): given is SessionClient {
 
 const subscribers = new WeakMap<object, SubscriberClient>()
 
-/** As `sessionClient`, for a client that listens. Stores that share one share its adapter. */
+/** Same as `sessionClient`, for a client that subscribes. Stores with the same subscriber share its adapter. */
 export function subscriberClient(given: unknown, name = 'subscriber'): SubscriberClient {
   if (typeof given !== 'object' || given === null || !canSubscribe(given)) {
     throw badArgument(name, `${clientRule} that can subscribe`, given)

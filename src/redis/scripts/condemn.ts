@@ -2,15 +2,19 @@ import { entryMarks, onKey, settleIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
- * Stamps an index entry that is about to be removed, on Cluster. A reserved entry stays as it is. If the caller has seen this user's
- * session, a single maker who found no entry has written it by then, and that entry is as good as settled.
+ * Stamps an index entry before its removal, on Redis Cluster. A reserved entry stays as it is, with one exception. If
+ * exactly one write has reserved the entry, and found none before, the session can only come from that write. So when
+ * the caller has seen the session, the entry counts as settled.
  *
  * KEYS[1]  the index
  * ARGV[1]  session id
- * ARGV[2]  stamp it only while the user has more than so many entries that are not being removed; '' for always
- * ARGV[3]  '1' if the caller has seen that there is a session, and that it is this user's; else ''
+ * ARGV[2]  stamp only if the user has more entries than this that are not being removed; '' to stamp always
+ * ARGV[3]  '1' if the caller has seen the session, and it belongs to this user; else ''
  *
- * The score with the stamp, as a string; '' if there is nothing to remove; 'enough' if the user has no more entries than that.
+ * Returns one of:
+ * - the stamped score, as a string
+ * - '': there is nothing to remove
+ * - 'enough': the user has no more entries than ARGV[2]
  */
 export const condemnScript = scriptWhileFull(
   'condemn',

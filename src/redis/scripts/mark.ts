@@ -1,10 +1,10 @@
 import { scriptWhileFull } from './script.ts'
 
 /**
- * Writes something that leaves nothing behind. WAIT waits for the last write of its own connection; after this one, that is
- * everything so far, by whomever.
+ * Does a write that leaves nothing behind. WAIT waits for the last write of its own connection. After this write, that
+ * includes every earlier write, of any connection.
  *
- * KEYS[1]  a session that does not exist, and does not afterwards
+ * KEYS[1]  a session key that does not exist, before and after
  */
 export const markScript = scriptWhileFull(
   'mark',

@@ -1,6 +1,6 @@
-/** Lua that several scripts share. */
+/** Lua code that several scripts share. */
 
-/** Calls Redis. A key of the wrong type ends the script with the number of that key. */
+/** Calls Redis. If a key has the wrong type, the script ends with the number of that key. */
 export const onKey = `
 local function onKey(n, command, ...)
   local reply = redis.pcall(command, KEYS[n], ...)
@@ -37,9 +37,12 @@ local function settleIndex(n)
 end`
 
 /**
- * The marks on an index entry, on Cluster. They are the fraction of its score, in 32nds of a millisecond. Each maker who has
- * reserved the entry counts 8; 3 of them stand for more. The rest is a stamp, which everybody changes who works on the entry:
- * 1 to 3 if its end is being moved, 4 to 7 if its session is being removed. An entry at rest has no marks.
+ * The marks on an index entry, on Redis Cluster. They are the fraction of its score, in 32nds of a millisecond.
+ *
+ * - Each write that has reserved the entry counts 8. A count of 3 writes means three or more.
+ * - The rest is a stamp. All work on the entry changes it. It is 1 to 3 while the entry's end is being moved. It is 4
+ *   to 7 while the session is being removed.
+ * - An entry at rest has no marks.
  */
 export const entryMarks = `
 local function marksOf(score)

@@ -2,14 +2,14 @@ import { entryMarks, onKey, settleIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
- * Lists a session at least until a time, on Cluster.
+ * Lists a session at least until a given time, on Redis Cluster.
  *
  * KEYS[1]  the index
  * ARGV[1]  session id
  * ARGV[2]  until when, ms since 1970
- * ARGV[3]  '1' if the caller is about to move the session's end, and settles the entry afterwards: it gets a stamp; else ''
+ * ARGV[3]  '1' to stamp the entry, because the caller moves the session's end and then settles the entry; else ''
  *
- * The score before ('' if it was not listed) and the new one, as strings.
+ * Returns the score before ('' if it was not listed) and the new score, as strings.
  */
 export const raiseScript = scriptWhileFull(
   'raise',

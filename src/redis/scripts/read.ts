@@ -1,12 +1,12 @@
 import { script } from './script.ts'
 
 /**
- * Reads sessions with their true expiry, from the master and in one instant.
+ * Reads sessions with their true expiry, from the master and at one instant.
  *
- * KEYS     sessions
+ * KEYS     the sessions
  *
- * For each the record (nil if there is none, or a value of another type) and its PEXPIRETIME (-2 if there is none,
- * -1 if it has no TTL).
+ * Returns for each session its record and its PEXPIRETIME. The record is nil if there is none or a value of another
+ * type. PEXPIRETIME is -2 if there is no key, and -1 if it has no TTL.
  */
 export const readScript = script(
   'read',

@@ -2,14 +2,16 @@ import { onKey, settleIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
- * Makes an index agree with sessions. The entry of a session that is gone is removed. One whose record is still the one that was
- * looked at gets the score that was found right, or is removed.
+ * Corrects index entries after their sessions were read. The entry of a session that is gone is removed. If the record
+ * has not changed since it was read, the entry gets the given score, or is removed.
  *
  * KEYS[1]  the index
  * KEYS[2…] the sessions
- * ARGV     for each session: its id, its score in ms since 1970 ('' to remove it), and the record that was looked at ('' for none)
+ * ARGV     for each session: its id, its score ('' to remove it), and the record that was read ('' for none)
  *
- * The ids of those whose record has changed since: they are left as they are.
+ * Scores are in ms since 1970.
+ *
+ * Returns the ids of sessions whose record has changed since. Their entries stay as they are.
  */
 export const reconcileScript = scriptWhileFull(
   'reconcile',

@@ -2,15 +2,19 @@ import { deleteSessions, settleIndex } from './parts.ts'
 import { script } from './script.ts'
 
 /**
- * Deletes sessions of one user, or anonymous ones. Each goes only if its record is still the one expected, or is of another
- * type than a string.
+ * Deletes sessions of one user, or anonymous sessions. A session is deleted only if its record is the expected one. A
+ * key of another type than string is deleted too.
  *
  * KEYS     the sessions; after them the user's index, if ARGV[1] is '1'
  * ARGV[1]  '1' if the last key is an index, else '0'
- * ARGV[2]  a channel on which to publish a message for each session that was there; '' for none
- * ARGV[3…] for each session: its id, the expected record ('' for whatever is there), and the message
+ * ARGV[2]  the channel for one message per deleted session; '' to publish nothing
+ * ARGV[3…] for each session: its id, the expected record ('' for any record), and the message
  *
- * For each session: 1 deleted; 2 deleted, but not published; 0 there was none; in an array: the record that is there instead.
+ * Returns for each session one of:
+ * - 1: deleted
+ * - 2: deleted, but the message could not be published
+ * - 0: there was none
+ * - an array: the other record that is there
  */
 export const removeScript = script(
   'remove',

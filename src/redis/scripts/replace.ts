@@ -2,14 +2,20 @@ import { onKey } from './parts.ts'
 import { script } from './script.ts'
 
 /**
- * Replaces a record if it is still the one expected. It stands in for `SET … IFEQ … PXAT`, which older servers do not have.
+ * Replaces a record if it is still the expected one. It does the same as `SET … IFEQ … PXAT`, which older servers do
+ * not have.
  *
  * KEYS[1]  the session
  * ARGV[1]  the new record
  * ARGV[2]  expiry, ms since 1970
  * ARGV[3]  the expected record
  *
- * 1 replaced; 0 there is no record; in an array: the record that is there instead. Only 1 changes anything.
+ * Returns one of:
+ * - 1: replaced
+ * - 0: there is no record
+ * - an array: the other record that is there
+ *
+ * Only 1 means a change.
  */
 export const replaceScript = script(
   'replace',

@@ -2,17 +2,19 @@ import { entryMarks, onKey, settleIndex } from './parts.ts'
 import { script } from './script.ts'
 
 /**
- * Lists a session that is about to be made this user's, on Cluster. The entry is reserved until its maker settles it: nobody else
- * removes it, because the session may be written at any moment.
+ * Lists a session before a write makes it, on Redis Cluster. The entry is reserved until that write settles it. Nothing
+ * else removes a reserved entry, because the session may be written at any moment.
  *
  * KEYS[1]  the index
  * ARGV[1]  session id
  * ARGV[2]  until when, ms since 1970
  * ARGV[3]  how many sessions the user may have, this one included; '' for any number
  *
- * The score before ('' if it was not listed) and the new one, as strings; 'full' if the user has as many sessions as allowed, and
- * nothing has changed. What has ended is dropped after the new entry is there: an index that was empty in between could not be
- * written while its slot is being moved.
+ * Returns the score before ('' if it was not listed) and the new score, as strings. Returns 'full', and changes
+ * nothing, if the user has as many sessions as allowed.
+ *
+ * Ended entries are dropped only after the new one is there. Otherwise the index could be empty in between. An empty
+ * index cannot be written while its slot is being moved.
  */
 export const reserveScript = script(
   'reserve',

@@ -1,9 +1,9 @@
-/** Lua scripts: how one is made of its parts, and how it is run. */
+/** Builds Lua scripts from their parts, and runs them. */
 import { createHash } from 'node:crypto'
 import { CorruptSessionError } from '../../session/errors.ts'
 import type { SessionClient } from '../clients/client.ts'
 
-/** A Lua script under the name that tests and traces know it by. */
+/** A Lua script, with the name that tests and traces use for it. */
 export interface Script {
   readonly name: string
   readonly source: string
@@ -14,7 +14,10 @@ export function script(name: string, ...parts: string[]): Script {
   return named(name, [`-- redis-user-sessions ${name}`, ...parts])
 }
 
-/** A script that may also write while Redis is full: it frees memory, repairs an index, or writes what takes no more room. */
+/**
+ * Makes a script that may also write while Redis is full. Such a script frees memory, repairs an index, or needs no
+ * more memory.
+ */
 export function scriptWhileFull(name: string, ...parts: string[]): Script {
   return named(name, ['#!lua flags=allow-oom', `-- redis-user-sessions ${name}`, ...parts])
 }
@@ -24,7 +27,7 @@ function named(name: string, lines: string[]): Script {
   return { name, source, sha1: createHash('sha1').update(source).digest('hex') }
 }
 
-/** Runs a script by its SHA-1, and sends its source only to a server that does not know it. */
+/** Runs a script by its SHA-1. The source is sent only if the server does not know the script. */
 export async function run(
   client: SessionClient,
   script: Script,
@@ -44,7 +47,10 @@ export async function run(
   }
 }
 
-/** Redis, or a script as `WRONGTYPE <n>`, says that KEYS[n] holds something that this package never writes there. */
+/**
+ * Turns `WRONGTYPE` of Redis, or `WRONGTYPE <n>` of a script, into an error that names KEYS[n]. Another program wrote
+ * that key.
+ */
 export function namingTheKey(error: unknown, keys: string[]): unknown {
   if (!hasPrefix(error, 'WRONGTYPE')) return error
   const key = keys[Number(/^WRONGTYPE (\d+)/.exec(error.message)?.[1] ?? 1) - 1] as string

@@ -2,15 +2,19 @@ import { entryMarks, onKey, settleIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
- * Ends the work on an index entry, on Cluster: gives it another score, or removes it, if nobody has worked on it since.
+ * Ends the work on an index entry, on Redis Cluster. It sets another score or removes the entry, if no other work has
+ * changed it.
  *
  * KEYS[1]  the index
  * ARGV[1]  session id
  * ARGV[2]  the score that the work began with
  * ARGV[3]  the new score; '' to remove the entry
- * ARGV[4]  '1' if the caller has reserved the entry: if somebody else has worked on it, only that reservation ends; else ''
+ * ARGV[4]  '1' if the caller has reserved the entry, else ''; if other work has changed it, only that reservation ends
  *
- * 1 if it is done; 0 if there is no such entry; -1 if somebody else has worked on it, or has reserved it too and would lose that.
+ * Returns one of:
+ * - 1: done
+ * - 0: there is no such entry
+ * - -1: other work has changed the entry, or has reserved it too, so the entry stays
  */
 export const settleScript = scriptWhileFull(
   'settle',

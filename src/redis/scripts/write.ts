@@ -2,21 +2,26 @@ import { onKey, settleIndex } from './parts.ts'
 import { script, scriptWhileFull } from './script.ts'
 
 /**
- * Writes a session if its record is still the one expected, and moves its index entry along.
+ * Writes a session if its record is still the expected one, and updates its index entry.
  *
  * KEYS[1]  the session
- * KEYS[2]  the owner's index, if ARGV[6] is not ''; the remaining keys are indexes that list the session no longer
+ * KEYS[2]  the owner's index, if ARGV[6] is not ''; the remaining keys are indexes that no longer list the session
  * ARGV[1]  session id
  * ARGV[2]  the new record
- * ARGV[3]  expiry, ms since 1970; with ARGV[4] for a session that has no TTL
- * ARGV[4]  '' to set the expiry; else the session keeps its TTL up to this time, ms since 1970
- * ARGV[5]  '1' if a record is expected, which is ARGV[8]; '0' if there must be none
- * ARGV[6]  until when the index lists it, ms since 1970; '' if the session has no owner
+ * ARGV[3]  expiry, ms since 1970; with ARGV[4], only for a session without a TTL
+ * ARGV[4]  '' to set the expiry; else the latest time to which the session keeps its TTL, ms since 1970
+ * ARGV[5]  '1' if the record must be ARGV[8]; '0' if there must be no record
+ * ARGV[6]  until when the index lists it, ms since 1970; '' if the session is anonymous
  * ARGV[7]  how many sessions the owner may have, this one included; '' for any number
  * ARGV[8]  the expected record
  *
- * 1 written; 0 there is no record where one was expected; -1 the owner has as many sessions as allowed; in an array: the record
- * that is there instead. Only 1 changes anything.
+ * Returns one of:
+ * - 1: written
+ * - 0: the expected record is gone
+ * - -1: the owner has as many sessions as allowed
+ * - an array: the other record that is there
+ *
+ * Only 1 means a change.
  */
 const body = `
 local expected = ARGV[5] == '1' and ARGV[8] or false
@@ -46,5 +51,5 @@ return 1`
 
 export const writeScript = script('write', onKey, settleIndex, body)
 
-/** The same for a touch, which Redis takes even while it is full. */
+/** The same for a touch. Redis accepts it even while it is full. */
 export const touchScript = scriptWhileFull('touch', onKey, settleIndex, body)

@@ -115,7 +115,7 @@ describe('no change is lost', () => {
       }
     })
 
-    it('of the session that was made meanwhile under the id of a create: the later one replaces it', async () => {
+    it('of a session that was created under the same id in the meantime: the later create replaces it', async () => {
       const id = newId()
       const { store, reached, release } = scene.stoppedBefore(theWrite)
       const creating = store.set(id, newSession({ userId: 'alice' }))
@@ -127,7 +127,7 @@ describe('no change is lost', () => {
       expect(await scene.record(id)).not.to.have.property('theirs')
     })
 
-    it('of the user who signs in meanwhile under the id of an anonymous create: the later one replaces the session', async () => {
+    it('of a user who signs in under the id of an anonymous create in the meantime: the later save replaces the session', async () => {
       const id = newId()
       const { store, reached, release } = scene.stoppedBefore(theWrite)
       const creating = store.set(id, newSession({ cart: [] }))
@@ -141,7 +141,7 @@ describe('no change is lost', () => {
       expect(await scene.keys()).to.deep.equal([scene.sessionKey(id)])
     })
 
-    it('of a request that gives the session to another user: what a late one has of the user before is dropped', async () => {
+    it('of a request that moves the session to another user: a late save of the old user’s request is dropped', async () => {
       const id = await scene.signIn('alice')
       const { store, reached, release } = scene.stoppedBefore(theWrite)
       const session = Object.assign(await load(store, id), { cart: ['book'] })
@@ -181,9 +181,9 @@ describe('no change is lost', () => {
   })
 })
 
-describe('a role taken away does not come back with a shopping cart', () => {
+describe('a removed role does not come back with a shopping cart', () => {
   onEveryStage((scene) => {
-    it('when updateUser comes while a request saves', async () => {
+    it('when updateUser runs while a request saves', async () => {
       const id = await scene.signIn('alice', { role: 'admin' })
       const { store, reached, release } = scene.stoppedBefore(theWrite)
       const saving = store.set(id, Object.assign(await load(store, id), { cart: ['book'] }))
@@ -240,7 +240,7 @@ describe('a role taken away does not come back with a shopping cart', () => {
   })
 })
 
-describe('the TTL, the index, the record and what is reported agree on the expiry', () => {
+describe('the TTL, the index, the record and the reported expiry agree', () => {
   onEveryStage((scene) => {
     it('when a touch meets a new remember-me', async () => {
       const id = await scene.signIn('alice')
@@ -344,7 +344,7 @@ describe('the TTL, the index, the record and what is reported agree on the expir
       }
     })
 
-    it('when a session is shortened while the one who makes it lists it for good', async () => {
+    it('when a session is shortened while the step that creates it settles its entry', async () => {
       const [id, expires] = [newId(), inMs(MINUTE)]
       const maker = scene.stoppedBefore(nth(2, theRighting))
       const made = maker.store.set(id, newSession({ userId: 'alice' }, cookie(HOUR)))
@@ -398,7 +398,7 @@ describe('the TTL, the index, the record and what is reported agree on the expir
       expect(await scene.expectOneExpiry(id, 'alice')).to.equal(Date.parse(expires))
     })
 
-    it('when a session is shortened, and meanwhile given back the very end that it had', async () => {
+    it('when a session is shortened, and another call restores exactly the end that it had', async () => {
       const [id, expires] = [newId(), inMs(HOUR)]
       await scene.store().set(id, newSession({ userId: 'alice' }, cookie(MINUTE)))
       await updateSession({ ...scene.options, sessionId: id, data: { expires } })
@@ -453,7 +453,7 @@ describe('the TTL, the index, the record and what is reported agree on the expir
       }
     })
 
-    it('when a session whose cookie says nothing is updated: it keeps the end that the last touch gave it', async () => {
+    it('when a session whose cookie has no expiry is updated: it keeps the end that the last touch set', async () => {
       const [id, store] = [newId(), scene.store({ ttl: 3600 })]
       await store.set(id, newSession({ userId: 'alice' }, cookie(null)))
       const expires = (await scene.expiry(id)) + MINUTE
@@ -466,7 +466,7 @@ describe('the TTL, the index, the record and what is reported agree on the expir
       expect(await scene.expectListed(id, 'alice')).to.equal(until)
     })
 
-    it('when connect-redis had touched it, and moved the TTL alone: a save without a touch lets it live as long from now', async () => {
+    it('when connect-redis had touched it and moved only the TTL: a save without a touch gives it a full lifetime from now', async () => {
       const [id, expires] = [newId(), Date.now() + HOUR]
       const old = { originalMaxAge: HOUR, expires: inMs(-MINUTE), httpOnly: true, path: '/' }
       const record = JSON.stringify({ cookie: old, userId: 'alice' })
@@ -477,7 +477,7 @@ describe('the TTL, the index, the record and what is reported agree on the expir
       expect(await scene.record(id)).to.deep.include({ cart: ['book'] })
     })
 
-    it('when an explicit save comes after the time at which the cookie said that it would end', async () => {
+    it('when an explicit save happens after the end that the cookie had', async () => {
       const [id, store] = [await scene.signIn('alice'), scene.store()]
       const record = await scene.record(id)
       record.cookie.expires = new Date(Date.now() - MINUTE).toISOString()

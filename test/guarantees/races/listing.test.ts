@@ -118,7 +118,7 @@ describe('a live session is in the index of its user, and in no other', () => {
       await scene.expectSignedIn(id, 'alice')
     })
 
-    it('when a lister that saw the entry of a dead session prunes after a sign-in under its id, and dies there', async () => {
+    it('when a lister prunes the entry of a dead session after a sign-in under its id, and then dies', async () => {
       const id = newId()
       const data = { userId: 'alice', expires: inMs(MINUTE) }
       await createSession({ ...scene.options, sessionId: id, data })
@@ -136,7 +136,7 @@ describe('a live session is in the index of its user, and in no other', () => {
       await scene.expectSignedIn(id, 'alice')
     })
 
-    it('when a revocation of the session before it under its id comes in the middle of its sign-in', async () => {
+    it('when a revocation of the earlier session with the same id runs in the middle of its sign-in', async () => {
       const id = await scene.signIn('alice')
       const revoker = scene.stoppedBefore((call) => theCondemnation(call) || theRemoval(call))
       const revoking = revoker.store.destroyUser('alice')
@@ -152,7 +152,7 @@ describe('a live session is in the index of its user, and in no other', () => {
       await scene.expectSignedIn(id, 'alice')
     })
 
-    it('when its user takes it back while the change to another user ends, and dies there', async () => {
+    it('when its first user signs in again while the change to another user ends, and that process dies', async () => {
       const id = await scene.signIn('alice')
       const switcher = scene.stoppedBefore(theCondemnation)
       const switching = switcher.store.set(

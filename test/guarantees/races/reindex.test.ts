@@ -5,7 +5,7 @@ import { newId, onEveryStage, type Scene, theRighting } from '../../support/scen
 
 describe('reindex', () => {
   onEveryStage((scene) => {
-    it('tells after each batch how far it is of how many', async () => {
+    it('reports its progress after each batch', async () => {
       const ids = await Promise.all(Array.from({ length: 60 }, () => written(scene, 'alice')))
       const told: { scanned: number; indexed: number; total: number }[] = []
       const result = await scene.store({ scanCount: 5 }).reindex({ onProgress: (state) => told.push(state) })
@@ -38,7 +38,7 @@ describe('reindex', () => {
       await scene.expectGone(id)
     })
 
-    it('goes on after a record that is not valid UTF-8, and so never reads as it is', async () => {
+    it('continues after a record that is not valid UTF-8, which never reads as it is stored', async () => {
       const [broken, id] = [newId(), await written(scene, 'alice')]
       const record = Buffer.from(`{"userId":"bob","name":"\xff"}`, 'latin1')
       await scene.client.set(scene.sessionKey(broken), record, { PXAT: Date.now() + HOUR })
@@ -46,7 +46,7 @@ describe('reindex', () => {
       await scene.expectSignedIn(id, 'alice')
     })
 
-    it('gives a session that has no TTL the one that its next touch would give it', async () => {
+    it('gives a session without a TTL the TTL that its next touch would set', async () => {
       const id = newId()
       const record = JSON.stringify({ userId: 'alice', expires: inMs(HOUR) })
       await scene.client.set(scene.sessionKey(id), record)

@@ -88,7 +88,7 @@ describe('a revoked session stays gone', () => {
           expect(await scene.lives(id)).to.equal(false)
         })
 
-        it('when the request that saves merges with another save, and the revocation comes between', async () => {
+        it('when a request’s save merges with another save, and the revocation runs in between', async () => {
           const id = await scene.signIn('alice')
           const { store, reached, release } = scene.stoppedBefore(nth(2, theWrite))
           const late = await load(store, id)
@@ -208,7 +208,7 @@ describe('a revoked session stays gone', () => {
         }
       })
 
-      it('ends an anonymous session that somebody signs in to between its look and its removal', async () => {
+      it('ends an anonymous session that a user signs in to between its read and its removal', async () => {
         const revoke = {
           destroy: (store: UserSessionStore, id: string) => store.destroy(id),
           deleteSession: (_: unknown, sessionId: string, options: Scene['options']) =>
@@ -232,7 +232,7 @@ describe('a revoked session stays gone', () => {
         }
       })
 
-      it('leaves a sign-in that comes meanwhile indexed if it leaves it alive, and nobody else is touched', async () => {
+      it('keeps a sign-in indexed if it leaves it alive, and affects no other user', async () => {
         const [old, others] = [await scene.signIn('alice'), await scene.signIn('bob')]
         const { store, reached, release } = scene.stoppedBefore(theRemoval)
         const revoking = store.destroyUser('alice')
@@ -258,7 +258,7 @@ describe('a revoked session stays gone', () => {
         await scene.expectSignedIn(fresh, 'alice')
       })
 
-      it('spares a session that another user signs in to meanwhile', async () => {
+      it('spares a session that another user has signed in to since', async () => {
         for (const revoke of [
           (store: ReturnType<Scene['store']>) => store.destroyUser('alice'),
           (store: ReturnType<Scene['store']>, id: string) => store.destroyUserSession('alice', id),
@@ -274,7 +274,7 @@ describe('a revoked session stays gone', () => {
         }
       })
 
-      it('ends a session whose request was about to change to another user', async () => {
+      it('ends a session whose request was about to move it to another user', async () => {
         const id = await scene.signIn('alice')
         const { store, reached, release } = scene.stoppedBefore(theWrite)
         const switching = store.set(id, Object.assign(await load(store, id), { userId: 'bob' }))
@@ -286,7 +286,7 @@ describe('a revoked session stays gone', () => {
         await scene.expectGone(id)
       })
 
-      it('of the user that a session is about to change to leaves it his, and indexed', async () => {
+      it('does not affect the session and its index, if it revokes the user that the session is about to move to', async () => {
         const [id, old] = [await scene.signIn('alice'), await scene.signIn('bob')]
         const { store, reached, release } = scene.stoppedBefore(theWrite)
         const switching = store.set(id, Object.assign(await load(store, id), { userId: 'bob' }))

@@ -49,7 +49,7 @@ describe('A touch that is under way', () => {
       expect(await scene.index('alice')).to.deep.equal(index)
     })
 
-    it('beyond what the index promises moves the entry first or with it, and keeps what the session says', async () => {
+    it('beyond the end in the index moves the entry before the session or together with it, and keeps the data', async () => {
       const id = await scene.signIn('alice', { cart: [] })
       const before = await scene.expectListed(id, 'alice')
       await atClock(BEYOND, async () => {
@@ -69,7 +69,7 @@ describe('A touch that is under way', () => {
         {},
       ],
     ] as const) {
-      it(`and that says ${what} keeps it, and what a save changes meanwhile`, async () => {
+      it(`and that sets ${what} keeps that, and also the changes of another save`, async () => {
         const id = await scene.signIn('alice', { cart: [] })
         const { store, reached, release } = scene.stoppedBefore(theTouchOfTheCookie)
         const session = await load(store, id)
@@ -88,7 +88,7 @@ describe('A touch that is under way', () => {
       })
     }
 
-    it('beyond what the index promises, whose process dies after the write, leaves the session listed (1, indexed)', async () => {
+    it('beyond the end in the index, whose process dies after the write, leaves the session listed (1, indexed)', async () => {
       const id = await scene.signIn('alice')
       const { client } = dieAfter(scene.client, theTouchOfTheCookie)
       const store = scene.store({ client })
@@ -104,7 +104,7 @@ describe('A touch that is under way', () => {
       await scene.expectSignedIn(id, 'alice')
     })
 
-    it('beyond what the index promises, before which the session was destroyed, leaves no entry (4, bounded)', async () => {
+    it('beyond the end in the index leaves no entry if the session was destroyed before (4, bounded)', async () => {
       const id = await scene.signIn('alice')
       const { store, reached, release } = scene.stoppedBefore((call) => theRighting(call) || theTouch(call))
       const session = await load(store, id)
@@ -123,7 +123,7 @@ describe('A touch that is under way', () => {
       const signedIn = (...args: Parameters<Scene['signIn']>) => atClock(0, () => scene.signIn(...args))
 
       describe(`which moves ${beyond ? 'the entry too' : 'the TTL alone'}`, () => {
-        it(`keeps what a save changes meanwhile (5, nothing lost)${where}`, () =>
+        it(`keeps the changes of another save (5, nothing lost)${where}`, () =>
           now(async () => {
             const id = await signedIn('alice', { role: 'admin' })
             await touched(scene, id, {
@@ -135,7 +135,7 @@ describe('A touch that is under way', () => {
             await scene.expectOneExpiry(id, 'alice')
           }))
 
-        it(`and a later save of the same request change only what that request changed${where}`, () =>
+        it(`and a later save of the same request change only the properties that this request changed${where}`, () =>
           now(async () => {
             const id = await signedIn('alice', { role: 'admin' })
             const late = await touched(scene, id, {
@@ -147,7 +147,7 @@ describe('A touch that is under way', () => {
             await scene.expectOneExpiry(id, 'alice')
           }))
 
-        it(`leaves the TTL at the later one where another touch comes between, whatever the order${where}`, () =>
+        it(`leaves the later TTL if another touch runs in between, in either order${where}`, () =>
           now(async () => {
             const id = await signedIn('alice')
             await touched(scene, id, { ...options, meanwhile: () => touchedBy(scene, id, 2 * SECOND) })
@@ -174,7 +174,7 @@ describe('A touch that is under way', () => {
           ['another user’s', 'boris'],
           ['nobody’s', undefined],
         ] as const) {
-          it(`leaves the indexes right where the session has become ${what} (1, indexed; 3, owned)${where}`, () =>
+          it(`leaves the indexes right if the session has become ${what} (1, indexed; 3, owned)${where}`, () =>
             now(async () => {
               const id = await signedIn('alice')
               await touched(scene, id, {
@@ -203,7 +203,7 @@ describe('A touch that is under way', () => {
       })
     }
 
-    it('of an anonymous session leaves it listed where somebody has signed in (1, indexed)', async () => {
+    it('of an anonymous session leaves it listed if a user has signed in to it (1, indexed)', async () => {
       const id = await scene.signIn(undefined)
       await touched(scene, id, { meanwhile: () => changed(scene, id, { userId: 'alice' }) })
       await scene.expectSignedIn(id, 'alice')
@@ -271,7 +271,7 @@ describe('While a session is touched', () => {
       }
     })
 
-    it('a revocation that has read it deletes it all the same (2, final)', async () => {
+    it('a revocation that has read it still deletes it (2, final)', async () => {
       for (const revoke of [
         (store: ReturnType<Scene['store']>, id: string) => store.destroy(id),
         (store: ReturnType<Scene['store']>) => store.destroyUser('alice'),
@@ -309,7 +309,7 @@ describe('While a session is touched', () => {
       await scene.expectGone(id)
     })
 
-    it('a revocation of an anonymous session that has read it deletes it all the same', async () => {
+    it('a revocation of an anonymous session that has read it still deletes it', async () => {
       const id = await scene.signIn(undefined)
       const { store, reached, release } = scene.stoppedBefore(theRemoval)
       const revoking = store.destroy(id)
@@ -320,7 +320,7 @@ describe('While a session is touched', () => {
       expect(await scene.keys()).to.deep.equal([])
     })
 
-    it('a listing tells its expiry and moves no entry, but one that is wrong', async () => {
+    it('a listing reports its expiry, and moves only a wrong entry', async () => {
       for (const wrong of [false, true]) {
         const id = await scene.signIn('alice')
         if (wrong) {
@@ -358,7 +358,7 @@ describe('While a session is touched', () => {
   })
 })
 
-describe('A touch that comes late, with a longer life than the session now has', () => {
+describe('A late touch with a longer lifetime than the session now has', () => {
   const shorten: Record<string, (scene: Scene, id: string) => Promise<unknown>> = {
     'by updateSession': (scene, id) =>
       updateSession({ ...scene.options, sessionId: id, data: { expires: inMs(MINUTE) } }),
@@ -399,7 +399,7 @@ describe('A touch that comes late, with a longer life than the session now has',
         })
       })
 
-      it(`which was shortened ${what}: the next full write takes its end back`, async () => {
+      it(`which was shortened ${what}: the next full write corrects its end`, async () => {
         const id = await scene.signIn('alice')
         await touched(scene, id, { meanwhile: () => work(scene, id) })
         await updateSession({ ...scene.options, sessionId: id, data: { expires: inMs(MINUTE) } })
@@ -411,7 +411,7 @@ describe('A touch that comes late, with a longer life than the session now has',
   })
 })
 
-describe('Two processes whose clocks are seconds apart', () => {
+describe('Two processes whose clocks differ by seconds', () => {
   onEveryStage((scene) => {
     for (const ahead of CLOCKS) {
       const which = ahead > 0 ? 'ahead' : 'behind'
@@ -441,7 +441,7 @@ describe('Two processes whose clocks are seconds apart', () => {
         expect(await scene.record(id)).to.include({ step0: 0, step1: 1 })
       })
 
-      it(`touch across what the index promises, and never leave it unlisted (${which})`, async () => {
+      it(`touch beyond the end in the index, and never leave the session unlisted (${which})`, async () => {
         const id = await atClock(ahead, () => scene.signIn('alice'))
         const until = await scene.expectListed(id, 'alice')
         // One process finds that the index promises enough, the other that it does not.
@@ -459,7 +459,7 @@ describe('Two processes whose clocks are seconds apart', () => {
         expect(await scene.expiry(id)).to.be.closeTo(Date.now() + edge + HOUR, MINUTE)
       })
 
-      it(`revoke what the other one touches and saves, and it stays gone (${which})`, async () => {
+      it(`revoke a session that the other process touches and saves, and it stays gone (${which})`, async () => {
         const id = await scene.signIn('alice')
         const { store, reached, release } = scene.stoppedBefore(theWrite)
         const session = Object.assign(await atClock(ahead, () => load(store, id)), { cart: ['book'] })

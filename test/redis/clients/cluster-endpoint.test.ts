@@ -33,7 +33,7 @@ describe('A client for one server on a Redis Cluster', () => {
         }
       }
 
-      it('fails at a sign-in with an error that says what to use, and keeps its class', () =>
+      it('fails at a sign-in with an error that names the right client, and keeps the error’s class', () =>
         withClient(async (client) => {
           const store = new UserSessionStore({ client, ...freshPrefixes() })
           const data = { userId: 'eva', expires: inMs(MINUTE) }
@@ -48,7 +48,7 @@ describe('A client for one server on a Redis Cluster', () => {
           }
         }))
 
-      it('fails at a key of another node with an error that says what to use', () =>
+      it('fails at a key of another node with an error that names the right client', () =>
         withClient(async (client) => {
           const store = new UserSessionStore({ client, ...freshPrefixes() })
           const results = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => store.get(`s${n}`)))
@@ -60,7 +60,7 @@ describe('A client for one server on a Redis Cluster', () => {
           }
         }))
 
-      it('works with prefixes whose hash tag leads to its node', async () => {
+      it('works with prefixes whose hash tag belongs to its node', async () => {
         const node = await topology().masterOf('{app}')
         const client = tracked(await createClient({ url: node.server.url }).connect())
         try {
@@ -72,7 +72,7 @@ describe('A client for one server on a Redis Cluster', () => {
         }
       })
 
-      it('is another thing than a Cluster client, whose errors stay as they are', async () => {
+      it('is told apart from a Cluster client, whose errors stay as they are', async () => {
         const cluster = await topology().connect()
         try {
           const store = new UserSessionStore({ client: cluster as SessionClient, ...freshPrefixes() })

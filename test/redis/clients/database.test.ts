@@ -75,7 +75,7 @@ describe('The database of a client', () => {
     }
   })
 
-  it('of an adapter of your own is 0, if its options do not say', async () => {
+  it('of your own adapter is 0, if its options name none', async () => {
     const given = await connected({ database: 2 })
     const names = ['get', 'set', 'getDel', 'pExpireAt', 'eval', 'evalSha', 'scan'] as const
     const adapter = Object.fromEntries(names.map((name) => [name, given[name].bind(given)]))

@@ -24,7 +24,7 @@ for (const name of Object.keys(drivers) as DriverName[]) {
       })
       after(() => client.disconnect())
 
-      it('gives the answers of every other client', () => everythingWorks(client))
+      it('returns the same results as every other client', () => everythingWorks(client))
 
       it('sends the scripts again to a server that has lost them', async () => {
         await everythingWorks(client)
@@ -125,7 +125,7 @@ for (const name of Object.keys(drivers) as DriverName[]) {
             expect(await client.get(key)).to.equal(reply === 'OK' ? 'c' : 'a')
           })
 
-          it('pExpireAt says whether it did it, and getDel what was there', async () => {
+          it('pExpireAt resolves to whether it moved the TTL, and getDel to the deleted value', async () => {
             const key = `${freshPrefixes().prefix}k`
             const spoken = sessionClient(client)
             const at = Date.now() + 3_600_000
@@ -192,7 +192,7 @@ for (const name of Object.keys(drivers) as DriverName[]) {
     describe('for one server on a Redis Cluster', () => {
       onEveryTopology(
         (topology) => {
-          it('fails with an error that says what to use', async () => {
+          it('fails with an error that names the right client', async () => {
             const client = connectDriver(name, { ...topology(), name: 'server' })
             try {
               const store = new UserSessionStore({ client, ...freshPrefixes() })

@@ -54,7 +54,7 @@ describe('A client of node-redis', () => {
       expect(await client.getDel(key)).to.equal(null)
     })
 
-    it('has one adapter, whoever asks', () => {
+    it('has one adapter for all stores and functions', () => {
       expect(sessionClient(given)).to.equal(sessionClient(given))
     })
   })

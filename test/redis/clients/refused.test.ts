@@ -126,7 +126,7 @@ describe('A client that is refused', () => {
   })
 })
 
-describe('A client that is taken', () => {
+describe('A client that is accepted', () => {
   const taken: [what: string, make: () => object][] = [
     ['a client that is not connected yet', () => createClient({ url })],
     ['a pool that is not connected yet', () => createClientPool({ url })],
@@ -142,7 +142,7 @@ describe('A client that is taken', () => {
     })
   }
 
-  it('is an adapter of its own that has all that SessionClient says', async () => {
+  it('is your own adapter with all methods of SessionClient', async () => {
     const told: string[] = []
     const reply = async (name: string, value: unknown) => {
       told.push(name)
