@@ -75,7 +75,10 @@ type Measured = {
   operations: number
   live: number
   wrong: number
-  /** The longest time that the server took for one command, in ms: what it adds to a wait, whatever else the machine does. */
+  /**
+   * The longest time that the server needed for one command, in ms. This is its part of a wait, without the rest of the
+   * machine.
+   */
   slowest: number
 }
 

@@ -6,7 +6,7 @@ import { rejection, useDatabase } from '../support/database.ts'
 import { load } from '../support/scene.ts'
 import { newSession } from '../support/sessions.ts'
 
-/** As a file system or a DNS resolver says it: express-session takes this code for "there is no session". */
+/** The error of a file system or a DNS resolver. express-session takes this code for a missing session. */
 const away = Object.assign(new Error('the key service does not answer'), { code: 'ENOENT' })
 
 /** Seals nothing, but is as asynchronous as one that does. */
@@ -34,7 +34,7 @@ describe('Guarantee 7, alone: a serializer that fails for a moment', () => {
     await store.set('s1', newSession({ userId: 'eva', role: 'admin' }))
   })
 
-  /** What needs to read a record that it is about to change or to show. */
+  /** Calls that must read a record before they change or return it. */
   const reading: Record<string, () => Promise<unknown>> = {
     get: () => store.get('s1'),
     all: () => store.all(),

@@ -1,4 +1,4 @@
-/** Ids that are objects, as databases have them: MongoDB's `ObjectId`, a UUID class, a bigint wrapper. */
+/** User ids that are objects, as databases return them: MongoDB's `ObjectId`, a UUID class, a bigint wrapper. */
 import { expect } from 'chai'
 import {
   createSession,
@@ -35,7 +35,7 @@ class Serial {
   }
 }
 
-/** Tells itself by a `toString` of its own alone. */
+/** An id with its own `toString` and no `toJSON`. */
 class Uuid {
   readonly #text: string
   constructor(text: string) {

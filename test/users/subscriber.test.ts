@@ -1,4 +1,4 @@
-/** Revocations that every process hears of: at once, after a lost connection, once, and without a session id. */
+/** Every process hears of revocations: at once, after a lost connection, only once, and without a session id. */
 import { expect } from 'chai'
 import { createClient, createCluster } from 'redis'
 import type { DestroyedEvent, SubscriberClient, UserSessionStore } from '../../src/index.ts'
@@ -54,7 +54,7 @@ async function untilListening(scene: Scene, count: number): Promise<Topology['no
   })
 }
 
-/** Until a new store listens, and has looked at what its listeners wait for: here at a session that never was. */
+/** Waits until a new store listens and has checked its sessions. Here it checks a session that never existed. */
 async function untilChecked(store: UserSessionStore): Promise<void> {
   const { listener, once } = heard()
   store.onRevoked(newId(), listener)
@@ -65,7 +65,7 @@ async function cutSubscribers({ topology }: Scene): Promise<void> {
   for (const { admin } of topology.nodes) await admin.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub'])
 }
 
-/** What a store could not do, from now on. */
+/** Collects the failures that a store reports from now on. */
 function failuresOf(store: UserSessionStore): string[] {
   const failures: string[] = []
   store.on('subscriberError', (error) => failures.push(String(error)))
@@ -104,7 +104,7 @@ describe('Revocations in other processes', () => {
           const event = { handle: handleOf(id), userId: 'alice', reason }
           for (const { events } of [mine, theirs]) {
             expect(events, name).to.have.lengthOf(1)
-            // Right after it began to listen, a check may find the session gone before the message comes.
+            // Right after the subscription began, a check may find that the session is gone before the message arrives.
             if (events[0]?.reason !== 'missed') expect(events, name).to.deep.equal([event])
           }
           expect(emitted, name).to.deep.equal(theirs.events)
@@ -120,7 +120,7 @@ describe('Revocations in other processes', () => {
           const [lost, kept] = [heard(), heard()]
           there.onRevoked(gone, lost.listener)
           there.onRevoked(stays, kept.listener)
-          // This one sends no message: as if it had been sent while the connection was down.
+          // This store sends no message, as if the connection had been down.
           await scene.store().destroy(gone)
           await cutSubscribers(scene)
           await lost.once()
@@ -309,7 +309,7 @@ describe('Revocations in other processes', () => {
       there.onRevoked(gone, lost.listener)
       there.onRevoked(stays, kept.listener)
       const [master] = (await scene.topology.masters()) as [Node]
-      // This one sends no message: as if it had been sent while the connection was down.
+      // This store sends no message, as if the connection had been down.
       await scene.store().destroy(gone)
       await untilReplicated(scene.topology, master)
       await master.server.kill()
@@ -342,7 +342,7 @@ describe('Revocations in other processes', () => {
       const [lost, kept] = [heard(), heard()]
       there.onRevoked(gone, lost.listener)
       there.onRevoked(stays, kept.listener)
-      // This one sends no message: as if it had been sent while the connection was down.
+      // This store sends no message, as if the connection had been down.
       await scene.store().destroy(gone)
       for (const master of await scene.topology.masters()) await untilReplicated(scene.topology, master)
       await listenedTo?.server.kill()

@@ -1,4 +1,4 @@
-/** A subscriber that many stores share, that is let go of, that is not connected, or that is far behind. */
+/** A subscriber that many stores share, that a store has released, that is not connected, or that is far behind. */
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
@@ -64,7 +64,7 @@ describe('A subscriber', () => {
     await eventually('the store to listen', async () => (await listenersOn(name)) > 0)
   }
 
-  /** Until a store listens, and has looked once at what its listeners wait for. */
+  /** Waits until a store listens and has checked its sessions once. */
   async function untilChecked(store: UserSessionStore): Promise<void> {
     await new Promise<void>((resolve) => void store.onRevoked(`none ${Math.random()}`, () => resolve()))
   }
@@ -359,7 +359,7 @@ describe('A subscriber', () => {
   describe('that is far behind', () => {
     const many = 10_500
 
-    /** A subscriber whose messages wait until they are let through. */
+    /** A subscriber whose messages wait until the test releases them. */
     async function lateSubscriber() {
       const subscriber = await aSubscriber()
       const waiting: (() => void)[] = []
@@ -408,7 +408,7 @@ describe('A subscriber', () => {
       store.on('destroyed', () => told++)
       await store.clear()
       await eventually('all messages', () => waiting.length === many)
-      // An event is emitted on the next tick, which may come after the promise has settled.
+      // An event is emitted on the next tick, possibly after the promise has settled.
       await nextTurn()
       expect(told).to.equal(many)
       letThrough()
