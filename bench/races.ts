@@ -11,7 +11,7 @@ import { once } from 'node:events'
 import { Agent, createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs, promisify } from 'node:util'
+import { parseArgs } from 'node:util'
 import { RedisStore } from 'connect-redis'
 import express from 'express'
 import session, { type Store } from 'express-session'
@@ -170,7 +170,9 @@ async function overlap(browser: Browser, store: Store, client: Client, nth: numb
 /** Makes a session as a sign-in does, and the cookie that names it. */
 async function signIn(store: Store, userId: string): Promise<{ id: string; cookie: string }> {
   const id = randomBytes(24).toString('base64url')
-  await promisify(store.set.bind(store))(id, newSession({ userId }))
+  await new Promise<void>((resolve, reject) => {
+    store.set(id, newSession({ userId }), (error) => (error ? reject(error) : resolve()))
+  })
   const signature = createHmac('sha256', SECRET).update(id).digest('base64').replace(/=+$/, '')
   return { id, cookie: `connect.sid=${encodeURIComponent(`s:${id}.${signature}`)}` }
 }

@@ -174,8 +174,8 @@ const protections: Protection[] = [
     what: 'A revocation deletes exactly the record that told whose session it is',
     on: 'server',
     file: 'redis/scripts/parts.ts',
-    line: "if expected ~= '' and type(current) == 'string' and current ~= expected then return { current } end",
-    without: '',
+    line: "if expected ~= '' and type(current) == 'string' and current ~= expected then",
+    without: 'if false then',
   },
   {
     what: 'A revocation of many that meets another record of one looks at that by itself',

@@ -17,7 +17,7 @@ const OPERATIONS_ON_LARGE = 40
 export async function onStoredSessions(operation: OperationName, context: Context): Promise<Row[]> {
   const rows: Row[] = []
   for (const size of RECORD_SIZES) {
-    const turn: Turn = {
+    const turn: Turn & { operation: OperationName } = {
       operation,
       operations: size > 10_000 ? OPERATIONS_ON_LARGE : OPERATIONS,
       concurrency: context.concurrency,
@@ -27,12 +27,22 @@ export async function onStoredSessions(operation: OperationName, context: Contex
   return rows
 }
 
-async function atSize(size: number, server: BenchServer, turn: Turn, context: Context): Promise<Row> {
+async function atSize(
+  size: number,
+  server: BenchServer,
+  turn: Turn & { operation: OperationName },
+  context: Context,
+): Promise<Row> {
   const pair = await contenders(server.client, context)
   for (const { store } of pair) await fill(store, size)
   const what = `records of ${size} B`
   const row = await storedRow(what, pair, onStored[turn.operation], context, turn.operations)
-  const { ratio } = await apart(size, server.url, turn, context)
+  return withApart(row, size, server.url, turn, context)
+}
+
+/** A row with the ratio of the same turn in processes of their own. */
+export async function withApart(row: Row, ...args: Parameters<typeof apart>): Promise<Row> {
+  const { ratio } = await apart(...args)
   return { ...row, figures: { 'in processes of their own': times(ratio), ...row.figures } }
 }
 

@@ -59,6 +59,13 @@ export const signIn: Operation = (store, userId, done) => {
   })
 }
 
+/** The sign-in of this number, of one of a hundred users. */
+export function nthSignIn(store: BenchStore, n: number, done: Done): void {
+  signIn(store, `user-${n % USERS}`, done)
+}
+
+const USERS = 100
+
 /** express-session gives a store its `generate`. */
 export function prepareSignIn(store: BenchStore): void {
   expressSession({

@@ -23,7 +23,7 @@ export function settle<T>(
     const promise = work()
     promise.then(
       (result) => call(callback, unseen, null, result),
-      (error) => call(callback, unseen, error),
+      (error) => call(callback, unseen, error || new Error('failed without an error', { cause: error })),
     )
     return promise
   }

@@ -5,10 +5,17 @@ import { defaultPrefix, defaultUserPrefix, Keys } from '../redis/keys.ts'
 import type { Write } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
 import { turnsOf } from '../redis/turns.ts'
-import { checkNames, checkSessionId, checkUserId, plainData, type UserId } from '../session/arguments.ts'
+import {
+  checkNames,
+  checkSessionId,
+  checkUserId,
+  plainData,
+  type UserId,
+  userIdOf,
+} from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
-import { checkTimestamp } from '../session/expiry.ts'
+import { checkTimestamp, dataExpiry } from '../session/expiry.ts'
 import { withoutNote } from '../session/index-note.ts'
 import { defaultUserId, namedUser, type UserIdOption } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -93,7 +100,8 @@ export async function createSession<T extends UserSessionData>(
 }
 
 /**
- * Reads a session. Resolves to `null` if it does not exist. `expires` in the data is when the session ends.
+ * Reads a session. Resolves to `null` if it does not exist. `expires` in the data is when the session ends. `userId` is its user,
+ * unless the app means something else by that name.
  *
  * @throws {TypeError} if an argument is wrong.
  * @throws {CorruptSessionError} if what Redis holds is not session data.
@@ -104,7 +112,8 @@ export async function readSession<T extends object = Record<string, unknown>>(
   const access = accessOf(options, ['sessionId', 'userId'])
   const sessionId = sessionIdOf(access, options.sessionId)
   const session = await readLive(access, sessionId)
-  return session && (withTrueExpiry(session.data, session.expires) as UserSessionData & T)
+  if (session === null) return null
+  return withTrueExpiry(withUserId(session.data, session.owner), session.expires) as UserSessionData & T
 }
 
 /**
@@ -257,8 +266,14 @@ async function checkPatch(access: Access, data: unknown): Promise<SessionRecord>
   return patch
 }
 
+/** Names the user as a string, if the data has not something else under that name. */
+function withUserId(data: SessionRecord, owner: string | null): SessionRecord {
+  const isFree = !data.userId || userIdOf(data.userId) === owner
+  return owner === null || data.userId === owner || !isFree ? data : { ...data, userId: owner }
+}
+
 /** A timestamp of the same instant stays as it was written. */
 function withTrueExpiry(data: SessionRecord, expires: number | null): SessionRecord {
-  if (expires === null || Date.parse(data.expires as string) === expires) return data
+  if (expires === null || dataExpiry(data.expires) === expires) return data
   return { ...data, expires: new Date(expires).toISOString() }
 }

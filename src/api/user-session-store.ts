@@ -14,7 +14,7 @@ import {
 import { RecentTouches } from '../requests/recent-touches.ts'
 import { Saves, type SignIn } from '../requests/save.ts'
 import { Touches } from '../requests/touch.ts'
-import { Versions } from '../requests/versions.ts'
+import { type Version, Versions } from '../requests/versions.ts'
 import {
   checkNames,
   checkObject,
@@ -81,6 +81,8 @@ export class UserSessionStore extends Store {
   readonly #maxUserSessions: CheckedOptions['maxUserSessions']
   readonly #revocations: Revocations
   readonly #reports = new Reports(this)
+  /** What the sessions say that `regenerate` is about to destroy, by id. */
+  readonly #leaving = new Map<string, Version>()
   #generate: (req: Request) => void = () => {}
 
   /** @throws {TypeError} if an option is wrong. */
@@ -164,7 +166,8 @@ export class UserSessionStore extends Store {
   async #destroy(sessionId: string): Promise<void> {
     const id = this.#checkId(sessionId)
     await this.#access.turns.made(this.#access.keys.session(id))
-    const revoke = (access: Access) => revokeSession(access, id)
+    const known = this.#leaving.get(id)
+    const revoke = (access: Access) => revokeSession(access, id, known)
     await this.#revoking('logout', revoke, () => undefined)
   }
 
@@ -367,10 +370,13 @@ export class UserSessionStore extends Store {
   }
 
   async #regenerate(req: Request): Promise<void> {
-    const from = req.session
+    const { session: from, sessionID } = req
+    const known = from && this.#versions.find(from, sessionID)?.version
+    if (known) this.#leaving.set(sessionID, known)
     try {
-      await this.destroy(req.sessionID)
+      await this.destroy(sessionID)
     } finally {
+      this.#leaving.delete(sessionID)
       this.generate(req)
       this.#versions.regenerated(req.session, from)
     }

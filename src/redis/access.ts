@@ -1,6 +1,6 @@
 /** What the functions and the store need to work on sessions: where they are, how they are written, and whose they are. */
-import { parseRecord, type Serializer, stringifyRecord } from '../session/codec.ts'
-import { cookieExpiry, cookieOf } from '../session/cookie.ts'
+import { type ParsedRecord, parseRecord, type Serializer, stringifyRecord } from '../session/codec.ts'
+import { cookieOf } from '../session/cookie.ts'
 import { CorruptSessionError } from '../session/errors.ts'
 import { ownExpiry } from '../session/expiry.ts'
 import { takeNote, withNote } from '../session/index-note.ts'
@@ -40,6 +40,8 @@ export interface StoredSession {
   raw: string
   /** The data as the app wrote it, without the note for the index. */
   data: SessionRecord
+  /** When the cookie of the record ends, in ms since 1970; `null` if that does not say. */
+  cookieExpires: number | null
   owner: string | null
   /** Whether the record itself tells the owner. Records of another store do not, nor do anonymous ones. */
   tellsOwner: boolean
@@ -54,21 +56,23 @@ type Codec = Pick<Access, 'serializer' | 'userId' | 'keys'>
 
 /** Parses a record. Returns a promise if the serializer is asynchronous. */
 export function decode(codec: Codec, sessionId: string, raw: string): StoredSession | Promise<StoredSession> {
-  const data = parseRecord(codec.serializer, raw, codec.keys.session(sessionId))
-  const session = (data: SessionRecord) => sessionOf(codec, sessionId, raw, data)
-  return data instanceof Promise ? data.then(session) : session(data)
+  const parsed = parseRecord(codec.serializer, raw, codec.keys.session(sessionId))
+  const session = (parsed: ParsedRecord) => sessionOf(codec, sessionId, raw, parsed)
+  return parsed instanceof Promise ? parsed.then(session) : session(parsed)
 }
 
-function sessionOf({ userId }: Codec, sessionId: string, raw: string, data: SessionRecord): StoredSession {
+function sessionOf(
+  { userId }: Codec,
+  sessionId: string,
+  raw: string,
+  { data, cookieExpires }: ParsedRecord,
+): StoredSession {
   const note = takeNote(data)
   const owner = storedOwner(userId, data, note)
   const tellsOwner = note !== null || cookieOf(data) === undefined
-  return { sessionId, raw, data, owner, tellsOwner, until: note?.until ?? outrightExpiry(data) }
-}
-
-/** The record's own `expires`, if it rules. */
-function outrightExpiry(data: SessionRecord): number | null {
-  return cookieExpiry(data) === null ? ownExpiry(data) : null
+  // The record's own `expires` rules if the cookie does not say.
+  const until = note?.until ?? (cookieExpires === null ? ownExpiry(data) : null)
+  return { sessionId, raw, data, cookieExpires, owner, tellsOwner, until }
 }
 
 /** Makes the record of session data. Returns a promise if the serializer is asynchronous. */

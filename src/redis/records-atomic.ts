@@ -36,7 +36,7 @@ export class AtomicRecords implements Records {
     return found
   }
 
-  async write(write: Write): Promise<Outcome> {
+  write(write: Write): Promise<Outcome> {
     if (!movesEntry(write)) return writeOneKey(this.client, this.keys, write)
     const owners = [write.entry?.owner, write.previous?.owner].filter((owner) => owner !== undefined)
     const indexes = [...new Set(owners)].map((owner) => this.keys.index(owner))
@@ -73,7 +73,7 @@ export class AtomicRecords implements Records {
     const { sessionId, expected, announcement } = removal
     const keys = [this.keys.session(sessionId), this.keys.index(owner)]
     const { channel = '', message = '' } = announcement ?? {}
-    const args = [sessionId, channel, expected ?? '', message, String(limit)]
+    const args = [String(limit), channel, sessionId, expected ?? '', message]
     const reply = await run(this.client, evictScript, keys, args)
     return Number(reply) === -1 ? null : outcome(reply)
   }

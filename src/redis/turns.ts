@@ -57,11 +57,10 @@ export class Turns {
       queue.latest = undefined
       queue.latest = await work(latest)
     })
-    const end: Promise<void> = turn
-      .catch(() => {})
-      .then(() => {
-        if (queue.tail === end) this.#queues.delete(key)
-      })
+    const ended = () => {
+      if (queue.tail === end) this.#queues.delete(key)
+    }
+    const end = turn.then(ended, ended)
     queue.tail = end
     this.#queues.set(key, queue)
     return { turn, queue }

@@ -9,8 +9,8 @@ import {
   maxAgeDrift,
   maxAgeOf,
   saysExpiry,
-  withCookieExpiry,
 } from '../session/cookie.ts'
+import { withoutNote } from '../session/index-note.ts'
 import { endOf, isFixed, listedUntil, sealed } from '../session/lifetime.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Version } from './versions.ts'
@@ -26,7 +26,7 @@ export interface Draft {
 }
 
 /** Whose the session is, and what its record says so far. */
-export type Basis = Pick<Version, 'owner' | 'named' | 'created'> & { until: number | null }
+export type Basis = Pick<Version, 'owner' | 'named' | 'lostId' | 'created'> & { until: number | null }
 
 /**
  * Copies a session's data. The copy has a plain cookie, and also the properties that the session object could not hold.
@@ -34,8 +34,8 @@ export type Basis = Pick<Version, 'owner' | 'named' | 'created'> & { until: numb
 export function dataOf(session: SessionRecord, unheld: SessionRecord | undefined): SessionRecord {
   const plain = plainData(session, 'session')
   const cookie = cookieData(plain) ?? hiddenCookie(session)
-  if (cookie) delete cookie.index
-  return cookie ? { ...unheld, ...plain, cookie } : { ...unheld, ...plain }
+  if (!cookie) return { ...unheld, ...plain }
+  return withoutNote({ ...unheld, ...plain, cookie })
 }
 
 /**
@@ -62,8 +62,8 @@ export function draftOf(
   const maxAge = base && touchedAge(data, base)
   if (maxAge === null)
     return sealDraft(access, data, basis, { said, rolls: rollsBy(data, basis), isTouched: false })
-  const kept = { ...data, cookie: { ...cookieOf(data), originalMaxAge: maxAge } }
-  const moved = withCookieExpiry(kept, Date.now() + maxAge)
+  const expires = new Date(Date.now() + maxAge).toISOString()
+  const moved = { ...data, cookie: { ...cookieOf(data), originalMaxAge: maxAge, expires } }
   return sealDraft(access, moved, basis, { said, rolls: true, isTouched: true })
 }
 
@@ -88,7 +88,7 @@ function rollsBy(data: SessionRecord, { until }: Basis): boolean {
 function sealDraft(
   access: Access,
   given: SessionRecord,
-  { owner, named, created: start, until: previous }: Basis,
+  { owner, named, lostId, created: start, until: previous }: Basis,
   { said, rolls, isTouched }: { said: number | null; rolls: boolean; isTouched: boolean },
 ): Draft | Promise<Draft> {
   const { data, created, expires } = sealed(access, given, start)
@@ -97,7 +97,17 @@ function sealDraft(
   const until = owner === null ? null : listed
   const record = encode(access, data, owner, until)
   const draft = (raw: string): Draft => ({
-    version: { raw, owner, named, until, created, cookie: cookieData(data), cookieExpires: said, rolls },
+    version: {
+      raw,
+      owner,
+      named,
+      lostId,
+      until,
+      created,
+      cookie: cookieData(data),
+      cookieExpires: said,
+      rolls,
+    },
     expires,
     isTouched,
   })

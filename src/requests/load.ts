@@ -1,10 +1,10 @@
 /** Loads sessions for express-session, with a cookie that says when this request's touch will let them expire. */
 import type { SessionData } from 'express-session'
 import { type Access, decode, fetchRaw, hasEnded, type StoredSession } from '../redis/access.ts'
-import { cookieData, cookieExpiry, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
+import { cookieData, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { notMissing } from '../session/errors.ts'
 import { endOf, isFixed, startOf } from '../session/lifetime.ts'
-import { namedInRecord } from '../session/owner.ts'
+import { lostIdIn, namedInRecord } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Version } from './versions.ts'
 
@@ -29,23 +29,26 @@ export async function loadSession(access: Access, sessionId: string): Promise<Lo
 
 /** `expires` is the session's end in ms since 1970, or `null` if it was not read. */
 export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
-  const { raw, data, owner, until } = session
+  const { raw, data, owner, until, cookieExpires: recorded } = session
   const created = startOf(data)
-  const recorded = cookieExpiry(data)
   const rolls = !access.disableTouch && !isFixed(data) && !(recorded !== null && recorded === until)
   const maxAge = maxAgeOf(data)
+  let cookieExpires = recorded
   if (rolls && maxAge !== null && recorded !== null) {
-    const next = Math.min(expires ?? Date.now() + maxAge, endOf(access, created))
-    data.cookie = { ...cookieOf(data), expires: new Date(next).toISOString() }
+    const next = new Date(Math.min(expires ?? Date.now() + maxAge, endOf(access, created)))
+    cookieExpires = next.getTime()
+    data.cookie = { ...cookieOf(data), expires: next.toISOString() }
   }
+  const named = namedInRecord(access.userId, data)
   const version = {
     raw,
     owner,
-    named: namedInRecord(access.userId, data),
+    named,
+    lostId: owner !== null && named === null ? lostIdIn(access.userId, data) : undefined,
     until: owner === null ? null : until,
     created,
     cookie: cookieData(data) ?? plainCookie,
-    cookieExpires: cookieExpiry(data),
+    cookieExpires,
     rolls,
   }
   return { data, version }

@@ -10,10 +10,10 @@ import { type Access, decode, entryOf, hasEnded, readable, type StoredSession } 
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
 import type { Latest } from '../redis/turns.ts'
-import { cookieExpiry, cookieOf, maxAgeOf } from '../session/cookie.ts'
+import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { createdOf, earliest } from '../session/lifetime.ts'
-import { namedInRecord, namedUser } from '../session/owner.ts'
+import { lostIdIn, namedInRecord, namedUser, namesTheSame } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { type Draft, dataOf, draftOf } from './draft.ts'
 import { loadedOf } from './load.ts'
@@ -67,14 +67,14 @@ export class Saves {
   save(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.findOrAdd(session, sessionId)
     const data = dataOf(session, loaded.unheld)
-    const named = this.#named(session, data)
+    const named = this.#named(session, data, loaded.version)
     const limit = this.#limitOf(loaded.version, named, session)
     const drafted = this.#draft(loaded, session, data, named)
     // A failed draft is reported when its turn comes.
     if (drafted instanceof Promise) drafted.catch(() => {})
     const work = async (latest: Latest | undefined) => {
-      const draft = await drafted
-      await this.#checkOwner(loaded, draft)
+      const draft = drafted instanceof Promise ? await drafted : drafted
+      if (this.access.serializer !== JSON) await this.#checkOwner(loaded, draft)
       return loaded.version === null
         ? this.#create(loaded, draft, limit)
         : this.update(loaded, loaded.version, draft, { latest, limit })
@@ -85,9 +85,12 @@ export class Saves {
   }
 
   /** The user that a session names. What is written of it may leave the user out, but must not name another one. */
-  #named(session: SessionRecord, data: SessionRecord): string | null {
-    const named = namedUser(this.access.userId, session)
-    const written = namedInRecord(this.access.userId, data)
+  #named(session: SessionRecord, data: SessionRecord, base: Version | null): string | null {
+    const { userId } = this.access
+    // What was loaded names nobody, and the session is still its owner's.
+    if (base?.lostId !== undefined && lostIdIn(userId, session) === base.lostId) return null
+    const named = namedUser(userId, session)
+    const written = namedInRecord(userId, data)
     if (written === null || written === named) return named
     throw badArgument('session.userId', 'the same in the serialized session', written)
   }
@@ -100,11 +103,13 @@ export class Saves {
     named: string | null,
   ): Draft | Promise<Draft> {
     const { version: base } = loaded
-    const owner = base && named === base.named ? base.owner : named
+    const lostId = base?.lostId && lostIdIn(this.access.userId, session)
+    const owner = base && named === base.named && lostId === base.lostId ? base.owner : named
     const until = base?.until ?? null
     return draftOf(this.access, data, base, {
       owner,
       named,
+      lostId,
       until,
       created: this.createdAt(loaded, session, owner),
     })
@@ -127,7 +132,7 @@ export class Saves {
 
   /** Checks that the record names the right owner. A serializer may leave the owner out. */
   async #checkOwner({ sessionId, version }: Loaded, { version: { raw, owner } }: Draft): Promise<void> {
-    if (this.access.serializer === JSON || owner === version?.owner) return
+    if (owner === version?.owner) return
     const session = await readable(this.access, sessionId, raw)
     if (session === null) throw badArgument('session', 'data that serializes to an object', raw)
     if (session.owner !== owner)
@@ -261,9 +266,9 @@ export class Saves {
   }
 
   async #draftOfMerged(data: SessionRecord, stored: StoredSession, mine: Draft): Promise<Draft> {
-    const named = namedInRecord(this.access.userId, data)
-    const owner =
-      named === namedInRecord(this.access.userId, stored.data) ? stored.owner : ownerOf(named, mine)
+    const { userId } = this.access
+    const named = namedInRecord(userId, data)
+    const owner = namesTheSame(userId, data, stored.data) ? stored.owner : ownerOf(named, mine)
     const created = earliest(mine.version.created, createdOf(stored.data))
     const { version } = loadedOf(this.access, stored, null)
     return draftOf(this.access, data, version.rolls ? null : version, {
@@ -294,7 +299,7 @@ function withMergedExpiry(
   const cookie = cookieOf(merged)
   const isMoved = mine.version.cookieExpires !== base.cookieExpires
   if (!cookie || (isMoved && !mine.isTouched)) return merged
-  const recorded = cookieExpiry(stored.data)
+  const recorded = stored.cookieExpires
   const maxAge = maxAgeOf(merged)
   const isOutright = recorded !== null && recorded === stored.until
   if (maxAge !== null && recorded !== null && (!isOutright || isMoved)) {

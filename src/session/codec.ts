@@ -8,6 +8,12 @@ export interface Serializer {
   stringify(session: unknown): string | Promise<string>
 }
 
+/** The session data in a record, and when its cookie ends, in ms since 1970; `null` if that does not say. */
+export interface ParsedRecord {
+  data: SessionRecord
+  cookieExpires: number | null
+}
+
 /**
  * Parses a raw record into session data. Returns a promise if the serializer returns one.
  *
@@ -18,7 +24,7 @@ export function parseRecord(
   serializer: Serializer,
   raw: string,
   key: string,
-): SessionRecord | Promise<SessionRecord> {
+): ParsedRecord | Promise<ParsedRecord> {
   let data: unknown
   try {
     data = serializer.parse(raw)
@@ -34,11 +40,19 @@ export function parseRecord(
   )
 }
 
-/** What `JSON.parse` and Web Crypto's `decrypt` fail with if the text itself is wrong. */
+/** What `JSON.parse`, decryption and decompression fail with if the text itself is wrong. */
 function blamesRecord(error: unknown): boolean {
-  const { name, code } = Object(error) as { name?: unknown; code?: unknown }
-  return name === 'SyntaxError' || name === 'OperationError' || code === 'SESSION_CORRUPT'
+  const { name, code, message } = Object(error) as { name?: unknown; code?: unknown; message?: unknown }
+  if (name === 'SyntaxError' || name === 'OperationError' || code === 'SESSION_CORRUPT') return true
+  return message === wrongTag || codesOfData.test(String(code))
 }
+
+/** Of node:crypto, which gives this error no code. */
+const wrongTag = 'Unsupported state or unable to authenticate data'
+
+/** Of node:crypto and node:zlib. */
+const codesOfData =
+  /^(ERR_OSSL_|ERR_CRYPTO_INVALID_(IV|AUTH_TAG)$|Z_(DATA|BUF)_ERROR$|ERR__ERROR_FORMAT|ZSTD_error_)/
 
 /** A promise may come from another library or realm: test runners give tests globals of their own. */
 function isPromise(value: unknown): value is PromiseLike<unknown> {
@@ -49,29 +63,31 @@ function unparsable(key: string, error: unknown): CorruptSessionError {
   return new CorruptSessionError(key, 'cannot be parsed as session data', error)
 }
 
-function checkedRecord(data: unknown, key: string): SessionRecord {
+function checkedRecord(data: unknown, key: string): ParsedRecord {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     throw new CorruptSessionError(key, 'is not session data')
   }
-  checkCookie(data as SessionRecord, key)
-  return data as SessionRecord
+  return { data: data as SessionRecord, cookieExpires: checkedExpiry(data as SessionRecord, key) }
 }
 
 /** express-session throws on a senseless cookie when the response ends. Only the process could catch that. */
-function checkCookie(data: SessionRecord, key: string): void {
+function checkedExpiry(data: SessionRecord, key: string): number | null {
   if (!isMaxAge(cookieOf(data)?.originalMaxAge)) {
     throw new CorruptSessionError(key, 'has a cookie without a sensible originalMaxAge')
   }
   try {
-    cookieExpiry(data)
+    return cookieExpiry(data)
   } catch (error) {
     throw new CorruptSessionError(key, 'has a cookie without a sensible expiry', error)
   }
 }
 
 function isMaxAge(value: unknown): boolean {
-  return !value || typeof value === 'number'
+  return !value || (typeof value === 'number' && Math.abs(value) <= longestMaxAge)
 }
+
+/** In ms. A `Date` that far from now can still be told. */
+const longestMaxAge = 8e15
 
 /**
  * Turns session data into a raw record. Returns a promise if the serializer returns one.

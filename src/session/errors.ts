@@ -169,10 +169,11 @@ function unquoted(cause: unknown): unknown {
 
 /**
  * express-session takes any error with the code `ENOENT` for a session that does not exist. A failure, such as a socket that is not
- * there, gets another code, and keeps its class and its message.
+ * there, gets another code, and keeps its class and its message. Test runners have errors of Node that are not instances of `Error`.
  */
 export function notMissing(error: unknown): unknown {
-  if (!(error instanceof Error) || (error as { code?: unknown }).code !== 'ENOENT') return error
+  if (typeof error !== 'object' || error === null || (error as { code?: unknown }).code !== 'ENOENT')
+    return error
   const properties = {
     ...Object.getOwnPropertyDescriptors(error),
     code: { value: 'SESSION_STORE_FAILED', enumerable: true },

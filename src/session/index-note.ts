@@ -3,6 +3,7 @@
  * session. Apps never see the note. A write adds it to the record, and a read takes it off.
  */
 import { cookieOf } from './cookie.ts'
+import { ownExpiry } from './expiry.ts'
 import { recordedUser } from './owner.ts'
 import type { SessionRecord } from './record.ts'
 
@@ -31,9 +32,14 @@ export function takeNote(data: SessionRecord): IndexNote | null {
 function checkedNote(index: unknown): IndexNote | null {
   const { until, user } = Object(index) as { until?: unknown; user?: unknown }
   const note: IndexNote = {}
-  if (typeof until === 'number' && Number.isFinite(until)) note.until = until
+  if (isTime(until)) note.until = until
   if (user === null || (typeof user === 'string' && user !== '')) note.user = user
   return Object.keys(note).length === 0 ? null : note
+}
+
+/** Whole ms since 1970, and no more than a `Date` can tell: Redis takes no later expiry. */
+function isTime(value: unknown): value is number {
+  return Number.isInteger(value) && !Number.isNaN(new Date(value as number).getTime())
 }
 
 /** Data with the note that it needs in its record, if any. */
@@ -48,7 +54,7 @@ function noteFor(data: SessionRecord, owner: string | null, until: number | null
   if (owner === null) return says === null ? null : { user: null }
   if (until === null) return says === owner ? null : { user: owner }
   if (says !== owner) return { until, user: owner }
-  return cookieOf(data) === undefined && Date.parse(data.expires as string) === until ? null : { until }
+  return cookieOf(data) === undefined && ownExpiry(data) === until ? null : { until }
 }
 
 /** Removes a note that the app copied from another record. Such a note must not change this session's entry. */

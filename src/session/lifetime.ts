@@ -32,8 +32,8 @@ export function createdOf(data: object): number | null {
 
 /** Same as `createdOf`, but also `null` for a time in the future. The next write then corrects the record. */
 export function startOf(data: object): number | null {
-  const isFuture = ((data as SessionRecord)[createdProperty] as number) > Date.now()
-  return isFuture ? null : createdOf(data)
+  const created = (data as SessionRecord)[createdProperty]
+  return typeof created === 'number' && created > Date.now() ? null : createdOf(data)
 }
 
 /** Returns the earliest of the known times. */

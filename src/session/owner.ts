@@ -37,6 +37,27 @@ export function namedInRecord(userId: UserIdOption, data: SessionRecord): string
   }
 }
 
+/**
+ * What session data says of its user, as JSON, if that is an object and no user id; else `undefined`. An id that has nothing but a
+ * `toString` of its own leaves such an object in the record.
+ */
+export function lostIdIn(userId: UserIdOption, data: SessionRecord): string | undefined {
+  try {
+    const user = userId(data as never)
+    return Object(user) === user && userIdOf(user) === undefined ? JSON.stringify(user) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** If two states of a session say the same of its user. */
+export function namesTheSame(userId: UserIdOption, data: SessionRecord, other: SessionRecord): boolean {
+  return (
+    namedInRecord(userId, data) === namedInRecord(userId, other) &&
+    lostIdIn(userId, data) === lostIdIn(userId, other)
+  )
+}
+
 /** The user whom everybody reads in a record, with or without the option `userId`. */
 export function recordedUser(data: SessionRecord): string | null {
   const { passport } = data as { passport?: { user?: unknown } | null }

@@ -33,7 +33,10 @@ interface OwnMessage extends Announcement {
 export class Revocations {
   readonly #store = randomBytes(9).toString('base64url')
   readonly #watches = new Map<string, Watch>()
-  /** Sessions that were destroyed lately, by handle: whoever begins to wait for one of them must look first. */
+  /**
+   * Sessions that were destroyed, by handle: whoever begins to wait for one of them must look first. If it is full, everybody must,
+   * and it need not hold any more.
+   */
   readonly #recent = new Set<string>()
   /** When a check found each session gone, by handle. The message about it may still come. */
   readonly #missed = new Map<string, number>()
@@ -158,14 +161,14 @@ export class Revocations {
     const own = { channel, message, number, isTold: false }
     this.#unanswered.set(number, own)
     // Those of attempts that failed stay. To forget one means to go by the answer alone.
-    shorten(this.#unanswered)
+    if (this.#unanswered.size > recentSize)
+      this.#unanswered.delete(this.#unanswered.keys().next().value as number)
     return own
   }
 
   #tell(event: DestroyedEvent): void {
     emitLater(this.emitter, 'destroyed', event)
-    this.#recent.add(event.handle)
-    shorten(this.#recent)
+    if (this.#recent.size < recentSize) this.#recent.add(event.handle)
     const watch = this.#watches.get(event.handle)
     if (!watch) return
     this.#watches.delete(event.handle)
@@ -178,7 +181,7 @@ export class Revocations {
     Promise.resolve(listener(event)).catch((error) => this.reports.failed('onRevoked', error))
   }
 
-  /** Whether a session was destroyed lately. If too many were to remember them, any may be one of them. */
+  /** Whether a session was destroyed. If too many were to remember them, any may be one of them. */
   #mayBeGone(handle: string): boolean {
     return this.#recent.size >= recentSize || this.#recent.has(handle)
   }
@@ -223,11 +226,6 @@ const recentSize = 10_000
 
 /** In ms: the longest time that a message may need to arrive. */
 const longestDelay = 600_000
-
-/** Forgets the oldest. */
-function shorten<Key>(recent: Map<Key, unknown> | Set<Key>): void {
-  if (recent.size > recentSize) recent.delete(recent.keys().next().value as Key)
-}
 
 /** Anybody may publish on a channel: what is no message of a store is ignored. */
 function parseMessage(message: string): (DestroyedEvent & { store: unknown; number: unknown }) | null {

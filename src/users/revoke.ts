@@ -10,10 +10,20 @@ import { handleOf } from '../session/handle.ts'
 import { settleAll } from '../session/settle-all.ts'
 import { type UserRecord, userRecords } from './list.ts'
 
-type Revocable = Pick<UserRecord, 'sessionId' | 'raw' | 'session'>
+interface Revocable extends Pick<UserRecord, 'sessionId' | 'raw'> {
+  session: { owner: string | null } | null
+}
 
-/** Deletes a session; resolves to whether there was one. If its owner cannot be read, the owner's next listing drops the entry. */
-export async function revokeSession(access: Access, sessionId: string): Promise<boolean> {
+/**
+ * Deletes a session; resolves to whether there was one. If its owner cannot be read, the owner's next listing drops the entry. What is
+ * known of the session already need not be read: if another record is there by now, that one counts.
+ */
+export async function revokeSession(
+  access: Access,
+  sessionId: string,
+  known?: { raw: string; owner: string | null },
+): Promise<boolean> {
+  if (known) return revokeOne(access, { sessionId, raw: known.raw, session: known })
   const raw = await fetchRaw(access, sessionId).catch(whateverIsThere)
   if (raw === null) return false
   const session = await readable(access, sessionId, raw || null).catch(() => null)

@@ -15,7 +15,7 @@ import { CorruptSessionError, SessionUserError } from '../session/errors.ts'
 import { forever } from '../session/expiry.ts'
 import { withoutNote } from '../session/index-note.ts'
 import { createdOf, createdProperty, endOf, listedUntil, type Sealed, sealed } from '../session/lifetime.ts'
-import { namedInRecord } from '../session/owner.ts'
+import { namedInRecord, namesTheSame } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { settleAll } from '../session/settle-all.ts'
 import { userRecords } from './list.ts'
@@ -105,7 +105,7 @@ function refuseOtherUser(
   next: SessionRecord,
 ): void {
   const named = namedInRecord(userId, next)
-  if (named !== namedInRecord(userId, data) && named !== owner) throw new SessionUserError(sessionId, named)
+  if (named !== owner && !namesTheSame(userId, next, data)) throw new SessionUserError(sessionId, named)
 }
 
 function keptExpiry(access: Access, { created, expires }: Sealed): Expiry {

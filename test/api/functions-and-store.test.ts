@@ -152,6 +152,18 @@ describe('A session of the store, through the functions', () => {
     'of a custom userId option': { options: byAccount, data: { account: 'eva' } },
   }
 
+  it('is read with a userId that is a string, if it was saved as a number', async () => {
+    await db.store().set('s1', newSession({ userId: 7 }))
+    await db.store().set('s2', newSession({ cart: [] }))
+    await db.store(byAccount).set('s3', newSession({ account: 'eva', userId: 7 }))
+    const read = (sessionId: string) => readSession({ ...db.options, sessionId })
+    expect(await read('s1')).to.include({ userId: '7' })
+    expect(await read('s2')).to.not.have.property('userId')
+    expect(await read('s3')).to.include({ userId: 7 })
+    await updateSession({ ...db.options, sessionId: 's1', data: { ...(await read('s1')), theme: 'dark' } })
+    expect(await db.index('7')).to.have.keys('s1')
+  })
+
   for (const [shape, { options, data }] of Object.entries(shapes)) {
     describe(shape, () => {
       const create = async (sessionCookie = usedCookie(MINUTE), id = 's1') => {
@@ -165,6 +177,15 @@ describe('A session of the store, through the functions', () => {
         const expires = new Date(await db.expiry('s1')).toISOString()
         expect(await readSession({ ...db.options, sessionId: 's1' })).to.deep.include({ ...data, expires })
         expect(await db.record('s1')).to.not.have.property('expires')
+      })
+
+      it('is read with the userId by which an update takes it back', async () => {
+        await create()
+        const read = await readSession({ ...db.options, sessionId: 's1' })
+        expect(read?.userId).to.equal('eva')
+        await updateSession({ ...db.options, sessionId: 's1', data: { ...read, theme: 'dark' } })
+        expect((await getUserSessions({ ...db.options, userId: 'eva' })).length).to.equal(1)
+        expect(await db.record('s1')).to.include({ theme: 'dark' })
       })
 
       it('is listed with expires and userId', async () => {

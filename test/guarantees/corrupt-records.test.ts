@@ -34,12 +34,66 @@ const kinds: Record<string, Put> = {
   'a number': text('42'),
   'a cookie with a senseless date': text('{"userId":"eva","cookie":{"expires":"soon","originalMaxAge":1}}'),
   'a cookie with a senseless maxAge': text('{"userId":"eva","cookie":{"originalMaxAge":"soon"}}'),
+  'a cookie with a maxAge that no date can tell': text(
+    '{"userId":"eva","cookie":{"expires":"2099-01-01T00:00:00Z","originalMaxAge":1e300}}',
+  ),
   'bytes that are no UTF-8': (db, key) =>
     db.client.set(key, Buffer.from([0xff, 0xfe, 0x7b, 0xc3]), { expiration: { type: 'EX', value: 3600 } }),
   'a list': (db, key) => db.client.rPush(key, ['eva']),
   'a hash': (db, key) => db.client.hSet(key, 'userId', 'eva'),
   'a sorted set': (db, key) => db.client.zAdd(key, { score: 1, value: 'eva' }),
 }
+
+describe('Guarantee 7, alone: a record whose odd values are not for its cookie to tell', () => {
+  const db = useDatabase()
+  const noPrimitive = { toString: 5 }
+  const until = (value: number) => ({ cookie: { originalMaxAge: HOUR, index: { until: value } } })
+
+  for (const [name, odd] of Object.entries({
+    'an until that Redis does not take': until(1e300),
+    'an until after the last Date': until(1e17),
+    'an until between two ms': until(Date.now() + HOUR + 0.25),
+    'an expires that is no primitive': { expires: noPrimitive },
+    'a creation time that is no primitive': { sessionCreated: noPrimitive },
+  })) {
+    it(`${name}: stops nothing, and goes with its user`, async () => {
+      const store = db.store()
+      for (const id of ['a', 'odd']) await store.set(id, newSession({ userId: 'eva' }))
+      const record = { ...(await db.record('odd')), ...odd }
+      await db.client.set(db.sessionKey('odd'), JSON.stringify(record), { expiration: 'KEEPTTL' })
+      expect((await store.userSessions('eva')).length).to.equal(2)
+      expect((await getUserSessions({ ...db.options, userId: 'eva' })).length).to.equal(2)
+      expect((await store.all()).length).to.equal(2)
+      expect(await store.reindex()).to.deep.equal({ scanned: 2, indexed: 2 })
+      for (const { score } of await db.client.zRangeWithScores(db.indexKey('eva'), 0, -1)) {
+        expect(Number.isInteger(score)).to.equal(true)
+      }
+      expect(await store.updateUser('eva', { role: 'user' } as never)).to.equal(2)
+      expect(await readSession({ ...db.options, sessionId: 'odd' })).to.include({ role: 'user' })
+      expect(await store.destroyUser('eva')).to.equal(2)
+      expect(await db.keys()).to.deep.equal([])
+    })
+  }
+})
+
+describe('Guarantee 7, alone: an index entry with a score that Redis takes for no time', () => {
+  const db = useDatabase()
+
+  for (const score of [Number.POSITIVE_INFINITY, 1e300]) {
+    it(`${score}: the user signs in, is touched, listed and signed out`, async () => {
+      const store = db.store()
+      await store.set('s1', newSession({ userId: 'eva' }))
+      const foreign = () => db.client.zAdd(db.indexKey('eva'), { score, value: 'gone' })
+      await foreign()
+      await store.set('s2', newSession({ userId: 'eva' }))
+      await store.set('s2', Object.assign((await store.get('s2')) as object, { userId: null }) as never)
+      expect((await store.userSessions('eva')).map(({ sessionId }) => sessionId)).to.deep.equal(['s1'])
+      await foreign()
+      expect(await store.destroyUser('eva')).to.equal(1)
+      expect(await db.keys()).to.deep.equal([db.sessionKey('s2')])
+    })
+  }
+})
 
 describe('Guarantee 7, alone: a corrupt or foreign record', () => {
   const db = useDatabase()

@@ -1,4 +1,5 @@
 /** The code ENOENT, which express-session takes for "there is no session", in an error of the client. */
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { createSession, readSession } from '../../src/index.ts'
 import { appWith, browser, cookieFor, sessionOf } from '../support/app.ts'
@@ -23,6 +24,37 @@ describe('Guarantee 8, bounded waiting: an error with the code ENOENT', () => {
     expect(reported).to.be.instanceOf(Error).and.not.have.property('code', 'ENOENT')
     expect(session).to.equal(undefined)
   })
+
+  for (const [name, error] of Object.entries({
+    'of another realm, as in Jest': runInNewContext(
+      "Object.assign(new Error('connect ENOENT'), { code: 'ENOENT' })",
+    ),
+    'that is a plain object': { message: 'connect ENOENT', code: 'ENOENT' },
+    'that is frozen': Object.freeze(unreachable()),
+    'with a getter for its code': new (class extends Error {
+      get code() {
+        return 'ENOENT'
+      }
+    })('connect ENOENT'),
+  })) {
+    it(`in an error ${name} is no missing session either`, async () => {
+      const { client } = failBefore(db.client, 1, error as Error)
+      const seen = await rejection(db.store({ client }).get('s1'))
+      expect(seen.message).to.include('connect ENOENT')
+      expect(seen).to.not.have.property('code', 'ENOENT')
+    })
+  }
+
+  for (const nothing of [undefined, null, false, 0, '']) {
+    it(`a client that rejects with ${JSON.stringify(nothing)} fails the callback too, and is no missing session`, async () => {
+      const { client } = failBefore(db.client, 1, nothing as unknown as Error)
+      const [error] = await new Promise<unknown[]>((resolve) => {
+        const promise = db.store({ client }).get('s1', (...said: unknown[]) => resolve(said))
+        promise.catch(() => {})
+      })
+      expect(error).to.be.instanceOf(Error)
+    })
+  }
 
   it('over HTTP is an error, and the session is there when Redis is again', async () => {
     await db.store().set('s1', newSession({ userId: 'eva' }))

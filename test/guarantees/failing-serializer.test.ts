@@ -1,4 +1,7 @@
 /** A serializer that fails for a moment, such as one that asks a key service: an error to the caller, and not a corrupt record. */
+import { type CipherGCM, createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import { brotliCompressSync, brotliDecompress, gunzip, gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import type { UserSessionStore } from '../../src/index.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
@@ -115,4 +118,51 @@ describe('Guarantee 7, alone: a serializer that fails for a moment', () => {
     keys.isAway = false
     await device.get('/who').expect({ user: 'eva' })
   })
+})
+
+describe('Guarantee 7, alone: a record that an asynchronous serializer cannot read', () => {
+  const db = useDatabase()
+  const key = randomBytes(32)
+
+  const gunzipped = async (bytes: Buffer) => (await promisify(gunzip)(bytes)).toString()
+  const unbrotlied = async (bytes: Buffer) => (await promisify(brotliDecompress)(bytes)).toString()
+  const gcm = async (bytes: Buffer) => {
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12))
+    decipher.setAuthTag(bytes.subarray(12, 28))
+    return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString()
+  }
+  const cbc = async (bytes: Buffer) => {
+    const decipher = createDecipheriv('aes-256-cbc', key, bytes.subarray(0, 16))
+    return Buffer.concat([decipher.update(bytes.subarray(16)), decipher.final()]).toString()
+  }
+  const sealedWith = (mode: 'gcm' | 'cbc', text: string) => {
+    const iv = randomBytes(mode === 'gcm' ? 12 : 16)
+    const cipher = createCipheriv(`aes-256-${mode}`, key, iv) as CipherGCM
+    const sealed = Buffer.concat([cipher.update(text), cipher.final()])
+    return Buffer.concat(mode === 'gcm' ? [iv, cipher.getAuthTag(), sealed] : [iv, sealed])
+  }
+
+  for (const [name, pack, unpack] of [
+    ['gzip', gzipSync, gunzipped],
+    ['brotli', brotliCompressSync, unbrotlied],
+    ['AES-GCM of node:crypto', (text: string) => sealedWith('gcm', text), gcm],
+    ['AES-CBC of node:crypto', (text: string) => sealedWith('cbc', text), cbc],
+  ] as [string, (text: string) => Buffer, (bytes: Buffer) => Promise<string>][]) {
+    it(`with ${name}: it is corrupt, and stops neither the list nor the sign-out of its user`, async () => {
+      const serializer = {
+        stringify: async (session: unknown) => pack(JSON.stringify(session)).toString('base64'),
+        parse: async (text: string): Promise<unknown> =>
+          JSON.parse(await unpack(Buffer.from(text, 'base64'))),
+      }
+      const store = db.store({ serializer })
+      for (const wrong of ['', 'e30=', Buffer.alloc(61, 7).toString('base64'), '{"userId":"eva"}']) {
+        for (const id of ['good', 'bad']) await store.set(id, newSession({ userId: 'eva' }))
+        await db.client.set(db.sessionKey('bad'), wrong, { expiration: 'KEEPTTL' })
+        expect((await rejection(store.get('bad'))).name).to.equal('CorruptSessionError')
+        expect((await store.userSessions('eva')).map(({ sessionId }) => sessionId)).to.deep.equal(['good'])
+        expect(await store.updateUser('eva', { role: 'user' } as never)).to.equal(1)
+        expect(await store.destroyUser('eva')).to.equal(2)
+      }
+    })
+  }
 })

@@ -394,7 +394,7 @@ describe('The script', () => {
 
   describe('evict', () => {
     const evict = (limit: number, expected = '', channel = '', message = '') =>
-      call(evictScript, [s1(), eva()], 's1', channel, expected, message, limit)
+      call(evictScript, [s1(), eva()], limit, channel, 's1', expected, message)
 
     beforeEach(async () => {
       await stored()

@@ -1,5 +1,6 @@
 /** Collects the events that listeners get about revocations. */
-import type { DestroyedEvent } from '../../src/index.ts'
+import { randomUUID } from 'node:crypto'
+import type { DestroyedEvent, UserSessionStore } from '../../src/index.ts'
 import { eventually } from './eventually.ts'
 
 /** A listener, and the events that it was called with. */
@@ -11,3 +12,8 @@ export function heard() {
 
 /** Waits until all events of the next tick have been emitted. */
 export const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Waits until a new store listens and has checked its sessions. Here it checks a session that never existed. */
+export async function untilChecked(store: UserSessionStore): Promise<void> {
+  await new Promise((resolve) => void store.onRevoked(`none ${randomUUID()}`, resolve))
+}

@@ -6,7 +6,7 @@ import { handleOf } from '../../src/session/handle.ts'
 import { tracked } from '../support/clients.ts'
 import { HOUR, rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
-import { heard, nextTurn } from '../support/heard.ts'
+import { heard, nextTurn, untilChecked } from '../support/heard.ts'
 import { freshPrefixes } from '../support/hooks.ts'
 import { failAfter, pauseAfter, runs, watch } from '../support/paused-client.ts'
 import { newId, onEveryStage, Scene } from '../support/scene.ts'
@@ -31,9 +31,12 @@ async function subscriberOf(topology: Topology): Promise<SubscriberClient> {
 
 /** Two stores as two processes have them. */
 async function processes(scene: Scene): Promise<[UserSessionStore, UserSessionStore]> {
-  const here = scene.store({ subscriber: await subscriberOf(scene.topology) })
-  const there = scene.store({ subscriber: await subscriberOf(scene.topology) })
-  await untilListening(scene, 2)
+  const subscribers = [await subscriberOf(scene.topology), await subscriberOf(scene.topology)]
+  const [here, there] = subscribers.map((subscriber) => scene.store({ subscriber })) as [
+    UserSessionStore,
+    UserSessionStore,
+  ]
+  await Promise.all([untilChecked(here), untilChecked(there)])
   return [here, there]
 }
 
@@ -52,13 +55,6 @@ async function untilListening(scene: Scene, count: number): Promise<Topology['no
     }
     return listenedTo.length === count && listenedTo
   })
-}
-
-/** Waits until a new store listens and has checked its sessions. Here it checks a session that never existed. */
-async function untilChecked(store: UserSessionStore): Promise<void> {
-  const { listener, once } = heard()
-  store.onRevoked(newId(), listener)
-  await once()
 }
 
 async function cutSubscribers({ topology }: Scene): Promise<void> {

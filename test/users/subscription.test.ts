@@ -7,6 +7,7 @@ import { handleOf } from '../../src/session/handle.ts'
 import { tracked } from '../support/clients.ts'
 import { rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
+import { nextTurn, untilChecked } from '../support/heard.ts'
 import { connect, freshPrefixes, redisUrl, type TestClient } from '../support/hooks.ts'
 import { newSession } from '../support/sessions.ts'
 import { spawnServer } from '../support/spawn-server.ts'
@@ -14,8 +15,6 @@ import { startTopology, type Topology } from '../support/topologies.ts'
 
 type Subscriber = UserSessionStoreOptions['subscriber']
 type Emitter = { eventNames(): (string | symbol)[]; listenerCount(event: string | symbol): number }
-
-const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** How many listeners a client has, by event. */
 function listenersOf(client: unknown): Record<string, number> {
@@ -62,11 +61,6 @@ describe('A subscriber', () => {
 
   async function untilListening(name = channel()): Promise<void> {
     await eventually('the store to listen', async () => (await listenersOn(name)) > 0)
-  }
-
-  /** Waits until a store listens and has checked its sessions once. */
-  async function untilChecked(store: UserSessionStore): Promise<void> {
-    await new Promise<void>((resolve) => void store.onRevoked(`none ${Math.random()}`, () => resolve()))
   }
 
   function failuresOf(store: UserSessionStore): string[] {

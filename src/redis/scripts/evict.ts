@@ -1,4 +1,4 @@
-import { deleteSession, onKey, settleIndex } from './parts.ts'
+import { deleteSessions, onKey, settleIndex } from './parts.ts'
 import { script } from './script.ts'
 
 /**
@@ -6,11 +6,11 @@ import { script } from './script.ts'
  *
  * KEYS[1]  the session
  * KEYS[2]  the user's index
- * ARGV[1]  session id
- * ARGV[2]  a channel on which to publish ARGV[4] if there was a session; '' for none
- * ARGV[3]  the expected record; '' for whatever is there
- * ARGV[4]  a message
- * ARGV[5]  how many sessions the user may have
+ * ARGV[1]  how many sessions the user may have
+ * ARGV[2]  a channel on which to publish ARGV[5] if there was a session; '' for none
+ * ARGV[3]  session id
+ * ARGV[4]  the expected record; '' for whatever is there
+ * ARGV[5]  a message
  *
  * As `remove` for one session; -1 if the user has no more than that.
  */
@@ -18,11 +18,11 @@ export const evictScript = script(
   'evict',
   onKey,
   settleIndex,
-  deleteSession,
+  deleteSessions,
   `
 settleIndex(2)
-if onKey(2, 'ZCARD') <= tonumber(ARGV[5]) then return -1 end
-local reply = deleteSession(1, 2, ARGV[1], ARGV[3], ARGV[2], ARGV[4])
+if onKey(2, 'ZCARD') <= tonumber(ARGV[1]) then return -1 end
+local reply = deleteSessions(1, 2)[1]
 settleIndex(2)
 return reply`,
 )

@@ -14,6 +14,8 @@ end`
 /**
  * Drops what has ended by Redis's clock from index KEYS[n], and lets the index live as long as its longest entry.
  *
+ * A score that no `Date` can tell, which something else has written, counts as the last that one can.
+ *
  * An index whose last entry has been removed is gone. While its slot is being moved to another master of a Cluster, this
  * master then refuses all commands on the key.
  */
@@ -31,7 +33,7 @@ end
 local function settleIndex(n)
   ifThere(n, 'ZREMRANGEBYSCORE', '-inf', clock())
   local last = ifThere(n, 'ZRANGE', -1, -1, 'WITHSCORES')
-  if last and last[2] then redis.call('PEXPIREAT', KEYS[n], math.ceil(last[2])) end
+  if last and last[2] then redis.call('PEXPIREAT', KEYS[n], math.ceil(math.min(last[2], 8.64e15))) end
 end`
 
 /**
@@ -53,21 +55,37 @@ local function movedStamp(stamp) return stamp % 3 + 1 end
 local function removedStamp(stamp) return 4 + (stamp + 1) % 4 end`
 
 /**
- * Deletes session KEYS[n] with its entry in index KEYS[index], if there is such a key, and publishes a message unless the
- * channel is ''. A message that cannot be published (by ACL) does not keep the session. The caller settles the index.
+ * Deletes sessions KEYS[1] to KEYS[last] with their entries in index KEYS[index], if there is such a key, and publishes a message for
+ * each on channel ARGV[2], unless that is ''. A message that cannot be published (by ACL) does not keep the session. The caller
+ * settles the index.
  *
- * 1 deleted; 2 deleted, but not published; 0 there was none; in a table: the record that is there instead of `expected`, and
- * nothing has changed. An `expected` of '' is whatever is there.
+ * ARGV[3…] for each session: its id, the expected record ('' for whatever is there), and the message
+ *
+ * For each session: 1 deleted; 2 deleted, but not published; 0 there was none; in an array: the record that is there instead, and
+ * nothing has changed.
  */
-export const deleteSession = `
-local function deleteSession(n, index, id, expected, channel, message)
-  local current = redis.pcall('GET', KEYS[n])
-  if expected ~= '' and type(current) == 'string' and current ~= expected then return { current } end
-  local deleted = redis.call('DEL', KEYS[n])
-  if index then redis.call('ZREM', KEYS[index], id) end
-  if deleted == 1 and channel ~= '' then
-    local published = redis.pcall('PUBLISH', channel, message)
-    if type(published) == 'table' and published.err then return 2 end
+export const deleteSessions = `
+local function deleteSessions(last, index)
+  local replies, keys, ids = {}, {}, {}
+  for n = 1, last do
+    local expected = ARGV[3 * n + 1]
+    local current = redis.pcall('GET', KEYS[n])
+    if expected ~= '' and type(current) == 'string' and current ~= expected then
+      replies[n] = { current }
+    else
+      replies[n] = current and 1 or 0
+      keys[#keys + 1] = KEYS[n]
+      ids[#ids + 1] = ARGV[3 * n]
+    end
   end
-  return deleted
+  if #keys == 0 then return replies end
+  redis.call('DEL', unpack(keys))
+  if index then redis.call('ZREM', KEYS[index], unpack(ids)) end
+  for n = 1, last do
+    if replies[n] == 1 and ARGV[2] ~= '' then
+      local published = redis.pcall('PUBLISH', ARGV[2], ARGV[3 * n + 2])
+      if type(published) == 'table' and published.err then replies[n] = 2 end
+    end
+  end
+  return replies
 end`

@@ -1,4 +1,4 @@
-import { deleteSession, settleIndex } from './parts.ts'
+import { deleteSessions, settleIndex } from './parts.ts'
 import { script } from './script.ts'
 
 /**
@@ -19,14 +19,11 @@ import { script } from './script.ts'
 export const removeScript = script(
   'remove',
   settleIndex,
-  deleteSession,
+  deleteSessions,
   `
 local last = ARGV[1] == '1' and #KEYS - 1 or #KEYS
 local index = last < #KEYS and redis.call('TYPE', KEYS[#KEYS]).ok == 'zset' and #KEYS
-local replies = {}
-for n = 1, last do
-  replies[n] = deleteSession(n, index, ARGV[3 * n], ARGV[3 * n + 1], ARGV[2], ARGV[3 * n + 2])
-end
+local replies = deleteSessions(last, index)
 if index then settleIndex(index) end
 return replies`,
 )

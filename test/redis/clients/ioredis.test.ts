@@ -4,8 +4,8 @@ import { expect } from 'chai'
 import { NotReplicatedError, readSession, UserSessionStore } from '../../../src/index.ts'
 import { sessionClient } from '../../../src/redis/clients/session-client.ts'
 import { rejection } from '../../support/database.ts'
-import { eventually } from '../../support/eventually.ts'
 import { everythingWorks } from '../../support/everything.ts'
+import { untilChecked } from '../../support/heard.ts'
 import { freshPrefixes } from '../../support/hooks.ts'
 import { connectDriver, type DriverClient, type DriverName, drivers } from '../../support/ioredis.ts'
 import { pauseBefore } from '../../support/paused-client.ts'
@@ -66,9 +66,9 @@ for (const name of Object.keys(drivers) as DriverName[]) {
           (subscriber) => new UserSessionStore({ client, ...prefixes, subscriber }),
         ) as [UserSessionStore, UserSessionStore]
         try {
+          await Promise.all([untilChecked(here), untilChecked(there)])
           await here.set('s1', newSession({ userId: 'eva' }))
           const told = new Promise((resolve) => here.onRevoked('s1', resolve))
-          await untilListening(topology(), `${prefixes.prefix}revoked`, 2)
           expect(await there.destroyUser('eva')).to.equal(1)
           expect(await told).to.include({ userId: 'eva', reason: 'revoked' })
         } finally {
@@ -206,16 +206,5 @@ for (const name of Object.keys(drivers) as DriverName[]) {
         ['cluster'],
       )
     })
-  })
-}
-
-async function untilListening(topology: Topology, channel: string, count: number): Promise<void> {
-  await eventually(`${count} subscribers`, async () => {
-    let found = 0
-    for (const { admin } of topology.nodes) {
-      const [, listening] = (await admin.sendCommand(['PUBSUB', 'NUMSUB', channel])) as [string, number]
-      found += Number(listening)
-    }
-    return found === count
   })
 }
