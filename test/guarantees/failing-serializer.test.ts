@@ -1,4 +1,7 @@
-/** A serializer that fails for a moment, such as one that asks a key service: an error to the caller, and not a corrupt record. */
+/**
+ * A serializer that fails for a moment, for example because it asks a key service. The caller gets an error, and the
+ * record is not corrupt.
+ */
 import { type CipherGCM, createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import { brotliCompressSync, brotliDecompress, gunzip, gzipSync } from 'node:zlib'
