@@ -10,7 +10,7 @@ import type { Walk } from './support/walker.ts'
 const SESSIONS = 1_000_000
 const QUICK_SESSIONS = 20_000
 const TURNS = 3
-/** About as long as a walk takes: the longest pause grows with the time in which it is looked for. */
+/** About as long as a walk takes. The longest pause found grows with the time of the search. */
 const IDLE_MS = 15_000
 
 const ways = [

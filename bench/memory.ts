@@ -41,7 +41,7 @@ async function perSession(
   many: number,
   each: number,
 ): Promise<{ whole: number; index: number }> {
-  // As many keys of each kind as in the other measurements would make the table of keys grow at other times.
+  // Each measurement starts with an empty database. Otherwise the table of keys would grow at other moments.
   await client.flushDb()
   const before = await usedMemory(client)
   const save = (n: number, done: (error?: unknown) => void) =>

@@ -42,7 +42,7 @@ export const benchmark: Benchmark = {
     }),
 }
 
-/** A server process of one variant; `port` is `null` where this build has no such option. */
+/** A server process of one variant. `port` is `null` if this build does not have the option. */
 interface Served extends PageServer {
   child: Child
   turns: Turn[]

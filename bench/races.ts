@@ -26,7 +26,10 @@ import { newSession } from '../test/support/sessions.ts'
 import { startTopology, stopRemainingTopologies, type TopologyName } from '../test/support/topologies.ts'
 import { fillMarked } from './support/marked.ts'
 
-/** In ms, after all have loaded their session: within which slow requests save, and within which the sign-out comes. */
+/**
+ * In ms, after all requests have loaded their session: the time within which slow requests save, and within which the
+ * sign-out happens.
+ */
 const SLOW = 60
 const SIGN_OUT = 20
 const OVERLAPPING = 8
@@ -34,7 +37,7 @@ const SECRET = 'races'
 const PREFIX = 'races:session:'
 const USER_PREFIX = 'races:user:'
 
-/** Holds requests until so many of them have come. */
+/** Holds requests until enough of them have arrived. */
 class Gate {
   readonly #open: () => void
   readonly opened: Promise<void>

@@ -1,4 +1,4 @@
-/** Makes the reports and plots of bench/results anew, from what was measured before: `npm run bench:report`. */
+/** Writes the reports and plots of bench/results again from the saved results: `npm run bench:report`. */
 import { writeReports } from './support/report.ts'
 
 await writeReports()

@@ -19,7 +19,7 @@ function compile(project) {
   execFileSync(process.execPath, [compiler, '-p', join(root, project)], { stdio: 'inherit' })
 }
 
-/** The declarations that users can come to, from those of the entry points. */
+/** Returns the declaration files that users can reach from the entry points. */
 function reachable(entries) {
   const files = new Set(entries.map((entry) => join(root, entry)))
   for (const file of files) {
@@ -32,7 +32,7 @@ function reachable(entries) {
   return files
 }
 
-/** The others are nobody's. Those of CommonJS are the same. */
+/** Deletes all other declarations. The CommonJS build has the same files. */
 function keepDeclarations(files) {
   const all = readdirSync(dist, { recursive: true }).filter((name) => name.endsWith('.d.ts'))
   for (const file of all.map((name) => join(dist, name))) if (!files.has(file)) rmSync(file)

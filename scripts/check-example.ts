@@ -1,6 +1,6 @@
 /**
- * Packs the package, and uses the example as those do who copy it: its folder alone, in a temporary folder, with the tarball
- * installed. Its types are checked, its smoke test is run, and it is started, all on a real Redis.
+ * Packs the package, and uses the example like people who copy it: only its folder, in a temporary folder, with the
+ * tarball installed. It checks the types, runs the smoke test and starts the example, all on a real Redis.
  *
  *     npm run check:example
  */

@@ -1,18 +1,20 @@
 /**
- * Packs the package, and uses it as its users do: each folder of test/projects is a project of its own, which installs the
+ * Packs the package and uses it as its users do. Each folder of test/projects is a separate project. It installs the
  * tarball in a temporary folder and runs on a real Redis.
  *
  *     npm run check:projects               all of them
  *     npm run check:projects -- koa bun    these
  *
  * Of a project's package.json:
- * - The script `test` is run, beside an OpenID Connect provider.
- * - The app that the script `start` names is started, and checked over HTTP: a user signs in on two devices, and one signs out the
- *   other.
- * - `variants` are the packages to install instead, such as "redis@~5.0.0 express@4". All is run again with each of them.
- * - Programs come from its node_modules, so that `node` as a dependency is the Node of the project.
  *
- * Beside its own files each project has shared/ (that of test/projects) and recipes/ (examples/recipes).
+ * - The script `test` is run, beside an OpenID Connect provider.
+ * - The app in the script `start` is started and checked over HTTP. A user signs in on two devices, and one signs out
+ *   the other.
+ * - `variants` are the packages to install instead, such as "redis@~5.0.0 express@4". Everything is run again with each
+ *   of them.
+ * - Programs come from its node_modules. So `node` as a dependency is the Node of the project.
+ *
+ * Each project also gets shared/ (of test/projects) and recipes/ (examples/recipes).
  */
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,7 @@
 /**
- * Packs the package, installs the tarball in a copy of each quick start, builds and starts it on a real Redis, and signs a
- * user in on two devices, who signs out the other one; once with the peers that it names, and once with the oldest that the package allows.
+ * Packs the package and installs the tarball in a copy of each quick start. Builds the copy and starts it on a real
+ * Redis. A user signs in on two devices, and one signs out the other. This is done twice: with the peers that the quick
+ * start names, and with the oldest peers that the package allows.
  *
  *     npm run check:quick-starts                all of them
  *     npm run check:quick-starts -- commonjs    one

@@ -1,11 +1,12 @@
 /**
- * Takes away one protection against races at a time, and runs the forced interleavings of test/guarantees/races without it:
- * each must be missed by a test. Prints a table of the protections and of the first test that fails, and exits with 1 if none does.
+ * Removes one protection against races at a time, and runs the forced interleavings of test/guarantees/races without
+ * it. Each time a test must fail. Prints a table of the protections with the first test that fails. Exits with 1 if no
+ * test fails for one of them.
  *
  *     npm run protections                all of them, some minutes
  *     npm run protections -- gone merge  those whose description contains one of these words, or `server` or `cluster`
  *
- * Some protections are there only on a server that knows `SET … IFEQ`, others only on one that does not: run it on both.
+ * Some protections exist only on a server with `SET … IFEQ`, others only on a server without it. Run it on both.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -17,11 +18,11 @@ import { findRedis } from '../test/support/redis-server.ts'
 interface Protection {
   what: string
   on: 'server' | 'cluster'
-  /** Only a run on a server that knows `SET … IFEQ`, or on one that does not, comes by it. */
+  /** The kind of server that this protection needs: with or without `SET … IFEQ`. */
   only?: 'ifeq' | 'script'
   file: string
   line: string
-  /** What stands there without the protection. */
+  /** The code that replaces the line when the protection is removed. */
   without: string
 }
 

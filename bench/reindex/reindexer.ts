@@ -1,4 +1,4 @@
-/** The process that is measured: reindexes, and notes by how much its memory grows. */
+/** The measured process. It reindexes, and records how much its memory grows. */
 import { UserSessionStore } from '../../src/index.ts'
 import { answer } from '../support/child.ts'
 import { connect } from '../support/server.ts'

@@ -1,11 +1,12 @@
 /**
- * Reindexes sessions of connect-redis while an app keeps writing: how long it takes, by how much the process grows, and how
- * long another client of the same Redis waits, beside how long it waits while nothing happens. Fails beyond the limits.
+ * Reindexes sessions of connect-redis while an app keeps writing. Measures the time, the growth of the process, and how
+ * long another client of the same Redis waits. It also measures that wait while nothing happens. Fails beyond the
+ * limits.
  *
  *     npm run bench:reindex                              200,000 sessions
  *     REINDEX_SESSIONS=1000000 npm run bench:reindex
  *
- * The server is one of the benchmark's own. The app's own waits are part of the pauses: it shares the processors.
+ * The benchmark uses its own server. The app's own waits are part of the pauses, because it shares the processors.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fillLikeConnectRedis, LiveApp, wronglyIndexed } from '../../test/docs/support/live-app.ts'
@@ -75,7 +76,10 @@ type Measured = {
   operations: number
   live: number
   wrong: number
-  /** The longest time that the server took for one command, in ms: what it adds to a wait, whatever else the machine does. */
+  /**
+   * The longest time that the server needed for one command, in ms. This is its part of a wait, without the rest of the
+   * machine.
+   */
   slowest: number
 }
 

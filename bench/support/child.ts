@@ -1,4 +1,4 @@
-/** Parts of a benchmark that run in a process of their own, and answer one message at a time. */
+/** Parts of a benchmark that run in their own process, and answer one message at a time. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { onProcessEnd } from '../../test/support/process-end.ts'

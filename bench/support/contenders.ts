@@ -1,4 +1,4 @@
-/** The stores that are compared, on one node-redis client. */
+/** The compared stores, on one node-redis client. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { RedisStore } from 'connect-redis'
@@ -29,7 +29,7 @@ export interface Builds {
 
 export const DEFAULT_BUILD = resolve(import.meta.dirname, '../../dist/esm')
 
-/** A build of this package: what users get, not its TypeScript sources. */
+/** Loads a build of this package, which is what users get, instead of its TypeScript sources. */
 export async function loadBuild(folder: string): Promise<typeof import('../../src/index.ts')> {
   return import(pathToFileURL(resolve(folder, 'index.js')).href)
 }
@@ -40,7 +40,7 @@ export async function ourStore(client: Client, { build }: Builds, options: Optio
   return new UserSessionStore({ client, ...options })
 }
 
-/** What the measured build is compared with; `prefix` names its session keys. */
+/** The store that the measured build is compared with. `prefix` is the beginning of its session keys. */
 export async function baseline(client: Client, { against }: Builds, prefix: string): Promise<Contender> {
   if (against === undefined) {
     return { name: 'connect-redis', store: new RedisStore({ client, prefix }) as unknown as BenchStore }

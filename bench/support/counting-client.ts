@@ -1,10 +1,10 @@
-/** A client that counts what a store asks of it. */
+/** A client that counts the commands of a store. */
 import type { Client } from './contenders.ts'
 
 export interface Counter {
   /** How often each command was sent, by its name in lower case. */
   readonly commands: Map<string, number>
-  /** How often a command was sent while none was under way: what an operation that runs alone waits for. */
+  /** How often a command was sent while none was in flight: the number of waits of a single operation. */
   trips: number
   reset(): void
 }

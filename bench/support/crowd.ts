@@ -1,4 +1,4 @@
-/** One user's sessions beside those of many others: the body of the benchmarks user-sessions and destroy-user. */
+/** One user's sessions among those of many others: the common part of the benchmarks user-sessions and destroy-user. */
 import type { SessionData } from 'express-session'
 import { type BenchStore, baseline, type Contender, type Ours, ourStore } from './contenders.ts'
 import { fill, PREFIX, USER_PREFIX } from './fill.ts'
@@ -9,7 +9,7 @@ import { quantile, spread } from './statistics.ts'
 const CROWDS = [1_000, 100_000, 1_000_000]
 const QUICK_CROWDS = [1_000, 10_000]
 const SESSIONS_OF_THE_USER = [5, 500]
-/** Of the baseline, which takes seconds: it visits every session. */
+/** Turns of the baseline. Each needs seconds, because it visits every session. */
 const BASELINE_TURNS = 3
 
 export interface CrowdWork {
@@ -27,7 +27,7 @@ interface Crowd {
   rival: Contender
 }
 
-/** All crowds are there at the same time, and measured in turn, so that their times can be compared. */
+/** All crowds exist at the same time and are measured in turn, so that their times can be compared. */
 export async function besideCrowds(work: CrowdWork, context: Context): Promise<Row[]> {
   const crowds: Crowd[] = []
   try {
@@ -41,7 +41,7 @@ export async function besideCrowds(work: CrowdWork, context: Context): Promise<R
   }
 }
 
-/** All sessions of a store, and of them a user's: what connect-redis leaves an application to do. */
+/** Reads all sessions of a store, and picks those of a user. With connect-redis, an application must do this itself. */
 export async function allOf(store: BenchStore, user: string): Promise<(SessionData & { id: string })[]> {
   const { all } = store as unknown as { all(): Promise<(SessionData & { id: string; userId?: string })[]> }
   const sessions = await all.call(store)

@@ -1,4 +1,4 @@
-/** Where a result was measured. */
+/** The environment of a result. */
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,6 @@
-/** Fills a server of the benchmark's own with sessions as the stores write them, a million in seconds: in Lua, on the server. */
+/**
+ * Fills the benchmark's own server with sessions in the stores' own format, a million in seconds: by Lua on the server.
+ */
 import type { Client } from './contenders.ts'
 import { DAY_MS, sessionData } from './sessions.ts'
 
@@ -9,8 +11,10 @@ const BATCH = 10_000
 const USER = 'USER-ID'
 
 /**
- * KEYS[1] session prefix, KEYS[2] user prefix; ARGV: first number, how many, sessions of one user, name of the users,
- * record before and after the user id, expiry in ms since 1970.
+ * KEYS[1]  session prefix
+ * KEYS[2]  user prefix
+ * ARGV     first number, number of sessions, sessions of one user, name of the users, record before and after the user
+ *          id, expiry in ms since 1970
  */
 const SCRIPT = `
 local first, many, each, name = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]

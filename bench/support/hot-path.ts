@@ -1,4 +1,4 @@
-/** One operation on a stored session, at each record size: the body of the benchmarks get, save and touch. */
+/** One operation on a stored session, for each record size: the common part of the benchmarks get, save and touch. */
 import { startChild } from './child.ts'
 import { type BenchStore, type Contender, contenders } from './contenders.ts'
 import { type Operation, type OperationName, onStored } from './operations.ts'
@@ -59,8 +59,8 @@ export async function storedRow(
 }
 
 /**
- * The same with each store in a process of its own, as apps have them: the timers and the garbage that a store leaves behind then
- * take time from nobody else.
+ * The same with each store in its own process, as in real apps. Then the timers and the garbage of one store cost the
+ * other no time.
  */
 async function apart(size: number, url: string, turn: Turn, context: Context): Promise<Comparison> {
   const { build, against, rounds } = context
@@ -87,7 +87,7 @@ export async function fill(store: BenchStore, size: number): Promise<void> {
   await drive(save, SESSIONS, 100)
 }
 
-/** Whose the session of this number is. */
+/** Returns the owner of the session with this number. */
 export function ownerOf(n: number): string {
   return `user-${Math.floor(n / SESSIONS_OF_ONE_USER)}`
 }

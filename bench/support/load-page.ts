@@ -1,4 +1,4 @@
-/** The load: signed-in visitors who ask for the page, as fast as it comes. */
+/** The load: signed-in visitors who request the page as fast as they get it. */
 import autocannon from 'autocannon'
 
 const CONNECTIONS = 10

@@ -1,4 +1,4 @@
-/** What a command writes into a page: between two marks, such as `<!-- bench -->` and `<!-- /bench -->`. */
+/** Replaces a part of a page between two marks, such as `<!-- bench -->` and `<!-- /bench -->`. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 

@@ -1,6 +1,6 @@
 /**
- * What express-session does with a store, step by step, without HTTP around it. Each operation runs in callbacks, as
- * express-session does, and calls `done` once.
+ * The steps of express-session with a store, without HTTP. Each operation uses callbacks, as express-session does, and
+ * calls `done` once.
  */
 
 import type { Request } from 'express'

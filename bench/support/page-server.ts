@@ -1,4 +1,4 @@
-/** A process that serves a page from one variant of the store. */
+/** A process that serves a page with one variant of the store. */
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import expressSession from 'express-session'
@@ -22,7 +22,7 @@ export interface Variant {
 }
 
 export interface PageServer {
-  /** `null` where this build has no such option. */
+  /** `null` if this build does not have the option. */
   port: number | null
 }
 

@@ -1,10 +1,10 @@
-/** The figures that README.md and docs/benchmarks.md show, between their `<!-- bench -->` marks. */
+/** Writes the figures of README.md and docs/benchmarks.md between their `<!-- bench -->` marks. */
 import { fillMarked } from './marked.ts'
 import type { Result } from './result.ts'
 import type { Spread } from './statistics.ts'
 import { formatRatio, groups, markdown } from './tables.ts'
 
-/** A row of the pages: a benchmark's name, one of its rows, and what a reader calls it. */
+/** The rows of the pages: a benchmark's name, one of its rows, and its name for readers. */
 const HEADLINES = [
   ['get', 'records of 300 B', 'load a session'],
   ['touch', 'records of 300 B', 'touch, at every request (`touchInterval: 0`)'],

@@ -1,4 +1,4 @@
-/** A process that keeps asking Redis for a key and notes how long each answer takes. */
+/** A process that keeps reading a key of Redis, and records how long each answer takes. */
 import { answer } from './child.ts'
 import { connect } from './server.ts'
 import { quantile } from './statistics.ts'

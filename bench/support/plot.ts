@@ -1,4 +1,4 @@
-/** The ratios of one environment as a drawing: a dot at the median, a line from quartile to quartile, a rule at 1. */
+/** Draws the ratios of one environment: a dot at the median, a line from quartile to quartile, and a line at 1. */
 import type { Result } from './result.ts'
 import type { Spread } from './statistics.ts'
 
@@ -11,7 +11,7 @@ const LABEL_WIDTH = 320
 const WIDTH = 860
 const ROW_HEIGHT = 22
 const TOP = 44
-/** Ratios beyond this are another story, told by the tables. */
+/** Larger ratios are only in the tables. */
 const LARGEST = 4
 const TICKS = [0.5, 0.75, 1, 1.5, 2, 3, 4]
 

@@ -11,7 +11,7 @@ const RESULTS = join(import.meta.dirname, '../results')
 const DATA = join(RESULTS, 'data')
 const GENERATED = '<!-- Written by `npm run bench`; do not edit. -->'
 
-/** Keeps what was measured, for the reports to be made from. */
+/** Saves a result, from which the reports are made. */
 export async function saveResult(
   name: string,
   about: string,
@@ -23,7 +23,7 @@ export async function saveResult(
   await writeFile(join(DATA, `${name}.${environment.id}.json`), `${JSON.stringify(result, undefined, 2)}\n`)
 }
 
-/** Makes all reports anew from the results of all environments, and the figures of the pages that show some of them. */
+/** Writes all reports again from the results of all environments, and the pages that show some of their figures. */
 export async function writeReports(): Promise<void> {
   const results = await loadResults()
   for (const [name, ofOne] of groups(results, (result) => result.name)) {

@@ -1,10 +1,10 @@
-/** What a benchmark hands back: rows of figures, each measured; nothing here knows what it should be. */
+/** The result of a benchmark: rows of measured figures. This file sets no expected values. */
 import type { Builds } from './contenders.ts'
 import type { Environment } from './environment.ts'
 import type { Spread } from './statistics.ts'
 
 export interface Benchmark {
-  /** A sentence for the head of its table: what is measured, and how. */
+  /** A sentence for the head of the table: what is measured, and how. */
   about: string
   run(context: Context): Promise<Row[]>
 }
@@ -20,13 +20,13 @@ export interface Context extends Builds {
 
 export interface Row {
   what: string
-  /** How many times as fast as the baseline; absent where the row is no comparison, or could not be measured. */
+  /** How many times as fast as the baseline. It is missing if the row is no comparison or could not be measured. */
   ratio?: Spread
   /** Further columns. */
   figures: Record<string, Figure>
 }
 
-/** What one benchmark measured in one environment. */
+/** The measurements of one benchmark in one environment. */
 export interface Result {
   name: string
   about: string

@@ -1,6 +1,6 @@
 /**
- * Paired rounds: both stores do the same work in turn on one server, and each round gives a ratio. What else the machine does
- * meanwhile meets both, and a median of ratios does not care about the rest.
+ * Paired rounds: both stores do the same work in turn on one server, and each round gives a ratio. Other load on the
+ * machine affects both stores. A median of ratios ignores the rest.
  */
 import type { BenchStore, Contender } from './contenders.ts'
 import type { Done } from './operations.ts'
@@ -16,7 +16,7 @@ export interface RoundOptions {
   before?: (contender: Contender) => Promise<void>
 }
 
-/** What one operation of each store costs in a round, in µs. */
+/** The cost of one operation of each store in a round, in µs. */
 export interface Costs {
   baseline: number
   ours: number
@@ -50,7 +50,7 @@ export function compare(
   return paired([turnOf(baseline), turnOf(ours)], options.rounds)
 }
 
-/** Takes turns, each of which resolves to what one operation costs in µs; which of the two begins changes each round. */
+/** Runs turns, each of which resolves to the cost of one operation in µs. Each round, another store begins. */
 export async function paired(
   [baseline, ours]: readonly [() => Promise<number>, () => Promise<number>],
   rounds: number,
@@ -76,7 +76,7 @@ export function comparison(costs: readonly Costs[]): Comparison {
   }
 }
 
-/** What one of many operations costs, in µs. */
+/** Resolves to the cost of one of many operations, in µs. */
 export async function timed(
   store: BenchStore,
   operation: StoreOperation,

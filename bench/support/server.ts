@@ -1,4 +1,6 @@
-/** A server of the benchmark's own: nothing else uses it, and it may be flushed. `REDIS_SERVER` names another version. */
+/**
+ * The benchmark's own server. No other program uses it, and it may be flushed. `REDIS_SERVER` names another version.
+ */
 import { createClient } from 'redis'
 import { type ServerHandle, spawnServer } from '../../test/support/redis-server.ts'
 import type { Client } from './contenders.ts'

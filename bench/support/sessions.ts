@@ -1,9 +1,12 @@
-/** The sessions that the benchmarks store: as an Express app leaves them, of about the size that is asked for. */
+/** The sessions that the benchmarks store: like those of an Express app, and of about the given size. */
 import type { SessionData } from 'express-session'
 
 export const DAY_MS = 86_400_000
 
-/** Bytes of a record as JSON: a signed-in visitor, one with a full cart, and one that an app misuses as a cache. */
+/**
+ * Bytes of a record as JSON: a signed-in visitor, a visitor with a full cart, and a session that an app misuses as a
+ * cache.
+ */
 export const RECORD_SIZES = [300, 2_000, 20_000]
 
 export type BenchData = SessionData & { userId?: string; views?: number }
@@ -13,7 +16,10 @@ export function sessionIdOf(n: number): string {
   return `${String(n).padStart(8, '0')}aZ9bY8cX7dW6eV5fU4gT3hS2`
 }
 
-/** Visits sessions in an order in which those of one user, whose numbers follow one another, are far apart, as in life. */
+/**
+ * Returns the next session in an order that spreads the sessions of one user, as in real use. Their numbers follow one
+ * another.
+ */
 export function visited(n: number, sessions: number): number {
   return (n * STRIDE) % sessions
 }
@@ -21,7 +27,7 @@ export function visited(n: number, sessions: number): number {
 /** Has no divisor in common with any number of sessions here. */
 const STRIDE = 37
 
-/** Data of a signed-in user, of which JSON is about `bytes` long where that is more than the bare minimum. */
+/** Data of a signed-in user. Its JSON has about `bytes` characters, or more if the minimum is longer. */
 export function sessionData(userId: string | undefined, bytes = 0): BenchData {
   const cookie = {
     originalMaxAge: DAY_MS,

@@ -1,4 +1,4 @@
-/** A number that was measured many times: its median, and the quartiles as its spread. */
+/** A number that was measured many times: its median, and its quartiles. */
 export interface Spread {
   median: number
   low: number

@@ -1,4 +1,4 @@
-/** Figures as text, and rows of them as Markdown. */
+/** Formats figures as text, and rows as Markdown. */
 import type { Figure, Row } from './result.ts'
 import type { Spread } from './statistics.ts'
 

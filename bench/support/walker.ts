@@ -1,4 +1,4 @@
-/** A process that visits every session once and notes how long that takes and by how much its memory grows. */
+/** A process that visits every session once, and records the time and the growth of its memory. */
 import { answer } from './child.ts'
 import { type BenchStore, baseline, type Ours, ourStore } from './contenders.ts'
 import { PREFIX, USER_PREFIX } from './fill.ts'

@@ -1,4 +1,4 @@
-/** Who asks, and whether they may: middleware that comes before the routes. */
+/** Middleware that finds the user of a request and checks what the user may do. */
 import type { RequestHandler, Response } from 'express'
 import { answer, pageOfForm, problem, withNext } from './answers.ts'
 import { PageError } from './errors.ts'
@@ -8,7 +8,9 @@ import type { User, Users } from './users.ts'
 /** For how long a password counts, before dangerous actions ask for it again. */
 export const PASSWORD_COUNTS_MINUTES = 10
 
-/** Looks up who is signed in, if anyone. The role is the session's own: `updateUser` changes it there. */
+/**
+ * Looks up the signed-in user, if there is one. The role is in the session: `updateUser` changes it there.
+ */
 export const whoIsIt =
   (users: Users): RequestHandler =>
   async (req, res, next) => {
@@ -39,7 +41,10 @@ export const requireAdmin: RequestHandler = (req, _res, next) => {
   next(req.session.role === 'admin' ? undefined : new PageError(403))
 }
 
-/** Before what an unlocked notebook must not do for a passer-by: asks for the password, unless it was typed just now. */
+/**
+ * Protects dangerous actions from a passer-by at an unlocked notebook. It asks for the password, unless it
+ * was typed just now.
+ */
 export const requireRecentPassword: RequestHandler = async (req, res, next) => {
   const age = Date.now() - Date.parse(req.session.passwordAt ?? '')
   if (age < PASSWORD_COUNTS_MINUTES * 60_000) return next()

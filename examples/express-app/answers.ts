@@ -1,13 +1,16 @@
-/** The answer to every form: a redirect, so that reloading and going back ask for no form again, and a message for the next page. */
+/**
+ * The answer to every form: a redirect, and a message for the next page. So reloading or going back does not
+ * send the form again.
+ */
 import type { Request, RequestHandler, Response } from 'express'
 
-/** What the next page says, at its top and beside its fields. It never holds a password. */
+/** The messages of the next page, at its top and beside its fields. They never hold a password. */
 export type Flash = {
   kind: 'success' | 'error'
   text: string
-  /** What is wrong with a field, by its name. */
+  /** The problem of a field, by the field's name. */
   problems?: Record<string, string>
-  /** What had been typed, by the field's name. */
+  /** The typed text, by the field's name. */
   typed?: Record<string, string>
 }
 
@@ -23,7 +26,7 @@ export type Answer = {
 const COOKIE_NAME = 'flash'
 const KEPT = 5 * 60_000
 
-/** Reads the message. The page that shows it takes it: until then it stays. */
+/** Reads the message. It stays until a page shows it. */
 export const flashes: RequestHandler = (req, res, next) => {
   const flash: Flash | undefined = req.signedCookies[COOKIE_NAME] || undefined
   res.locals.flash = flash
@@ -65,7 +68,10 @@ export const problem = (text: string, more: Pick<Flash, 'problems' | 'typed'> = 
 const START = '/account'
 const OWN_PAGES = /^\/(account|admin)(\/[\w/-]*)?$/
 
-/** Where to go on after a sign-in: to a page of this app that only users see, whatever the address says. */
+/**
+ * Where to go after a sign-in: always to a page of this app for signed-in users, whatever the address
+ * contains.
+ */
 export function nextPage(req: Request): string {
   const { next } = req.query
   return typeof next === 'string' && OWN_PAGES.test(next) ? next : START
@@ -74,7 +80,10 @@ export function nextPage(req: Request): string {
 export const withNext = (page: string, next: string): string =>
   next === START ? page : `${page}?next=${encodeURIComponent(next)}`
 
-/** The page that was asked for, or the one whose form was sent: at the same address, but for three forms. */
+/**
+ * The page that was asked for, or the page of the form that was sent. Except for three forms, both have the
+ * same address.
+ */
 export function pageOfForm(req: Request): string {
   // Not `originalUrl`: HTTP allows the whole address of another site there.
   const path = req.baseUrl + req.path

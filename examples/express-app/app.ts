@@ -1,6 +1,6 @@
 /**
- * The example app, ready to listen: see server.ts. It works without JavaScript in the browser, and no page of it
- * contains a session id.
+ * The example app, ready to listen (see server.ts). It works without JavaScript in the browser, and no page
+ * of it contains a session id.
  */
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,23 +35,23 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 export type AppOptions = {
   store: UserSessionStore
-  /** For what the app keeps beside the sessions: forms that were taken, and the history. */
+  /** For the app's own keys: forms that were accepted, and the history. */
   client: Redis
   /** Passes on changes from process to process. */
   subscriber?: Redis
   prefix?: string
-  /** Signs the cookies; whoever knows it can forge them. */
+  /** Signs the cookies. A person who knows it can forge them. */
   secret: string
   users: Users
   /** Where users reach this app, for links in mails. Never take it from a request: its sender chooses the `Host`. */
   publicUrl: string
   describePlace?: DescribePlace
   notify?: Notify
-  /** Whose names and passwords the sign-in page gives away: for a demonstration only. */
+  /** The sign-in page shows their names and passwords. For a demonstration only. */
   demoUsers?: readonly NewUser[]
 }
 
-/** What the routes share. */
+/** The parts that all routes share. */
 export type Shared = Required<
   Pick<AppOptions, 'store' | 'users' | 'publicUrl' | 'describePlace' | 'notify'>
 > & {

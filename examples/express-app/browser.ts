@@ -1,4 +1,4 @@
-/** Which browser asks, signed in or not: it has a random name in a cookie of its own. Forms are bound to it. */
+/** Identifies a browser, signed in or not, by a random name in a separate cookie. Forms are bound to it. */
 import { randomBytes } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Request, RequestHandler } from 'express'
@@ -21,7 +21,7 @@ export function browserOf(req: Request): string {
   return typeof name === 'string' ? name : ''
 }
 
-/** Undefined where a proxy passes on something else that its client wrote. */
+/** Undefined if a proxy forwards something else that its client wrote. */
 export function addressOf(req: Request): string | undefined {
   const ip = req.ip?.replace(/^::ffff:/, '') ?? ''
   return isIP(ip) ? ip : undefined

@@ -1,4 +1,4 @@
-/** Tells the open pages of a user, in every process, that something has changed: Redis passes it on. */
+/** Announces changes to a user's open pages in every process, through Redis. */
 import { EventEmitter } from 'node:events'
 import type { Redis } from './store.ts'
 

@@ -1,4 +1,4 @@
-/** A user's sessions as devices. What leaves this file has handles, and no session id. */
+/** A user's sessions as devices. This file returns handles, and never session ids. */
 import type { SessionData } from 'express-session'
 import type { UserSession, UserSessionStore } from 'redis-user-sessions'
 import type { DescribePlace } from './places.ts'
@@ -61,7 +61,10 @@ const dateOf = (text: string | undefined) => (text === undefined ? undefined : n
 const isNew = ({ newBrowser, signedInAt = '' }: SessionData): boolean =>
   newBrowser === true && Date.now() - Date.parse(signedInAt) < NEW_FOR_DAYS * 86_400_000
 
-/** Numbers devices of the same name, the one that signed in first without a number: a link's name then says which it is. */
+/**
+ * Numbers devices with the same name; the first one to sign in gets no number. So the name of a link
+ * identifies the device.
+ */
 function nameApart(devices: Device[]): void {
   const seen = new Map<string, number>()
   const bySignIn = [...devices].sort(

@@ -1,4 +1,4 @@
-/** What a visitor can do about an error. What happened goes to the log, and not to the page. */
+/** Shows a visitor what to do about an error. The error itself goes to the log, and not to the page. */
 import type { ErrorRequestHandler, Request, Response } from 'express'
 import { answer, pageOfForm, problem } from './answers.ts'
 
@@ -28,7 +28,7 @@ const RETRY_AFTER_SECONDS = 5
 export const handleError: ErrorRequestHandler = async (error, req, res, next) => {
   if (res.headersSent) return next(error)
   if (error?.code === 'EBADCSRFTOKEN' && req.body?._csrf) return outdated(req, res)
-  // Mostly Redis is away. Then nobody is signed out, so do not send anybody to the sign-in page.
+  // Usually Redis is down. Then no user is signed out, so do not redirect to the sign-in page.
   const status = error?.status >= 400 && error.status < 500 ? error.status : 503
   if (status === 503) {
     console.error(error?.code ?? error)
@@ -39,7 +39,10 @@ export const handleError: ErrorRequestHandler = async (error, req, res, next) =>
   res.status(status).render('error', { status, retry, ...(PAGES[status] ?? UNUSABLE) })
 }
 
-/** The form is of a page from before signing in or out, or of one that was open for too long. Its page has a new one. */
+/**
+ * The form comes from a page from before a sign-in or sign-out, or from a page that was open too long. The
+ * new page has a new form.
+ */
 function outdated(req: Request, res: Response): Promise<void> {
   return answer(
     req,

@@ -1,4 +1,7 @@
-/** What every form has: a token that other sites do not know, and a number by which a double click is taken once. */
+/**
+ * Every form has a token that other sites do not know, and a number. By that number, a double click counts
+ * once.
+ */
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { doubleCsrf } from 'csrf-csrf'
@@ -45,10 +48,11 @@ const LOOKS_EVERY = 50
 const REMEMBERED = 60_000
 
 /**
- * Takes a form once. A second click sends the same form again: it gets the answer that the first one gets, in whichever process,
- * and the session too, which may be a new one. `SET … NX` decides which is the first.
+ * Accepts a form once. A second click sends the same form again, possibly to another process. It gets the
+ * answer and the session of the first click. `SET … NX` decides which is the first.
  *
- * Only the browser that has the form can ask for its answer. Its key says nothing about the fields: the form's number is random.
+ * Only the browser that has the form can ask for its answer. Its key reveals nothing about the fields,
+ * because the form's number is random.
  */
 export function takeOnce(client: Redis, prefix: string): RequestHandler {
   return async (req, res, next) => {

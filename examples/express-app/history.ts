@@ -1,4 +1,7 @@
-/** Who signed in and out, and when: a short list that outlives the sessions. It is written from the events of the store. */
+/**
+ * A short list of sign-ins and sign-outs that outlives the sessions. It is written from the events of the
+ * store.
+ */
 import type { DestroyedEvent, UserSessionStore } from 'redis-user-sessions'
 import type { DescribePlace } from './places.ts'
 import type { Redis } from './store.ts'
@@ -87,7 +90,7 @@ export class History {
     const ends = new Map<string, End & { at: Date }>()
     for (const entry of entries)
       if (entry.type === 'end' && !ends.has(entry.handle)) ends.set(entry.handle, entry)
-    // A new password gives a session another id: its visit goes on.
+    // A new password gives a session another id, and the visit continues.
     const continued = new Set(begins.map(({ continues }) => continues))
     const visits = begins.filter(({ handle }) => !continued.has(handle)).reverse()
     return Promise.all(visits.map((begin) => this.#visit(begin, ends.get(begin.handle), live)))

@@ -1,4 +1,4 @@
-/** Slows down whoever guesses passwords. */
+/** Slows down people who guess passwords. */
 import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator, type RateLimitInfo, rateLimit } from 'express-rate-limit'
 import { answer, pageOfForm, problem } from './answers.ts'
@@ -16,10 +16,11 @@ declare global {
 }
 
 /**
- * Wrong passwords in a quarter of an hour: twenty from one address, and fifty for one account from all addresses together.
- * They come after the check of the CSRF token: else any page could use up a visitor's attempts with forms of its own.
+ * Allows these wrong passwords in a quarter of an hour: twenty from one address, and fifty for one account
+ * from all addresses. They must come after the check of the CSRF token. Otherwise any page could use up a
+ * visitor's attempts with its own forms.
  *
- * These count in the memory of one process. With several processes, give `rateLimit` a shared `store`.
+ * The counters are in the memory of one process. With several processes, give `rateLimit` a shared `store`.
  */
 export function passwordLimits(): RequestHandler[] {
   const limits = {
@@ -51,7 +52,7 @@ async function tooMany(req: Request, res: Response): Promise<void> {
 /** Of IPv6 the network: its owner has all addresses in it. */
 const address = (req: Request): string => ipKeyGenerator(addressOf(req) ?? '')
 
-/** Users who are signed in have attempts of their own. Strangers who guess at the sign-in page cannot use them up. */
+/** Signed-in users have separate attempts. Strangers who guess at the sign-in page cannot use them up. */
 function account(req: Request, res: Response): string {
   const { user } = res.locals
   return user ? `id ${user.id}` : `name ${normalName(field(req, 'name')).slice(0, 100)}`

@@ -1,4 +1,4 @@
-/** The mail that a user gets when somebody signs in with a browser that is new. */
+/** The mail to a user after a sign-in with a new browser. */
 import type { Device } from './devices.ts'
 import type { User } from './users.ts'
 import { exactTime } from './words.ts'

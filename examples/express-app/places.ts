@@ -1,4 +1,4 @@
-/** Where an IP address is, without asking anybody on the network. */
+/** Describes the place of an IP address without a request over the network. */
 import { BlockList, isIPv6 } from 'node:net'
 
 /** Undefined if it is not known. It may be asynchronous. */

@@ -7,7 +7,7 @@ import { connect, createStore, type Redis } from './store.ts'
 import { demoUsers, Users } from './users.ts'
 
 const { PORT = '3000', REDIS_URL = 'redis://localhost:6379', SESSION_SECRET } = process.env
-// Everybody knows the demo's passwords: other machines get in only where HOST says so.
+// The demo's passwords are public. Other machines can connect only if HOST allows it.
 const HOST = process.env.HOST || '127.0.0.1'
 const PUBLIC_URL = process.env.PUBLIC_URL || `http://localhost:${PORT}`
 
@@ -57,7 +57,7 @@ async function start(): Promise<void> {
   for (const { name, password, role } of demoUsers) console.log(`  ${name}, password "${password}" (${role})`)
 }
 
-// What stops a start is for whoever started it to put right: the sentence that says so, and no stack.
+// The user can fix what stops a start. So this prints one sentence, and no stack.
 start().catch((error) => {
   console.error(error.message)
   process.exit(1)

@@ -1,4 +1,7 @@
-/** What a session holds here, and how one begins and ends. Only users have sessions: a visitor who looks leaves nothing in Redis. */
+/**
+ * The data of a session, and how one begins and ends. Only users have sessions: a visitor who only reads
+ * writes nothing to Redis.
+ */
 import { createHash } from 'node:crypto'
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import session, { type SessionData, type Store } from 'express-session'
@@ -39,7 +42,8 @@ export const sessions = (store: Store, secret: string): RequestHandler =>
     name: COOKIE_NAME,
     resave: false,
     saveUninitialized: false,
-    // Every answer moves the cookie's expiry as well, so that browser and Redis forget a session together.
+    // Every answer also moves the cookie's expiry, so that the browser and Redis drop a session at the same
+    // time.
     rolling: true,
     cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto', maxAge: SIGNED_IN },
   })
@@ -91,13 +95,13 @@ export async function endSession(req: Request, res: Response): Promise<void> {
   forgetSession(req, res)
 }
 
-/** Takes away the cookie of a session that is over. */
+/** Removes the cookie of a session that has ended. */
 export function forgetSession(req: Request, res: Response): void {
   Reflect.deleteProperty(req, 'session') // express-session sends no cookie then
   res.clearCookie(COOKIE_NAME)
 }
 
-/** Goes on with another session of this browser: the one that its other click has just begun. */
+/** Continues with another session of this browser, which its other click has just started. */
 export async function adoptSession(req: Request, sessionId: string): Promise<void> {
   const data = await new Promise<SessionData | null | undefined>((resolve, reject) => {
     req.sessionStore.get(sessionId, (error, data) => (error ? reject(error) : resolve(data)))
@@ -119,5 +123,8 @@ export function cameTooLate(req: Request): boolean {
   return req.signedCookies[COOKIE_NAME] !== undefined && req.session?.userId === undefined
 }
 
-/** What stands for a secret id in places where the id itself must not be. A session's `handle` is made the same way. */
+/**
+ * A name for a secret id, for places where the id itself must not be. A session's `handle` is made in the
+ * same way.
+ */
 export const nameOf = (id: string): string => createHash('sha256').update(id).digest('base64url')

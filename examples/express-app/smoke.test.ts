@@ -1,4 +1,7 @@
-/** The least that must work, over HTTP and on a real Redis: two browsers sign in, and one signs out the other. */
+/**
+ * The minimum that must work, over HTTP and on a real Redis: two browsers sign in, and one signs out the
+ * other.
+ */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'

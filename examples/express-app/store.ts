@@ -1,4 +1,4 @@
-/** The session store of this app, and the keys that the app has beside it. */
+/** The session store of this app, and the app's own keys beside it. */
 import { createClient } from 'redis'
 import { UserSessionStore } from 'redis-user-sessions'
 
@@ -15,7 +15,8 @@ export async function connect(url: string) {
     socket: {
       connectTimeout: 2000,
       socketTimeout: 2000,
-      // A Redis that is not there at the start is most likely a wrong address. One that goes away later comes back.
+      // A Redis that is missing at the start probably has a wrong address. A Redis that goes down later comes
+      // back.
       reconnectStrategy: (attempts, cause) => (connected ? Math.min(50 * 2 ** attempts, 1000) : cause),
     },
   })

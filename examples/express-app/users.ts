@@ -1,4 +1,4 @@
-/** A few users in memory, where your app has a database. */
+/** A few users in memory, in place of your database. */
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 
 export const ROLES = ['member', 'editor', 'admin'] as const
@@ -6,7 +6,7 @@ export type Role = (typeof ROLES)[number]
 
 export type NewUser = Readonly<{ id: string; name: string; role: Role; password: string }>
 
-/** Never changed in place, so that whoever holds a `User` can tell whether it is still the account as it is now. */
+/** A `User` is never changed in place. So the app can tell whether a `User` is still the current account. */
 export type User = Readonly<{ id: string; name: string; role: Role; passwordHash: string }>
 
 export const demoUsers = [
@@ -17,16 +17,16 @@ export const demoUsers = [
 
 export const PASSWORD_LENGTH = { min: 8, max: 200 }
 
-// What OWASP's password storage cheat sheet asks of scrypt with 16 MiB of memory.
+// scrypt with 16 MiB of memory, as OWASP's password storage cheat sheet recommends.
 const COST: ScryptOptions = { N: 2 ** 14, r: 8, p: 5 }
 
-/** The name as it is stored, however it was typed. */
+/** The stored form of a name, however it was typed. */
 export const normalName = (name: string): string => name.trim().toLowerCase()
 
 export class Users {
   readonly #users = new Map<string, User>()
   readonly #cost: ScryptOptions
-  // What the password of a name that does not exist is compared with, so that both answers take as long.
+  // A password hash for names that do not exist, so that both answers take the same time.
   #nobody = ''
 
   /** `cost` is for tests, which have no secrets to keep. */
@@ -70,13 +70,16 @@ export class Users {
     return this.#replace(user, { role })
   }
 
-  /** Call it before you sign a user out everywhere: a sign-in or a new password that overlaps then finds the account changed. */
+  /**
+   * Call it before you sign a user out everywhere. A sign-in or a new password at the same time then finds a
+   * changed account.
+   */
   renew(id: string): void {
     const user = this.#users.get(id)
     if (user) this.#users.set(id, { ...user })
   }
 
-  /** Undefined if somebody else changed the account first. */
+  /** Returns undefined if another request changed the account first. */
   #replace(user: User, changes: Partial<User>): User | undefined {
     if (this.#users.get(user.id) !== user) return undefined
     const replaced = { ...user, ...changes }

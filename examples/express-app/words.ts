@@ -1,11 +1,11 @@
-/** Devices and times as people say them. */
+/** Devices and times in people's words. */
 import Bowser from 'bowser'
 
 export { timeInWords } from './public/times.js'
 
 export type Kind = 'desktop' | 'mobile' | 'tablet' | 'unknown'
 
-/** "Safari on iPhone", as far as the user agent tells. */
+/** "Safari on iPhone", if the user agent contains it. */
 export function describeDevice(userAgent: string | undefined): { name: string; kind: Kind } {
   if (!userAgent) return { name: 'Unknown device', kind: 'unknown' }
   const { browser, os, platform } = Bowser.parse(userAgent)
@@ -20,7 +20,7 @@ function kindOf(type: string | undefined): Kind {
 
 const absolute = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
 
-/** "Nov 24, 2026, 9:41 AM UTC": live.js turns it into the local time of whoever looks. */
+/** "Nov 24, 2026, 9:41 AM UTC". live.js turns it into the user's local time. */
 export const exactTime = (date: Date): string => `${absolute.format(date)} UTC`
 
 export const count = (n: number, one: string): string => `${n} ${n === 1 ? one : `${one}s`}`

@@ -57,7 +57,7 @@ async function main() {
     res.json({ signedOut })
   })
 
-  // When Redis is away, nobody is signed out: answer 503, not 401. Tell the browser nothing about the error.
+  // When Redis is down, no user is signed out: answer 503, not 401. Tell the browser nothing about the error.
   app.use((error, _req, res, next) => {
     console.error(error.code ?? error)
     if (res.headersSent) return next(error)

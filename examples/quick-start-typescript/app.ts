@@ -66,7 +66,7 @@ app.post('/sign-out-others', onlyUsers, async (req, res) => {
   res.json({ signedOut })
 })
 
-// When Redis is away, nobody is signed out: answer 503, not 401. Tell the browser nothing about the error.
+// When Redis is down, no user is signed out: answer 503, not 401. Tell the browser nothing about the error.
 const onError: ErrorRequestHandler = (error, _req, res, next) => {
   console.error(error.code ?? error)
   if (res.headersSent) return next(error)

@@ -1,4 +1,4 @@
-/** What the recipes need from your users' table. */
+/** The methods of your users' table that the recipes need. */
 import type { SessionData } from 'express-session'
 import './session-data.ts'
 

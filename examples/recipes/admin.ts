@@ -1,4 +1,4 @@
-/** An admin signs a user out everywhere, or takes a role away from all of the user's sessions at once. */
+/** An admin signs a user out everywhere, or removes a role from all of the user's sessions at once. */
 import { type RequestHandler, Router } from 'express'
 import type { UserSessionStore } from 'redis-user-sessions'
 import type { Accounts } from './accounts.ts'

@@ -8,9 +8,11 @@
 import type { ErrorRequestHandler } from 'express'
 
 export const replaceCorruptSession: ErrorRequestHandler = (error, req, _res, next) => {
-  // Only what this request could not load. An outage of Redis or of a key service destroys nothing.
+  // Handle only a session that this request could not load. An outage of Redis or of a key service destroys
+  // nothing.
   if (error?.code !== 'SESSION_CORRUPT' || req.session) return next(error)
-  // Its message has the session id in it, and its cause may have a part of the record: neither belongs in a log.
+  // Do not log the error: its message contains the session id, and its cause may contain a part of the
+  // record.
   console.warn('A session could not be read, and was replaced by an anonymous one')
   // Deletes the record and its index entry, and gives the browser a new session id.
   req.sessionStore.regenerate(req, next)

@@ -1,4 +1,7 @@
-/** OpenID Connect: the adapter lets `express-openid-connect` use the store. The user of a session is the `sub` of its ID token. */
+/**
+ * OpenID Connect: the adapter lets `express-openid-connect` use the store. The owner of a session is the
+ * `sub` of its ID token.
+ */
 import express, { type Express } from 'express'
 import openidConnect, { type ConfigParams } from 'express-openid-connect'
 import type { UserSessionStore } from 'redis-user-sessions'
@@ -16,7 +19,8 @@ export function openidConnectApp(store: UserSessionStore, provider: ConfigParams
       authRequired: false,
       authorizationParams: { response_type: 'code' },
       session: { store: openidConnectStore(store), rollingDuration: 3600 },
-      // The identity provider signs a user out: the sessions go at once, and need no entries that say so.
+      // The identity provider signs a user out. The sessions are deleted at once, so the library needs no
+      // logout entries.
       backchannelLogout: {
         onLogoutToken: async (token) => {
           const { sub } = token as { sub?: string }

@@ -60,7 +60,7 @@ export function passportApp(store: UserSessionStore, users: Users, secret: strin
     res.json({ signedOut: await store.destroyUser(req.user?.id as string, { except: req.sessionID }) })
   })
 
-  // When Redis or your database is away, nobody is signed out: answer 503, not 401.
+  // When Redis or your database is down, no user is signed out: answer 503, not 401.
   const onError: ErrorRequestHandler = (error, _req, res, next) => {
     console.error(error.code ?? error)
     if (res.headersSent) return next(error)

@@ -1,4 +1,4 @@
-/** What the recipes keep in a session. Declare it once in your app. */
+/** The data that the recipes keep in a session. Declare it once in your app. */
 declare module 'express-session' {
   interface SessionData {
     userId?: string

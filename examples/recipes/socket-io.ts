@@ -6,7 +6,10 @@ import { Server } from 'socket.io'
 
 const CHECK_EVERY_MS = 60_000
 
-/** `sessions` is what `session({ store, … })` returned. `origin` is that of your own pages, such as `https://app.example`. */
+/**
+ * `sessions` is the result of `session({ store, … })`. `origin` is that of your own pages, such as
+ * `https://app.example`.
+ */
 export function socketIo(
   server: HttpServer,
   store: UserSessionStore,
@@ -30,7 +33,7 @@ export function socketIo(
   })
 
   io.use((socket, next) => {
-    // When Redis is away, nobody is signed out: do not send the user to the sign-in page.
+    // When Redis is down, no user is signed out: do not redirect the user to the sign-in page.
     if (unloaded.has(socket.request)) return next(new Error('Try again later'))
     const { session } = socket.request as Request
     next(session?.userId ? undefined : new Error('Sign in first'))
@@ -46,7 +49,8 @@ export function socketIo(
     socket.on('disconnect', takeBack)
   })
 
-  // Finds sessions that have expired, which nobody announces, and sessions whose message got lost.
+  // Finds sessions that have expired, because an expiry is not announced. It also finds sessions whose
+  // message got lost.
   const check = setInterval(() => store.checkRevoked().catch(console.error), CHECK_EVERY_MS)
   check.unref()
   io.engine.on('close', () => clearInterval(check))

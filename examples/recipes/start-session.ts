@@ -1,8 +1,9 @@
 /**
  * Signs a browser in under a new session id. Call it only for a user who has just typed the right password.
  *
- * Whoever changes an account changes the row first and the sessions second. This function saves the session first and
- * reads the row second. So one of the two always sees the other, and no session keeps an old role or survives a sign-out.
+ * Code that changes an account changes the row first and the sessions second. This function saves the session
+ * first and reads the row second. So one of the two always sees the other, and no session keeps an old role
+ * or survives a sign-out.
  */
 import type { Request } from 'express'
 import type { Account, Accounts } from './accounts.ts'

@@ -22,7 +22,7 @@ export function tokenService(client: SessionClient) {
       if (session?.kind !== 'token') return res.writeHead(401).end('No valid token')
       res.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`Hello ${session.userId}`)
     } catch {
-      // Redis is away: nobody is signed out. The error may name the token, so this does not log it.
+      // Redis is down, and no user is signed out. The error may contain the token, so this does not log it.
       res.writeHead(503).end('Try again later')
     }
   })

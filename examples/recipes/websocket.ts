@@ -11,7 +11,10 @@ const CHECK_EVERY_MS = 60_000
 
 type Connected = { userId: string; sessionId: string }
 
-/** `sessions` is what `session({ store, … })` returned. `origin` is that of your own pages, such as `https://app.example`. */
+/**
+ * `sessions` is the result of `session({ store, … })`. `origin` is that of your own pages, such as
+ * `https://app.example`.
+ */
 export function webSockets(
   server: Server,
   store: UserSessionStore,
@@ -44,7 +47,8 @@ export function webSockets(
     })
   })
 
-  // Finds sessions that have expired, which nobody announces, and sessions whose message got lost.
+  // Finds sessions that have expired, because an expiry is not announced. It also finds sessions whose
+  // message got lost.
   const check = setInterval(() => store.checkRevoked().catch(console.error), CHECK_EVERY_MS)
   check.unref()
   sockets.on('close', () => clearInterval(check))

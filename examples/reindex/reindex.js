@@ -15,7 +15,7 @@ const USAGE = `Usage: node reindex.js [options]
 
 Ctrl+C stops after the batch in hand. Nothing is lost: run it again.`
 
-// Whose a session is. If your app's store has the option `userId`, put the same function here.
+// The owner of a session. If your app's store has the option `userId`, put the same function here.
 const userId = undefined
 
 const values = readOptions()
@@ -52,7 +52,7 @@ async function reindex() {
     format:
       '{bar} {percentage} % | {value} of {total} sessions, {indexed} with a user | {eta_formatted} left',
     stopOnComplete: true,
-    noTTYOutput: true, // one line every few seconds where the output is a file
+    noTTYOutput: true, // one line every few seconds if the output is a file
     notTTYSchedule: 5000,
   })
   try {
@@ -96,7 +96,7 @@ async function connect() {
   const commandOptions = { timeout: 30_000 }
   const { url } = values
   let connected = false
-  // A connection that is lost comes back; one that is not there at first has the wrong address.
+  // A lost connection comes back. A connection that fails at the start has a wrong address.
   const reconnectStrategy = (attempts, cause) => (connected ? Math.min(50 * 2 ** attempts, 2000) : cause)
   const socket = { reconnectStrategy }
   const client = values.cluster

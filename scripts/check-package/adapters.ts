@@ -1,4 +1,4 @@
-// The adapters with the libraries that they are for: they fit without casts.
+// The adapters fit their libraries without casts.
 import fastifyCookie from '@fastify/cookie'
 import fastifySession from '@fastify/session'
 import { auth } from 'express-openid-connect'

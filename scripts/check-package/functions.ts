@@ -1,4 +1,4 @@
-// The functions, in a project that has neither express-session nor its types.
+// The functions, in a project with neither express-session nor its types.
 import {
   createSession,
   readSession,

@@ -1,4 +1,4 @@
-// The package as CommonJS, and beside it as an ES module.
+// Loads the package as CommonJS, and also as an ES module.
 const { createSession, SessionNotFoundError, UserSessionStore } = require('redis-user-sessions')
 const { openidConnectStore } = require('redis-user-sessions/express-openid-connect')
 const { fastifySessionStore } = require('redis-user-sessions/fastify')

@@ -1,4 +1,4 @@
-// The package as an ES module.
+// Loads the package as an ES module.
 import { createSession, UserSessionStore } from 'redis-user-sessions'
 import { openidConnectStore } from 'redis-user-sessions/express-openid-connect'
 import { fastifySessionStore } from 'redis-user-sessions/fastify'

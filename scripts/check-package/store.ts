@@ -1,4 +1,4 @@
-// Everything that the package exports, as strict as the compiler can be.
+// Compiles every export of the package with the strictest settings.
 import session, { type SessionData, type Store } from 'express-session'
 import { createClient } from 'redis'
 import { SessionLimitError, UserSessionStore, type UserSessionStoreOptions } from 'redis-user-sessions'

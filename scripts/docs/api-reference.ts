@@ -1,6 +1,7 @@
 /**
- * docs/api.md from the sources: what src/index.ts exports, as the compiler declares it, with its docstrings. TypeDoc was tried:
- * of a function's `options: FunctionOptions & { … }` it shows "object", and it drops the error that `@throws` names.
+ * Makes docs/api.md from the sources: the exports of src/index.ts, as the compiler declares them, with their
+ * docstrings. TypeDoc was tried, but it shows "object" for `options: FunctionOptions & { … }`, and it drops the error
+ * that `@throws` names.
  */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -78,7 +79,7 @@ function declarationsIn(text: string): Declaration[] {
   })
 }
 
-/** Splits formatted code where a line begins at this indentation, each part with the comment before it. */
+/** Splits formatted code at lines with this indentation. Each part includes the comment before it. */
 function statements(text: string, indent: string): { doc: string; code: string }[] {
   const starts = new RegExp(`^${indent}(?![\\s})\\]])`)
   const found: { doc: string; code: string }[] = []

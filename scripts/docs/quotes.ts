@@ -1,4 +1,4 @@
-/** Code blocks that are the whole of a file, marked `<!-- file: path -->`, are copied from it. */
+/** Copies whole files into the code blocks that are marked with `<!-- file: path -->`. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 

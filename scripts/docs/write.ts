@@ -1,4 +1,4 @@
-/** Writes what the documentation has from the sources: `npm run docs`. */
+/** Writes the parts of the documentation that are made from the sources: `npm run docs`. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

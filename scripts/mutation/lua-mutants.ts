@@ -1,4 +1,7 @@
-/** The mutants of the Lua scripts: statements dropped, conditions forced and turned, constants and operators changed. */
+/**
+ * Makes the mutants of the Lua scripts: dropped statements, forced and inverted conditions, changed constants and
+ * operators.
+ */
 import * as exported from '../../test/support/scripts.ts'
 
 export interface LuaMutant {
@@ -14,7 +17,7 @@ export interface LuaMutant {
 
 type Replacement = [pattern: RegExp, to: string | string[]]
 
-/** By pattern, what each of its matches in a line becomes; `$&` and groups as in `String.replace`. */
+/** The replacements for each match of a pattern in a line. `$&` and groups work as in `String.replace`. */
 const replacements: Replacement[] = [
   // Statements.
   [/^\s*(onKey|settleIndex|ifThere|redis\.call|error)\(.*\)$/, ''],

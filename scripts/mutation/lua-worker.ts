@@ -1,4 +1,4 @@
-/** Judges the Lua mutants whose numbers it is given, one after the other, and tells its parent; see `lua.ts`. */
+/** Tests the Lua mutants with the given numbers one after the other, and reports to its parent; see `lua.ts`. */
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
@@ -12,7 +12,10 @@ const exported: typeof import('../../test/support/scripts.ts') = require('../../
 const { mochaHooks }: typeof import('../../test/support/hooks.ts') = require('../../test/support/hooks.ts')
 
 const TEST_TIMEOUT_MS = 5_000
-/** `MUTATION_LUA_TESTS` names others, separated by commas; these take seconds, and all others together minutes. */
+/**
+ * `MUTATION_LUA_TESTS` names other test files, separated by commas. The default needs seconds, all files together need
+ * minutes.
+ */
 const { MUTATION_LUA_TESTS = 'test/redis/scripts.test.ts' } = process.env
 
 const scripts = Object.values(exported).filter((value) => typeof value === 'object') as {

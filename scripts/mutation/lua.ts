@@ -5,8 +5,9 @@
  *     npm run mutation:lua -- write page   the scripts of these names, or mutants of these numbers
  *     npm run mutation:lua -- --list       the mutants, without running them
  *
- * Each mutant changes one place of one line, in every script that has the line's part. A worker runs the tests that use a changed
- * script, in one process, until the first fails; where a mutant ends the process or hangs it, the next worker goes on after it.
+ * Each mutant changes one place of one line, in every script that has the line's part. A worker runs the tests of a
+ * changed script in one process, until the first failure. If a mutant ends the process or hangs it, the next worker
+ * continues after it.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

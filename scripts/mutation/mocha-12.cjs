@@ -1,4 +1,4 @@
-/** Stryker's Mocha runner asks for Mocha's own files without their extension, which is `.cjs` since Mocha 12. */
+/** Stryker's Mocha runner loads files of Mocha without their extension. Since Mocha 12 the extension is `.cjs`. */
 const Module = require('node:module')
 const { readFileSync } = require('node:fs')
 

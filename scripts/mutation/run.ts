@@ -1,6 +1,7 @@
 /**
- * Stryker on `src`, a group of files at a time with the tests that decide about them: `npm run mutation`, or only some groups
- * or files, `npm run mutation -- merging save`. The report of the last group is `reports/mutation/mutation.html`.
+ * Runs Stryker on `src`, one group of files at a time, with the tests that matter for them: `npm run mutation`. To run
+ * some groups or files only: `npm run mutation -- merging save`. The report of the last group is
+ * `reports/mutation/mutation.html`.
  */
 import { spawnSync } from 'node:child_process'
 import { findRedis } from '../../test/support/redis-server.ts'
@@ -17,7 +18,7 @@ const ofBoth = [
   'topologies/core',
 ]
 
-/** Names of test files without `.test.ts`, with `*`; Stryker takes them in one list, separated by commas. */
+/** Names of test files without `.test.ts`, with `*`. Stryker accepts them as one list, separated by commas. */
 const groups: Record<string, Group> = {
   merging: {
     files: [

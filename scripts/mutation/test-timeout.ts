@@ -1,4 +1,7 @@
-/** Stryker gives tests no timeout of their own; with one, a mutant that hangs is found out in the first test, not after all. */
+/**
+ * Stryker sets no timeout for a test. With one, a mutant that hangs is found in the first test, and not after all
+ * tests.
+ */
 const TEST_TIMEOUT_MS = 12_000
 
 export const mochaHooks = {

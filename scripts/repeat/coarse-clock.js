@@ -1,6 +1,6 @@
 /**
- * A clock that moves every COARSE_CLOCK_MS only, for `node --import`. What happens in between happens in the same millisecond, as it
- * does on a machine that is so many times as fast. Timers and Redis keep their own clocks.
+ * A clock that moves only every COARSE_CLOCK_MS, for `node --import`. Everything in between happens in the same
+ * millisecond, as on a machine that is so many times as fast. Timers and Redis keep their own clocks.
  */
 const step = Number(process.env.COARSE_CLOCK_MS)
 const RealDate = globalThis.Date

@@ -1,4 +1,4 @@
-/** Projects of users, in a temporary folder: each installs the packed package, beside the packages that it names. */
+/** Users' projects in a temporary folder. Each installs the packed package and the packages that it names. */
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cpSync, readFileSync } from 'node:fs'
@@ -19,13 +19,13 @@ export function pack(folder: string): string {
   return join(folder, output.trim().split('\n').at(-1) as string)
 }
 
-/** Copies a folder without what was installed or built in it. */
+/** Copies a folder without its installed packages and build results. */
 export function copyFolder(from: string, to: string): void {
   const isSource = (path: string) => !/[\\/](node_modules|dist)$/.test(path)
   cpSync(from, to, { recursive: true, filter: isSource })
 }
 
-/** Installs what the project's package.json names, and these packages instead of or beside them. */
+/** Installs the packages of the project's package.json, and these packages in addition or instead. */
 export function install(project: string, ...packages: string[]): void {
   npm(project, 'install', '--silent', '--no-audit', '--no-fund', ...packages)
 }
@@ -38,7 +38,7 @@ export function scriptsOf(project: string): Record<string, string> {
   return JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')).scripts ?? {}
 }
 
-/** Runs the project's script `test`; throws what it wrote if it fails. The servers of this process answer meanwhile. */
+/** Runs the project's script `test`. If it fails, throws its output. The servers of this process keep running. */
 export async function runTest(project: string, env: Record<string, string>): Promise<void> {
   const options = { cwd: project, env: { ...process.env, ...env }, timeout: TEST_MAY_TAKE_MS }
   try {
@@ -89,15 +89,15 @@ function secret(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** The session cookie of the phone, and what a device gets for its list of devices. */
+/** The session cookie of the phone, and the list of devices as a device gets it. */
 interface TwoDevices {
   phone: string
   list(cookie: string): Promise<Response>
 }
 
 /**
- * Signs a user in on two devices, through HTTP alone; one signs out the other. `statuses` are those that a sign-in may answer. Resolves
- * to what the list of devices was.
+ * Signs a user in on two devices over HTTP; one signs out the other. `statuses` are the allowed answers to a sign-in.
+ * Resolves to the list of devices before that.
  */
 export function signInTwice(
   url: string,
@@ -113,7 +113,7 @@ export function signInTwice(
   })
 }
 
-/** A user who is signed in on two devices signs out the other one, by its handle. */
+/** A user who is signed in on two devices signs out the other one by its handle. */
 export function signOutOne(url: string, redisUrl: string): Promise<void> {
   return onTwoDevices(url, redisUrl, [204], async ({ phone, list }) => {
     const devices = (await (await list(phone)).json()) as { handle: string; thisDevice: boolean }[]

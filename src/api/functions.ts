@@ -100,11 +100,11 @@ export async function createSession<T extends UserSessionData>(
 }
 
 /**
- * Reads a session. Resolves to `null` if it does not exist. `expires` in the data is when the session ends. `userId` is its user,
- * unless the app means something else by that name.
+ * Reads a session. Resolves to `null` if it does not exist. In the data, `expires` is when the session ends. `userId`
+ * is its owner, unless the app uses that name for something else.
  *
  * @throws {TypeError} if an argument is wrong.
- * @throws {CorruptSessionError} if what Redis holds is not session data.
+ * @throws {CorruptSessionError} if the value in Redis is not session data.
  */
 export async function readSession<T extends object = Record<string, unknown>>(
   options: OneSessionOptions & { sessionId: string },
@@ -266,7 +266,7 @@ async function checkPatch(access: Access, data: unknown): Promise<SessionRecord>
   return patch
 }
 
-/** Names the user as a string, if the data has not something else under that name. */
+/** Sets `userId` to the owner as a string, unless the app uses that name for something else. */
 function withUserId(data: SessionRecord, owner: string | null): SessionRecord {
   const isFree = !data.userId || userIdOf(data.userId) === owner
   return owner === null || data.userId === owner || !isFree ? data : { ...data, userId: owner }

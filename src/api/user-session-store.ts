@@ -81,7 +81,7 @@ export class UserSessionStore extends Store {
   readonly #maxUserSessions: CheckedOptions['maxUserSessions']
   readonly #revocations: Revocations
   readonly #reports = new Reports(this)
-  /** What the sessions say that `regenerate` is about to destroy, by id. */
+  /** The versions of sessions that `regenerate` is about to destroy, by id. */
   readonly #leaving = new Map<string, Version>()
   #generate: (req: Request) => void = () => {}
 

@@ -1,4 +1,6 @@
-/** What the functions and the store need to work on sessions: where they are, how they are written, and whose they are. */
+/**
+ * Everything that the functions and the store need to work on sessions: keys, client, serializer, owner and lifetimes.
+ */
 import { type ParsedRecord, parseRecord, type Serializer, stringifyRecord } from '../session/codec.ts'
 import { cookieOf } from '../session/cookie.ts'
 import { CorruptSessionError } from '../session/errors.ts'
@@ -40,7 +42,7 @@ export interface StoredSession {
   raw: string
   /** The data as the app wrote it, without the note for the index. */
   data: SessionRecord
-  /** When the cookie of the record ends, in ms since 1970; `null` if that does not say. */
+  /** The cookie's expiry in the record, in ms since 1970; `null` if it has none. */
   cookieExpires: number | null
   owner: string | null
   /** Whether the record itself tells the owner. Records of another store do not, nor do anonymous ones. */
@@ -70,7 +72,7 @@ function sessionOf(
   const note = takeNote(data)
   const owner = storedOwner(userId, data, note)
   const tellsOwner = note !== null || cookieOf(data) === undefined
-  // The record's own `expires` rules if the cookie does not say.
+  // The record's own `expires` sets the expiry if the cookie has none.
   const until = note?.until ?? (cookieExpires === null ? ownExpiry(data) : null)
   return { sessionId, raw, data, cookieExpires, owner, tellsOwner, until }
 }

@@ -25,7 +25,7 @@ export interface Draft {
   isTouched: boolean
 }
 
-/** Whose the session is, and what its record says so far. */
+/** The owner of the session, and what its record says so far. */
 export type Basis = Pick<Version, 'owner' | 'named' | 'lostId' | 'created'> & { until: number | null }
 
 /**

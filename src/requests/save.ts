@@ -84,10 +84,13 @@ export class Saves {
     return loaded.version === null ? turns.make(key, work) : turns.take(key, work)
   }
 
-  /** The user that a session names. What is written of it may leave the user out, but must not name another one. */
+  /**
+   * Returns the user that a session names. Its serialized form may leave the user out, but it must not name another
+   * user.
+   */
   #named(session: SessionRecord, data: SessionRecord, base: Version | null): string | null {
     const { userId } = this.access
-    // What was loaded names nobody, and the session is still its owner's.
+    // The loaded data names no user that can be read. The session still belongs to its owner.
     if (base?.lostId !== undefined && lostIdIn(userId, session) === base.lostId) return null
     const named = namedUser(userId, session)
     const written = namedInRecord(userId, data)

@@ -8,9 +8,9 @@ export interface Version {
   owner: string | null
   /** The user that the option `userId` named; `null` for an anonymous session. */
   named: string | null
-  /** What its data says of its owner, if that names nobody: see `lostIdIn`. */
+  /** The object that the data has in place of a user id, as JSON: see `lostIdIn`. */
   lostId?: string | undefined
-  /** Until when the index lists the session, in ms since 1970; `null` if no index does. */
+  /** The time until which the index lists the session, in ms since 1970; `null` if no index lists it. */
   until: number | null
   /** In ms since 1970; `null` if the record has none. */
   created: number | null

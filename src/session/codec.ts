@@ -8,7 +8,7 @@ export interface Serializer {
   stringify(session: unknown): string | Promise<string>
 }
 
-/** The session data in a record, and when its cookie ends, in ms since 1970; `null` if that does not say. */
+/** Session data of a record, with the cookie's expiry in ms since 1970; `null` if it has none. */
 export interface ParsedRecord {
   data: SessionRecord
   cookieExpires: number | null
@@ -40,21 +40,21 @@ export function parseRecord(
   )
 }
 
-/** What `JSON.parse`, decryption and decompression fail with if the text itself is wrong. */
+/** `JSON.parse`, decryption and decompression fail with these errors if the text itself is wrong. */
 function blamesRecord(error: unknown): boolean {
   const { name, code, message } = Object(error) as { name?: unknown; code?: unknown; message?: unknown }
   if (name === 'SyntaxError' || name === 'OperationError' || code === 'SESSION_CORRUPT') return true
   return message === wrongTag || codesOfData.test(String(code))
 }
 
-/** Of node:crypto, which gives this error no code. */
+/** The message of node:crypto's error, which has no code. */
 const wrongTag = 'Unsupported state or unable to authenticate data'
 
-/** Of node:crypto and node:zlib. */
+/** Error codes of node:crypto and node:zlib. */
 const codesOfData =
   /^(ERR_OSSL_|ERR_CRYPTO_INVALID_(IV|AUTH_TAG)$|Z_(DATA|BUF)_ERROR$|ERR__ERROR_FORMAT|ZSTD_error_)/
 
-/** A promise may come from another library or realm: test runners give tests globals of their own. */
+/** A promise may come from another library or realm. Test runners, for example, give tests globals of their own. */
 function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
@@ -70,7 +70,7 @@ function checkedRecord(data: unknown, key: string): ParsedRecord {
   return { data: data as SessionRecord, cookieExpires: checkedExpiry(data as SessionRecord, key) }
 }
 
-/** express-session throws on a senseless cookie when the response ends. Only the process could catch that. */
+/** express-session throws on an invalid cookie when the response ends. The app cannot catch that error. */
 function checkedExpiry(data: SessionRecord, key: string): number | null {
   if (!isMaxAge(cookieOf(data)?.originalMaxAge)) {
     throw new CorruptSessionError(key, 'has a cookie without a sensible originalMaxAge')

@@ -168,8 +168,9 @@ function unquoted(cause: unknown): unknown {
 }
 
 /**
- * express-session takes any error with the code `ENOENT` for a session that does not exist. A failure, such as a socket that is not
- * there, gets another code, and keeps its class and its message. Test runners have errors of Node that are not instances of `Error`.
+ * express-session takes any error with the code `ENOENT` for a missing session. A real failure can have that code too,
+ * for example if the socket file is missing. Such an error gets another code, and keeps its class and its message. In
+ * test runners, errors of Node may not be instances of `Error`.
  */
 export function notMissing(error: unknown): unknown {
   if (typeof error !== 'object' || error === null || (error as { code?: unknown }).code !== 'ENOENT')

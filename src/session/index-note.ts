@@ -37,18 +37,18 @@ function checkedNote(index: unknown): IndexNote | null {
   return Object.keys(note).length === 0 ? null : note
 }
 
-/** Whole ms since 1970, and no more than a `Date` can tell: Redis takes no later expiry. */
+/** Whole ms since 1970, within the range of `Date`. Redis accepts no later expiry. */
 function isTime(value: unknown): value is number {
   return Number.isInteger(value) && !Number.isNaN(new Date(value as number).getTime())
 }
 
-/** Data with the note that it needs in its record, if any. */
+/** Returns the data with the note that its record needs, if it needs one. */
 export function withNote(data: SessionRecord, owner: string | null, until: number | null): SessionRecord {
   const note = noteFor(data, owner, until)
   return note === null ? data : { ...data, cookie: { ...cookieOf(data), index: note } }
 }
 
-/** A record without a cookie, whose own `expires` and `userId` say it all, needs no note. */
+/** A record without a cookie needs no note if its own `expires` and `userId` already tell everything. */
 function noteFor(data: SessionRecord, owner: string | null, until: number | null): IndexNote | null {
   const says = recordedUser(data)
   if (owner === null) return says === null ? null : { user: null }

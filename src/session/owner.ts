@@ -38,8 +38,8 @@ export function namedInRecord(userId: UserIdOption, data: SessionRecord): string
 }
 
 /**
- * What session data says of its user, as JSON, if that is an object and no user id; else `undefined`. An id that has nothing but a
- * `toString` of its own leaves such an object in the record.
+ * Returns the user in session data as JSON, if it is an object that is not a user id. Otherwise returns `undefined`. A
+ * user id with only its own `toString` leaves such an object in the record.
  */
 export function lostIdIn(userId: UserIdOption, data: SessionRecord): string | undefined {
   try {
@@ -50,7 +50,7 @@ export function lostIdIn(userId: UserIdOption, data: SessionRecord): string | un
   }
 }
 
-/** If two states of a session say the same of its user. */
+/** Whether two versions of a session's data name the same user. */
 export function namesTheSame(userId: UserIdOption, data: SessionRecord, other: SessionRecord): boolean {
   return (
     namedInRecord(userId, data) === namedInRecord(userId, other) &&

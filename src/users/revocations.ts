@@ -34,8 +34,8 @@ export class Revocations {
   readonly #store = randomBytes(9).toString('base64url')
   readonly #watches = new Map<string, Watch>()
   /**
-   * Sessions that were destroyed, by handle: whoever begins to wait for one of them must look first. If it is full, everybody must,
-   * and it need not hold any more.
+   * Destroyed sessions, by handle. A new listener for one of them causes a check. When the set is full, every new
+   * listener causes a check, so the set need not grow.
    */
   readonly #recent = new Set<string>()
   /** When a check found each session gone, by handle. The message about it may still come. */
@@ -181,7 +181,7 @@ export class Revocations {
     Promise.resolve(listener(event)).catch((error) => this.reports.failed('onRevoked', error))
   }
 
-  /** Whether a session was destroyed. If too many were to remember them, any may be one of them. */
+  /** Whether a session may have been destroyed. If the set is full, this is true for every session. */
   #mayBeGone(handle: string): boolean {
     return this.#recent.size >= recentSize || this.#recent.has(handle)
   }
@@ -227,7 +227,7 @@ const recentSize = 10_000
 /** In ms: the longest time that a message may need to arrive. */
 const longestDelay = 600_000
 
-/** Anybody may publish on a channel: what is no message of a store is ignored. */
+/** Any program may publish on a channel. Other messages are ignored. */
 function parseMessage(message: string): (DestroyedEvent & { store: unknown; number: unknown }) | null {
   try {
     const event = JSON.parse(message)

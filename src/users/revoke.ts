@@ -15,8 +15,8 @@ interface Revocable extends Pick<UserRecord, 'sessionId' | 'raw'> {
 }
 
 /**
- * Deletes a session; resolves to whether there was one. If its owner cannot be read, the owner's next listing drops the entry. What is
- * known of the session already need not be read: if another record is there by now, that one counts.
+ * Deletes a session. Resolves to whether there was one. If its owner cannot be read, the owner's next listing removes
+ * the entry. With `known`, the session is not read first. If another record is there by then, that record counts.
  */
 export async function revokeSession(
   access: Access,

@@ -1,10 +1,10 @@
-/** A store that is handed to a library without the adapter which that needs. */
+/** The warning for a store without the adapter that its session library needs. */
 import { expect } from 'chai'
 import type { UserSessionStore } from '../../src/index.ts'
 import { HOUR, useDatabase } from '../support/database.ts'
 import { newSession } from '../support/sessions.ts'
 
-/** As `@fastify/session` makes them. */
+/** Same as the sessions of `@fastify/session`. */
 class Session {
   cookie = { originalMaxAge: HOUR, expires: new Date(Date.now() + HOUR) }
   get encryptedSessionId(): string {

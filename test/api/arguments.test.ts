@@ -1,4 +1,7 @@
-/** Every wrong argument of every function and method: a `TypeError` that names it and says what kind came, and nothing is written. */
+/**
+ * Every wrong argument of every function and method causes a `TypeError`. It names the argument and the kind of its
+ * value, and nothing is written.
+ */
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { createClient } from 'redis'
@@ -9,7 +12,7 @@ import { redisUrl } from '../support/hooks.ts'
 import { cookie, type Fields, newSession } from '../support/sessions.ts'
 
 type Anything = (...args: unknown[]) => Promise<unknown>
-/** A bad value, and what the message calls it. */
+/** A wrong value, and its name in the message. */
 type Bad = readonly [value: unknown, shown: string]
 
 const LONE_SURROGATE = 'half\ud83d'
@@ -77,12 +80,15 @@ const badClients: Bad[] = [
   [createClient, 'a function'],
 ]
 
-/** What tells two strings of a length apart in the title of a test. */
+/** Makes two strings of the same length different in the title of a test. */
 function titled(value: unknown, shown: string): string {
   return typeof value === 'string' && value ? inspect(value) : shown
 }
 
-/** Fails unless it rejects with a `TypeError` that names `name`, calls the value `shown`, and left the database as it was. */
+/**
+ * Fails unless the call rejects with a `TypeError` that names `name` and shows the value as `shown`. The database must
+ * not change.
+ */
 async function refuses(
   db: Database,
   name: string,
@@ -304,7 +310,7 @@ describe('Wrong arguments of the store', () => {
         [
           1,
           'session.userId',
-          // '', null and undefined in a session mean nobody.
+          // '', null and undefined in a session mean that it is anonymous.
           badUserIds.filter(([id]) => id != null && id !== '').map(([id, shown]) => [{ userId: id }, shown]),
         ],
         [1, 'session.cookie.expires', [[{ cookie: { expires: 'soon' } }, 'a string of 4 characters']]],

@@ -1,4 +1,4 @@
-/** The functions and the store share their records: what one writes, the other reads, lists and changes. */
+/** The functions and the store share their records. Each can read, list and change the sessions of the other. */
 import { expect } from 'chai'
 import request from 'supertest'
 import {

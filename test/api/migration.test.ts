@@ -1,4 +1,4 @@
-/** An app moves from connect-redis, and back, with prefix 'sess:' and without signing anyone out. */
+/** An app moves from connect-redis and back, with prefix 'sess:' and without signing anyone out. */
 
 import { expect } from 'chai'
 import { RedisStore } from 'connect-redis'
@@ -94,7 +94,7 @@ describe('Moving from connect-redis and back', () => {
     const all = async (store: { all(): Promise<unknown> }) =>
       ((await store.all()) as Listed[]).sort((a, b) => (a.id < b.id ? -1 : 1))
     const [ours, connectRedis] = [await all(db.store()), await all(theirs() as never)]
-    // connect-redis gives the record as it is, and the store says when Redis deletes it.
+    // connect-redis returns the record as it is. The store replaces the expiry with that of the key.
     for (const session of connectRedis) {
       delete session.cookie.index
       session.cookie.expires = new Date(await db.expiry(session.id)).toISOString()
@@ -252,7 +252,7 @@ describe('Moving from connect-redis and back', () => {
     const options = () => ({ client: db.client, ...db.prefixes })
     const own = () => db.store({ userId: account as never })
 
-    /** Of connect-redis: it says nothing that tells whose it is without the option. */
+    /** A record of connect-redis that names its owner only by the option. */
     async function reindexed(): Promise<void> {
       await theirs().set('theirs', newSession({ account: 'eva' }))
       expect(await own().reindex()).to.deep.equal({ scanned: 1, indexed: 1 })

@@ -1,4 +1,7 @@
-/** Options: unknown names, the forms of maxUserSessions and serializer, and the default userPrefix, in the store and the functions. */
+/**
+ * Options of the store and the functions: unknown names, the forms of maxUserSessions and serializer, and the default
+ * userPrefix.
+ */
 import { expect } from 'chai'
 import { checkOptions } from '../../src/api/options.ts'
 import * as functions from '../../src/index.ts'

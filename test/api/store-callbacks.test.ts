@@ -1,4 +1,4 @@
-/** Every method of the store takes a Node callback too, and calls it exactly once, whatever happens. */
+/** Every method of the store accepts a Node callback too, and calls it exactly once in every case. */
 import { expect } from 'chai'
 import { CorruptSessionError, type UserSessionStore } from '../../src/index.ts'
 import { rejection, useDatabase } from '../support/database.ts'
@@ -23,7 +23,7 @@ const methods: Record<string, unknown[]> = {
   reindex: [{}],
 }
 
-/** Those whose options may be left out, without them. */
+/** The methods with options, called without them. */
 const optionless: [string, unknown[]][] = [
   ['destroyUser', ['eva']],
   ['reindex', []],
@@ -94,7 +94,7 @@ describe('Callbacks of the store', () => {
       const store = db.store({ client: await closedClient() })
       let calls = 0
       const thrown = uncaught(() => {
-        // Nobody looks at this promise: its callback has the error.
+        // No code looks at this promise, because its callback gets the error.
         ;(Reflect.get(store, name) as Method).call(store, ...args, (error: Error) => {
           calls++
           throw new Error('thrown again', { cause: error })
@@ -151,7 +151,7 @@ describe('Callbacks of the store', () => {
   }
 })
 
-/** Whatever was to run by now has run: microtasks, ticks, and an answer from Redis. */
+/** Resolves after all pending work has run: microtasks, ticks, and an answer from Redis. */
 async function everythingSettled(client: { ping(): Promise<unknown> }): Promise<void> {
   await client.ping()
   await new Promise((resolve) => setImmediate(resolve))
@@ -165,7 +165,7 @@ async function uncaught(work: () => unknown): Promise<Error> {
   try {
     return await new Promise((resolve, reject) => {
       process.once('uncaughtException', (error, origin) => {
-        // A promise's rejection would come as 'unhandledRejection'; this is as from any Node callback.
+        // A promise would cause 'unhandledRejection'. This is an error that a Node callback throws.
         if (origin === 'uncaughtException') resolve(error)
         else reject(new Error(`it came as ${origin}`, { cause: error }))
       })

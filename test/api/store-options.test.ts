@@ -1,4 +1,4 @@
-/** The options of the store that no other file is about: serializer, scanCount, disableTouch. */
+/** The store options without a test file of their own: serializer, scanCount, disableTouch. */
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { CorruptSessionError, type Serializer } from '../../src/index.ts'
@@ -9,7 +9,7 @@ import { fields, newSession, usedCookie } from '../support/sessions.ts'
 import { onEveryTopology } from '../support/topologies.ts'
 
 const reversed = (text: string) => [...text].reverse().join('')
-/** Of another realm than the store's own. */
+/** A promise class of another realm than the store's. */
 const ForeignPromise: PromiseConstructor = runInNewContext('Promise')
 const promised = <T>(make: () => T) => new ForeignPromise<T>((resolve) => resolve(make()))
 const serializers: Record<string, Serializer> = {
@@ -109,7 +109,7 @@ describe('The option serializer', () => {
 describe('The option scanCount', () => {
   const db = useDatabase()
 
-  // On a server of its own: with a scanCount of 1, each key of a Redis that others use too would be a round trip.
+  // Uses its own server: with a scanCount of 1, each key of a shared Redis would cost a round trip.
   onEveryTopology(
     (topology) => {
       for (const scanCount of [1, 3, 100_000]) {

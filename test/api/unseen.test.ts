@@ -1,4 +1,4 @@
-/** No call of a store or session ends the process or leaves an unhandled rejection, in whatever style it is called. */
+/** No call of a store or session ends the process or leaves an unhandled rejection, in any calling style. */
 import { expect } from 'chai'
 import type { Request } from 'express'
 import type { UserSessionStore } from '../../src/index.ts'
@@ -31,7 +31,7 @@ const methods: Record<string, () => unknown[]> = {
   checkRevoked: () => [],
 }
 
-/** Ways to hand in no callback. */
+/** The ways to pass no callback. */
 const styles: Record<string, unknown[]> = { 'no callback': [], undefined: [undefined], null: [null] }
 
 describe('A call whose promise no code looks at', () => {
@@ -175,7 +175,7 @@ describe('A call whose promise no code looks at', () => {
   })
 
   describe('of a session', () => {
-    /** Errors that express-session hides, or cannot tell anybody. */
+    /** Errors that express-session hides or cannot report. */
     const calls: Record<string, (session: Record<string, Method>) => unknown> = {
       save: (session) => session.save?.(),
       'save(null)': (session) => session.save?.(null),
@@ -330,7 +330,7 @@ describe('A call whose promise no code looks at', () => {
     expect(await store.get('s1')).to.equal(null)
   })
 
-  /** A store whose Redis is gone, and what it reports. */
+  /** A store whose Redis is gone, and its reports. */
   async function failingStore() {
     const { client, away } = await breakableClient()
     away()

@@ -1,4 +1,4 @@
-/** Every page under axe, in light and dark, on a phone and a desktop; and the path of the keyboard through them. */
+/** Every page under axe, in light and dark, on a phone and a desktop. Also the keyboard's path through them. */
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'
@@ -20,7 +20,7 @@ describe('The example for everybody', () => {
     phone = await Device.open(browser, site, { userAgent: IPHONE })
     await phone.signIn(ada)
     const other = await Device.open(browser, site, { userAgent: FIREFOX })
-    // A session that is over, for the history of ada.
+    // A session that has ended, for the history of ada.
     await other.signIn(ada)
     await other.signOut()
     await other.signIn(grace)
@@ -55,7 +55,7 @@ describe('The example for everybody', () => {
     }
   }
 
-  // What is left of 1280 px at 200 % and at 400 %.
+  // The width that remains of 1280 px at 200 % and at 400 %.
   for (const width of [640, 320]) {
     it(`no page scrolls sideways at ${width} px`, async () => {
       const device = await Device.open(browser, site, {

@@ -1,4 +1,4 @@
-/** What axe finds on a page. */
+/** The problems that axe finds on a page. */
 import axe, { type AxeResults } from 'axe-core'
 import { expect } from 'chai'
 import type { Page } from 'playwright-core'

@@ -1,4 +1,4 @@
-/** A browser with cookies of its own, and what its user does. */
+/** A browser with its own cookies, and the actions of its user. */
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core'
@@ -95,7 +95,7 @@ export class Device {
     page.setDefaultTimeout(10_000)
   }
 
-  /** Takes the cookie of a session that `Site.signIn` has made. */
+  /** Uses the cookie of a session that `Site.signIn` has created. */
   async take(cookie: string): Promise<void> {
     await this.#context.clearCookies()
     await this.#context.addCookies([{ name: 'sid', value: encodeURIComponent(cookie), url: this.#site.url }])
@@ -105,7 +105,7 @@ export class Device {
     return this.#context.clearCookies()
   }
 
-  /** Tries again until the page with this heading comes. */
+  /** Tries again until a page with this heading appears. */
   untilBack(tryAgain: () => Promise<void>, heading: string): Promise<unknown> {
     return eventually(heading, async () => {
       const page = this.page.waitForEvent('domcontentloaded')
@@ -114,7 +114,7 @@ export class Device {
     })
   }
 
-  /** As somebody does who looks at another page in between: the page connects anew. */
+  /** Acts like a user who looks at another page in between, so that the page connects again. */
   async hideAndShow(): Promise<void> {
     for (const hidden of [true, false]) {
       await this.page.evaluate(`
@@ -123,14 +123,14 @@ export class Device {
     }
   }
 
-  /** Two clicks on the same place, whatever is there at the second, which comes after `between`. */
+  /** Clicks twice on the same place. The second click happens after `between`, on whatever the page shows then. */
   async doubleClick(what: Locator, between: () => Promise<unknown>): Promise<void> {
-    // A page takes clicks a moment after it has appeared.
+    // A page accepts clicks a moment after it has appeared.
     await what.click({ trial: true })
     const box = await what.boundingBox()
     if (!box) throw new Error('There is nothing to click')
     const [x, y] = [box.x + box.width / 2, box.y + box.height / 2]
-    // Without waiting for what the first click does: a user does not, either.
+    // This does not wait for the result of the first click, because users do not wait either.
     const devtools = await this.#context.newCDPSession(this.page)
     const click = (clickCount: number) =>
       (['mousePressed', 'mouseReleased'] as const).map((type) =>
@@ -191,7 +191,7 @@ export class Device {
     return this.#click(this.page.getByRole('banner').getByRole('button', { name: 'Sign out' }))
   }
 
-  /** Every link and button leads to a page. */
+  /** Every link and button opens a page. */
   async #click(what: Locator): Promise<void> {
     const page = this.page.waitForEvent('domcontentloaded')
     await Promise.all([page, what.click()])
@@ -202,7 +202,7 @@ export class Device {
     return this.page.mouse.move(0, 0)
   }
 
-  /** What has the keyboard's focus: its text, or the label of a field. */
+  /** Resolves to the element with the keyboard's focus: its text, or the label of a field. */
   focused(): Promise<string> {
     return this.page.evaluate(FOCUSED_TEXT)
   }
@@ -212,7 +212,7 @@ export class Device {
     return this.page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
   }
 
-  /** As somebody chooses in the settings of a browser, in px; 16 is usual. */
+  /** Sets the font size like in the settings of a browser, in px. 16 is usual. */
   async setFontSize(standard: number): Promise<void> {
     const devtools = await this.#context.newCDPSession(this.page)
     await devtools.send('Page.setFontSizes', { fontSizes: { standard, fixed: Math.round(standard * 0.8) } })

@@ -1,6 +1,6 @@
 /**
- * Double clicks with a mouse on every button. The second click may send the same form again, or meet the next page. What they
- * leave is what one click leaves, and the page says so.
+ * Double clicks with a mouse on every button. The second click may send the same form again, or hit the next page. The
+ * result must equal that of one click, and the page must show it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -13,7 +13,7 @@ const [ada, grace] = demoUsers
 const INTERVALS = [60, 100, 150]
 
 type Button = {
-  /** Whose browser it is; nobody's before a sign-in. */
+  /** The user of the browser; nobody before a sign-in. */
   by?: { id: string; role: Role } | 'nobody'
   /** The page with the button; `<phone>` and `<this>` stand for the pages of two devices. */
   page: string
@@ -146,7 +146,7 @@ for (const javaScriptEnabled of [true, false]) {
     async function expectOneClick({ to, says, leaves }: Button): Promise<void> {
       await device.page.locator('.flash').getByText(says).waitFor()
       expect(device.path).to.equal(to)
-      // A click beside everything takes the focus away, as it always does. It brings it nowhere else.
+      // A click beside all elements removes the focus, as always. It moves the focus nowhere else.
       expect(await device.focused()).to.match(new RegExp(`^${says}|^\\(the page\\)$`))
       expect(await site.store.userSessions(grace.id)).to.have.lengthOf(leaves)
     }
@@ -162,7 +162,7 @@ for (const javaScriptEnabled of [true, false]) {
 
       it(`${name}, before the first click is answered`, async () => {
         await open(what)
-        // A second click that came before the first form was sent would take its place.
+        // A second click before the first form was sent would replace it.
         const sent = site.holdAnswer()
         await device.doubleClick(button(name), () => sent)
         await expectOneClick(what)

@@ -1,4 +1,4 @@
-/** What people do on the account page, in two real browsers, with JavaScript and without. */
+/** The actions of users on the account page, in two real browsers, with and without JavaScript. */
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'
@@ -64,7 +64,7 @@ for (const javaScriptEnabled of [true, false]) {
       expect(await times.allInnerTexts()).to.deep.equal(['just now', 'just now'])
       const exact = await times.first().getAttribute('title')
       await abroad.follow('Safari on iPhone')
-      // The time of whoever looks, and without JavaScript of no place in particular.
+      // The local time of the user, or without JavaScript the time in UTC.
       const zone = javaScriptEnabled ? 'Asia/Tokyo' : 'UTC'
       const at = new Date((await abroad.page.locator('time').first().getAttribute('datetime')) ?? '')
       const local = at.toLocaleString('en', { dateStyle: 'medium', timeStyle: 'short', timeZone: zone })

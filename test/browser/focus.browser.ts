@@ -1,4 +1,7 @@
-/** Where the next word is after an action: the focus is there, without JavaScript as well. And what Back and old pages do. */
+/**
+ * After each action the focus is on the next message, with and without JavaScript. Also the Back button and outdated
+ * pages.
+ */
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'

@@ -1,4 +1,4 @@
-/** An open page in a real browser: it follows the devices by itself, and leaves when it is signed out elsewhere. */
+/** An open page in a real browser. It updates the devices by itself, and leaves when it is signed out elsewhere. */
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'
@@ -27,7 +27,7 @@ describe('The example in two browsers, live', () => {
     phone = await Device.open(browser, site, { userAgent: IPHONE, viewport: PHONE })
     for (const { page } of [desktop, phone]) {
       page.on('pageerror', (error) => problems.push(String(error)))
-      // A page that asks whether it is still signed in may be told that it is not.
+      // A page may ask whether it is still signed in, and get the answer 401.
       page.on('console', (message) => {
         if (message.type() === 'error' && !message.text().includes('401')) problems.push(message.text())
       })
@@ -40,7 +40,7 @@ describe('The example in two browsers, live', () => {
     expect(problems).to.deep.equal([])
   })
 
-  /** What a screen reader is told about an open page. */
+  /** The text that a screen reader announces on an open page. */
   const news = ({ page }: Device) => page.getByRole('status')
 
   const eventsOf = ({ page }: Device) =>

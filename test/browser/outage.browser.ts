@@ -1,4 +1,6 @@
-/** Redis goes away in the middle, and comes back: nobody is signed out by that, and every page says what to do. */
+/**
+ * Redis goes down while pages are open, and comes back. No user is signed out by that, and every page shows what to do.
+ */
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { demoUsers } from '../../examples/express-app/users.ts'
@@ -17,7 +19,7 @@ describe('The example while Redis is away', () => {
   const { error } = console
 
   before(async () => {
-    // The app reports every request that it cannot answer.
+    // The app logs every request that it cannot answer.
     console.error = () => {}
     browser = await launchChromium()
   })

@@ -1,10 +1,10 @@
-/** The way to every page of the example, one from the other. */
+/** The clicks that open every page of the example. */
 import { demoUsers } from '../../examples/express-app/users.ts'
 import type { Device } from './device.ts'
 
 const [ada, grace, alan] = demoUsers
 
-/** Every page of the app, and every state of one that looks different. */
+/** Every page of the app, in every state with another look. */
 export const pages: Record<string, (device: Device) => Promise<void>> = {
   'sign in': (device) => device.open('/sign-in'),
   'sign in, wrong password': (device) => device.signIn({ name: ada.name, password: 'wrong' }),

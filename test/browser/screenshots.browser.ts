@@ -1,4 +1,7 @@
-/** The pictures in the README and the documentation: the account page on a desktop and a phone, light and dark; and one device. */
+/**
+ * Takes the pictures for the README and the documentation: the account page on a desktop and a phone, in light and
+ * dark, and the page of one device.
+ */
 import { mkdirSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
@@ -20,7 +23,7 @@ const KEPT = 30 * DAY
 const IPAD =
   'Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1'
 
-// Grace's other devices: what their user agent says, their address, when they signed in, and when they were used.
+// Grace's other devices: user agent, address, time of the sign-in, and time of the last use.
 const OTHERS = [
   [IPHONE, '198.51.100.23', 9 * DAY, 12 * MINUTE],
   [WINDOWS, '192.0.2.146', 6 * HOUR, 3 * HOUR],

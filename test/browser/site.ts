@@ -1,4 +1,4 @@
-/** The example app on a free port, and everything that it ever sent. */
+/** The example app on a free port, with a record of everything that it sent. */
 import { createHmac, randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -18,11 +18,11 @@ type Answer = { url: string; text: string }
 
 export class Site {
   readonly store: UserSessionStore
-  /** Every address and page that left the server, but not the cookies. */
+  /** Every address and page that the server sent, without the cookies. */
   readonly sent: Answer[] = []
   /** Every session id that a cookie ever held. */
   readonly ids = new Set<string>()
-  /** What it was asked, by method and path. */
+  /** The requests to the app, by method and path. */
   readonly asked: string[] = []
   readonly #forms = new EventEmitter()
   #second?: Promise<unknown>
@@ -67,8 +67,8 @@ export class Site {
   }
 
   /**
-   * Holds the answer to the next form until another form has come: so slow is the server for a double click. Resolves when the first
-   * has come.
+   * Holds the answer to the next form until a second form arrives, as if the server were slow. Resolves when the first
+   * form has arrived.
    */
   holdAnswer(): Promise<unknown> {
     const first = once(this.#forms, 'form')

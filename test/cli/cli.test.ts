@@ -1,4 +1,4 @@
-/** The command line, as a process of its own on a real Redis. */
+/** The command line, in its own process and on a real Redis. */
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import type { UserSessionStore } from '../../src/index.ts'

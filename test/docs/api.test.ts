@@ -1,4 +1,4 @@
-/** docs/api.md is what the docstrings say, and the README and docs/errors.md leave nothing out. */
+/** docs/api.md equals the docstrings, and the README and docs/errors.md are complete. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'

@@ -1,4 +1,6 @@
-/** Every code block of README.md, docs/ and the examples' READMEs: TypeScript and JavaScript are run on a real Redis. */
+/**
+ * Every code block of README.md, docs/ and the examples' READMEs. TypeScript and JavaScript blocks run on a real Redis.
+ */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +11,7 @@ import { shellCommands } from './support/commands.ts'
 import { type Program, runProgram, typeErrors, writeProgram } from './support/program.ts'
 
 const PROGRAMS = ['ts', 'js']
-/** Shown as they are: nothing in them can be run. */
+/** Languages that are only shown, because they cannot be run. */
 const SHOWN = ['text', 'json', 'mermaid']
 const drivers = join(ROOT, 'test/docs/support/drivers')
 

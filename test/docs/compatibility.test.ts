@@ -1,4 +1,4 @@
-/** docs/compatibility.md claims what CI runs, and leaves none of it out. */
+/** docs/compatibility.md claims exactly the environments that CI runs. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -19,7 +19,7 @@ describe('docs/compatibility.md', () => {
   const [, list = ''] = /ALL_STEPS=\(([\s\S]*?)\)/.exec(read('.ci/run')) ?? []
   const steps = list.split(/\s+/).filter(Boolean)
 
-  /** The rows that name this step, in one text. */
+  /** The rows that name this step, as one text. */
   const claimsOf = (step: string) => rows.filter((row) => stepsIn(row).includes(step)).join('\n')
 
   it('names a step of .ci/run in each row', () => {

@@ -1,4 +1,7 @@
-/** How docs/recipes.md rolls encryption out and back, rotates keys, and lets users of unreadable sessions sign in again. */
+/**
+ * Encryption as in docs/recipes.md: rolling it out and back, rotating keys, and signing in again after an unreadable
+ * session.
+ */
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import express, { type ErrorRequestHandler, type Express } from 'express'
@@ -29,7 +32,7 @@ describe('Encrypted sessions over HTTP', () => {
     console.warn = warn
   })
 
-  /** One version of the app, as it is deployed with this serializer. */
+  /** A version of the app with this serializer. */
   function version(serializer?: Serializer, client = db.client): Express & { store: UserSessionStore } {
     const store = db.store({ client, ...(serializer && { serializer }) })
     const app = express()
@@ -233,7 +236,7 @@ describe('Encrypted sessions over HTTP', () => {
       isAway = false
     })
 
-    /** Fetches its keys anew for each record, as `parse` of docs/recipes.md does with a key service. */
+    /** A serializer that fetches its keys for each record, like `parse` with a key service in docs/recipes.md. */
     function withKeyService(): ReturnType<typeof version> {
       const keys = async () => {
         if (isAway) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })

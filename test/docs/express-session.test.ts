@@ -1,4 +1,4 @@
-/** What docs/production.md and docs/migration.md say about express-session's own ways. */
+/** The behavior of express-session that docs/production.md and docs/migration.md describe. */
 import { expect } from 'chai'
 import express, { type ErrorRequestHandler, type Express } from 'express'
 import session, { type SessionOptions } from 'express-session'
@@ -44,7 +44,7 @@ describe('express-session, as documented', () => {
   describe("unset: 'destroy'", () => {
     const unset = { unset: 'destroy' } as const
 
-    /** A store whose next load fails, as a lost connection makes it. */
+    /** A store whose next load fails, like after a lost connection. */
     function failingOnce() {
       const isLoad = ({ command }: { command: string }) => command === 'get'
       const { client } = failBefore(db.client, isLoad, new Error('Socket closed unexpectedly'))

@@ -1,4 +1,4 @@
-/** docs/how-it-works.md sends its readers to files: each must be there. */
+/** Every file that docs/how-it-works.md names must exist. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'

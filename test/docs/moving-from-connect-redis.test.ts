@@ -1,4 +1,4 @@
-/** docs/migration.md, row by row: an app moves from connect-redis and back, and both run side by side. */
+/** docs/migration.md, row by row: an app moves from connect-redis and back, and both versions run side by side. */
 import { expect } from 'chai'
 import { RedisStore } from 'connect-redis'
 import type { Express } from 'express'
@@ -167,7 +167,7 @@ describe('Moving from connect-redis, as documented', () => {
     describe('a touch moves the TTL alone', () => {
       const old = () => new RedisStore({ client: db.client, prefix: db.prefixes.prefix })
 
-      /** What a new process answers at this time, in ms since 1970. */
+      /** The answer of a new process at this time, in ms since 1970. */
       const answeredAt = (time: number) =>
         atClock(time - Date.now(), async () => request(after).get('/').set('Cookie', cookieFor('s1')))
 

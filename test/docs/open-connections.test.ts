@@ -1,4 +1,4 @@
-/** The recipes for connections that stay open: each closes when its session is revoked, by another process as well. */
+/** The recipes for open connections: each connection closes when its session is revoked, even by another process. */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -22,7 +22,7 @@ describe('Connections that stay open', () => {
   let subscribers: TestClient[]
   let server: Server
   let url: string
-  /** The store of the process that the connections are open to, and that of another one. */
+  /** The store of the process with the connections, and the store of another process. */
   let store: UserSessionStore
   let elsewhere: UserSessionStore
   let sessions: express.RequestHandler

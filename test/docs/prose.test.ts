@@ -1,4 +1,6 @@
-/** The documentation is in plain English: short sentences, and none of the phrases that readers had to read twice. */
+/**
+ * The documentation is in plain English: its sentences are short, and it avoids phrases that readers had to read twice.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -7,7 +9,7 @@ import { sentencesOf } from './support/prose.ts'
 
 const MOST_WORDS = 30
 
-/** What to avoid, with what to write instead. */
+/** Phrases to avoid, with better ones. */
 const AVOIDED: [phrase: RegExp, instead: string][] = [
   [/\b(his|him)\b/i, "the user's"],
   [/\bwhere its data cannot tell\b/i, 'if the data does not name an owner'],

@@ -1,6 +1,6 @@
 /**
- * The quick starts, run as they stand: what is copied has to be safe. `npm run check:quick-starts` installs them with the packed
- * package, and the one for NestJS too, whose packages are not installed here.
+ * Runs the quick starts as they are, because people copy them. `npm run check:quick-starts` installs them with the
+ * packed package. It also runs the one for NestJS, whose packages are not installed here.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

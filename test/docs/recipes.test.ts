@@ -1,4 +1,4 @@
-/** The recipes do what docs/recipes.md says about them. */
+/** The recipes do what docs/recipes.md promises. */
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import express, { type Express } from 'express'
@@ -25,7 +25,7 @@ type Role = 'admin' | 'member'
 describe('The recipes', () => {
   const db = useDatabase()
 
-  /** An app that signs in whoever asks, with these further routes. */
+  /** An app that signs in every user who asks, with these further routes. */
   function app(store: UserSessionStore, extend: (app: Express) => void): Express {
     const app = express()
     app.use(session({ store, secret: 'a secret', resave: false, saveUninitialized: false }))
@@ -103,7 +103,7 @@ describe('The recipes', () => {
       expect(await here.me()).to.deep.equal({ userId: 'eva', role: 'admin' })
     })
 
-    /** Where in the request the admin comes between, from its load to its answer. */
+    /** The moments of the request at which the admin interrupts, from its load to its answer. */
     const moments: Record<string, (interrupt: () => Promise<void>) => void> = {
       'after the session is loaded': (interrupt) => {
         onceLoaded = interrupt
@@ -117,7 +117,7 @@ describe('The recipes', () => {
       'after the account was read again': (interrupt) => accounts.after('byId', interrupt),
     }
 
-    /** Comes between at the first call of a method of the store, once. */
+    /** Interrupts the first call of a method of the store, once. */
     function around(method: 'set' | 'destroy', { before, after }: Record<string, () => Promise<void>>) {
       const called = store[method].bind(store) as (...args: unknown[]) => Promise<void>
       Object.assign(store, {

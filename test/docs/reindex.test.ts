@@ -1,4 +1,4 @@
-/** `reindex` beside a running app, and the script for it in examples/reindex. */
+/** `reindex` beside a running app, and its script in examples/reindex. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
@@ -107,7 +107,7 @@ describe('Reindexing sessions of connect-redis', function () {
         await Promise.all(ids.map((id) => client.set(`sess:${id}`, record, { PX: HOUR })))
         const { code } = await ended(script('--cluster', '--url', topology.nodes[0]?.server.url as string))
         expect(code).to.equal(0)
-        // A store with the script's default prefix finds them under its own default `userPrefix`.
+        // A store with the script's default prefix uses the script's default `userPrefix` too.
         const listed = await new UserSessionStore({ client, prefix: 'sess:' }).userSessions('eva')
         expect(listed.map(({ sessionId }) => sessionId)).to.have.members(ids)
         await client.close()

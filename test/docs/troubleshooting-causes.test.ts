@@ -1,4 +1,4 @@
-/** The causes that docs/troubleshooting.md names make what it says is seen, and its fixes mend that. */
+/** The causes in docs/troubleshooting.md lead to the described symptoms, and the fixes there help. */
 import { expect } from 'chai'
 import { RedisStore } from 'connect-redis'
 import express from 'express'

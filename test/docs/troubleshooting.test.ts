@@ -1,4 +1,7 @@
-/** docs/troubleshooting.md shows each message as it is seen: it is provoked here, and must be the one on the page. */
+/**
+ * docs/troubleshooting.md shows each message exactly as it is printed. This file provokes every message and compares it
+ * with the page.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,7 +19,10 @@ import { startTopology, type Topology } from '../support/topologies.ts'
 import { ROOT } from './support/blocks.ts'
 import { compile } from './support/program.ts'
 
-/** Of tools that are not installed here: seen with Jest 30 and TypeScript 5.9, which still has `node10`, and the packed package. */
+/**
+ * Messages of tools that are not installed here. They were seen with Jest 30, TypeScript 5.9 (which still has `node10`)
+ * and the packed package.
+ */
 const SEEN_BY_HAND = ['A package is missing', 'Jest', 'TS1479', 'TS2307']
 
 const page = readFileSync(join(ROOT, 'docs/troubleshooting.md'), 'utf8')
@@ -67,7 +73,7 @@ describe('docs/troubleshooting.md', function () {
 
   const expires = () => inMs(HOUR)
 
-  /** By heading, what is thrown. Each has to match one line of the page, and each line one of them. */
+  /** The errors by heading. Each must match one line of the page, and each line must match one error. */
   const provoked: Record<string, () => Promise<unknown[]>> = {
     'Unknown option': async () =>
       [{ client, maxSessions: 3 }, { url }].map((options) =>
@@ -288,7 +294,7 @@ describe('docs/troubleshooting.md', function () {
     })
   }
 
-  /** The first error that the client tells while it tries to connect. */
+  /** Resolves to the first error that the client reports while it tries to connect. */
   async function firstErrorOf(options: object): Promise<Error> {
     const refused = createClient({ ...options, url })
     const told = once(refused, 'error')
@@ -299,7 +305,7 @@ describe('docs/troubleshooting.md', function () {
   }
 })
 
-/** What is printed for an error, without its stack. */
+/** The printed form of an error, without its stack. */
 function seenOf(error: unknown): string {
   if (typeof error === 'string') return error
   const { name, message, constructor: madeBy } = error as Error

@@ -1,4 +1,4 @@
-/** express-openid-connect on the store, over HTTP, with an identity provider of the tests. */
+/** express-openid-connect with the store, over HTTP, and with an identity provider for tests. */
 import { expect } from 'chai'
 import express, { type Request, type Response } from 'express'
 import { auth, type ConfigParams } from 'express-openid-connect'

@@ -1,4 +1,4 @@
-/** @fastify/session on the store, over HTTP. */
+/** @fastify/session with the store, over HTTP. */
 import fastifyCookie from '@fastify/cookie'
 import fastifySession from '@fastify/session'
 import { expect } from 'chai'

@@ -1,4 +1,4 @@
-/** The entry point of programs without Express. */
+/** The entry point for programs without Express. */
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,7 +6,7 @@ import { expect } from 'chai'
 import * as functions from '../../src/functions.ts'
 import * as all from '../../src/index.ts'
 
-/** The modules that a source imports at run time; what it imports for its types alone is not among them. */
+/** The modules that a source file imports at run time, without type-only imports. */
 function importsOf(file: string): string[] {
   const statements = readFileSync(file, 'utf8').matchAll(
     /^(?:import|export) (?!type\b)[^;'"]*?from '([^']+)'/gm,

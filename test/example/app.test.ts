@@ -1,4 +1,4 @@
-/** The example app over HTTP: what its pages promise, seen from browsers and from Redis. */
+/** The example app over HTTP: the promises of its pages, as browsers and Redis show them. */
 import { expect } from 'chai'
 import type { Express } from 'express'
 import request, { type Response } from 'supertest'
@@ -60,7 +60,7 @@ describe('The example app', () => {
     return device
   }
 
-  /** As if the password had been typed long ago. */
+  /** Acts as if the password had been typed long ago. */
   const forgetPassword = (user: { id: string }) =>
     store.updateUser(user.id, { passwordAt: new Date(Date.now() - 11 * MINUTE).toISOString() })
 

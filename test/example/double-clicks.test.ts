@@ -1,6 +1,7 @@
 /**
- * Double clicks on every button of the example, without JavaScript: the same form comes twice at the same moment. What they leave is
- * what one click leaves, and both answers say so. The first click is held at its last command until the second one has asked.
+ * Double clicks on every button of the example, without JavaScript: the same form is sent twice at the same moment. The
+ * result must equal that of one click, and both answers must show it. The first click is held at its last command until
+ * the second one has asked.
  */
 import { expect } from 'chai'
 import { createApp } from '../../examples/express-app/app.ts'
@@ -25,11 +26,11 @@ const [ada, grace] = demoUsers
 const FRESH = { new: 'a brand new one', repeat: 'a brand new one' }
 
 type Button = {
-  /** Who clicks: a device of grace, of an admin, or somebody new. */
+  /** Who clicks: a device of grace, of an admin, or of a new visitor. */
   by?: 'admin' | 'stranger'
   /** The page with the form; `<phone>` and `<this>` stand for the pages of two devices. */
   page: string
-  /** Where the form is sent, if not to its page. */
+  /** The address of the form, if it is not its page. */
   action?: string
   fields?: Fields
   to: string

@@ -1,4 +1,4 @@
-/** The example's history of sign-ins, the page of a session, the notice of a new sign-in, and the limits of sessions. */
+/** The example's history of sign-ins, the page of a session, the notice of a new sign-in, and the session limits. */
 import { expect } from 'chai'
 import type { Express } from 'express'
 import { type AppOptions, createApp } from '../../examples/express-app/app.ts'

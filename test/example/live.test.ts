@@ -1,4 +1,4 @@
-/** The example's server-sent events: what an open page is told, and by whom. */
+/** The example's server-sent events: which events an open page gets, and from which process. */
 import { once } from 'node:events'
 import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -37,7 +37,7 @@ describe('The example app, live', () => {
     await listening(channel())
   })
 
-  /** Where processes tell each other of changes. */
+  /** The channel on which processes announce changes. */
   const channel = () => `${optionsFor(db.client, db.prefixes).prefix}changes`
 
   const listening = (channel: string, by = 1) =>

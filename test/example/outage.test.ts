@@ -1,4 +1,4 @@
-/** The example while its Redis hangs, is away, and comes back. */
+/** The example while its Redis hangs, is down, and is back again. */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

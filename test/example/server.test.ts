@@ -1,4 +1,4 @@
-/** `npm start`: the example as a process, and what it says when it cannot start. */
+/** `npm start`: the example as a process, and its output if it cannot start. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -35,7 +35,7 @@ function start(env: NodeJS.ProcessEnv) {
   return { child, ended }
 }
 
-/** The example on a port that nobody else has, with its answer to a first request. */
+/** Starts the example on a free port. Resolves to its answer to a first request. */
 async function serving() {
   for (;;) {
     const port = freePortCandidate()

@@ -1,4 +1,4 @@
-/** Browsers without JavaScript for the tests of the example, and what they read in its pages. */
+/** Browsers without JavaScript for the tests of the example, and helpers that read its pages. */
 import { once } from 'node:events'
 import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,7 +13,7 @@ export const IPHONE =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1'
 export const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0'
 
-/** What an app of the tests has beside its store and its users. Its own keys lie beside those of its sessions. */
+/** The options of a test's app besides its store and its users. Its own keys are beside those of its sessions. */
 export const optionsFor = (client: TestClient, { prefix }: Prefixes, notices: NewSignIn[] = []) => ({
   client,
   prefix: prefix.replace(/session:$/, ''),
@@ -58,7 +58,7 @@ export class Browser {
     return this.post(path, { ...fields, ...hidden(await this.get(formPath)) })
   }
 
-  /** Types the password where the app asks for it before a dangerous action. */
+  /** Types the password on the page that asks for it before a dangerous action. */
   confirm(password: string): Promise<Response> {
     return this.submit('/account/confirm', { password })
   }
@@ -68,7 +68,7 @@ export class Browser {
     return this.post(path, { name, password, ...fields, ...own }, { ip })
   }
 
-  /** The text of the page that an answer leads to. */
+  /** Resolves to the text of the page that an answer redirects to. */
   async follow(answer: Response): Promise<string> {
     if (answer.status !== 303) throw new Error(`answered with ${answer.status} instead of a redirect`)
     return (await this.get(answer.headers.location as string)).text
@@ -122,7 +122,7 @@ export class Browser {
   }
 }
 
-/** Asks as the client of a proxy does, with the whole address in the first line; resolves to where the answer leads. */
+/** Sends the whole address in the first line, as the client of a proxy does. Resolves to the redirect's target. */
 export async function getAbsolute(app: Express, path: string): Promise<string | undefined> {
   const server = createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -133,7 +133,7 @@ export async function getAbsolute(app: Express, path: string): Promise<string | 
   return answer.headers.location
 }
 
-/** What a form sends beside what a user types. */
+/** The hidden fields of a form. */
 export function hidden(page: Response): { _csrf: string; _once: string } {
   const value = (name: string) => new RegExp(`name="${name}" value="([^"]+)"`).exec(page.text)?.[1]
   const [_csrf, _once] = [value('_csrf'), value('_once')]
@@ -141,7 +141,7 @@ export function hidden(page: Response): { _csrf: string; _once: string } {
   throw new Error(`${page.request.url} has no form: ${page.status} ${page.text.slice(0, 200)}`)
 }
 
-/** The devices of a list or a history by name, in its order, with the address of the page of each. */
+/** The devices of a list or a history by name, in its order, with the address of each device's page. */
 export const deviceLinks = (page: Response): { path: string; name: string }[] =>
   [...page.text.matchAll(/href="(\/account\/sessions\/[\w-]{43})"[^>]*>\s*([^<]*?)\s*</g)].map(
     ([, path = '', name = '']) => ({ path, name }),

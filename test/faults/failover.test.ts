@@ -1,4 +1,7 @@
-/** A master that dies: who was signed in stays so, who was signed out too. `npm run test:faults` repeats it. */
+/**
+ * A master dies: users who were signed in stay signed in, and sessions that were signed out stay gone. `npm run
+ * test:faults` repeats it.
+ */
 import { EventEmitter, once } from 'node:events'
 import { expect } from 'chai'
 import { UserSessionStore } from '../../src/index.ts'
@@ -135,7 +138,7 @@ async function replicasOf(topology: Topology): Promise<Node[]> {
   return topology.nodes.filter((node) => !masters.includes(node))
 }
 
-/** Stops the replicas, and ends their connections, so that not even the kernel has for them what is written next. */
+/** Stops the replicas and ends their connections. So not even the kernel keeps the next writes for them. */
 async function cutReplicasOff(topology: Topology): Promise<Node[]> {
   const replicas = await replicasOf(topology)
   for (const { server } of replicas) await server.pause()
@@ -144,7 +147,7 @@ async function cutReplicasOff(topology: Topology): Promise<Node[]> {
   return replicas
 }
 
-/** Has the other replica of a dead master follow the new one, for which Sentinel takes its time. */
+/** Makes the other replica of a dead master follow the new one. Sentinel would need some time for that. */
 async function giveReplicas(topology: Topology, dead: Node): Promise<void> {
   const masters = await topology.masters()
   if (topology.name === 'sentinel') {
@@ -154,7 +157,7 @@ async function giveReplicas(topology: Topology, dead: Node): Promise<void> {
   for (const master of masters) await untilReplicated(topology, master)
 }
 
-/** A Sentinel client that stops where it is about to ask the replicas. */
+/** A Sentinel client that stops before it asks the replicas. */
 function holdWait<Client extends object>(client: Client) {
   const [reached, released] = [new EventEmitter(), new EventEmitter()]
   let asked = 0

@@ -10,14 +10,14 @@ import { type Routes, sessionOf } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
 
 const PAUSE_MS = 5
-/** A request that takes as long as this is never answered. */
+/** A request that needs longer than this counts as never answered. */
 const GIVE_UP_MS = 60_000
 
 export type Answer = { browser: number; path: string; status: number; user: string; ms: number; at: number }
 
 const PATHS = ['/visit', '/look', '/devices', '/anonymous']
 
-/** Serves `store` for as long as `work` takes, and closes all. */
+/** Serves `store` while `work` runs, and then closes everything. */
 export async function serving<T>(store: UserSessionStore, work: (site: Site) => Promise<T>): Promise<T> {
   const app = express()
   app.use(session({ store, secret: 'a secret of the tests', resave: false, saveUninitialized: false }))
@@ -57,7 +57,9 @@ function pages(store: UserSessionStore): Routes {
   }
 }
 
-/** Where a save fails, express-session has sent the headers already and will send the rest: there is nothing left to do. */
+/**
+ * If a save fails, express-session has already sent the headers and will send the rest. There is nothing left to do.
+ */
 function errorPage(error: Error, _req: Request, res: Response, _next: (error: Error) => void): void {
   if (!res.headersSent) res.status(500).json({ error: error.message })
 }
@@ -103,13 +105,13 @@ class Site {
     }
   }
 
-  /** Waits until so many more answers have come that look like this. */
+  /** Waits until this many more matching answers have arrived. */
   async until(what: string, count: number, looks: (answer: Answer) => boolean): Promise<void> {
     const start = this.answers.length
     await eventually(what, () => this.answers.slice(start).filter(looks).length >= count)
   }
 
-  /** Waits until every browser has asked for a page from now on, and has got an answer that looks like this. */
+  /** Waits until every browser has sent a request after this call and got a matching answer. */
   async untilEvery(what: string, looks: (answer: Answer) => boolean): Promise<void> {
     const start = performance.now()
     await eventually(`${what} for every browser`, () => {
@@ -118,7 +120,7 @@ class Site {
     })
   }
 
-  /** Ends the load; rejects where a request was never answered. */
+  /** Ends the load. Rejects if a request was never answered. */
   async end(): Promise<void> {
     this.#open = false
     await Promise.all(this.#browsers)
@@ -140,7 +142,7 @@ export type { Site }
 export const served = ({ status }: Answer) => status === 200
 export const refused = ({ status }: Answer) => status === 500
 
-/** Signed-in pages that found nobody signed in. */
+/** Answers to signed-in browsers that show a signed-out page. */
 export function signedOut(site: Site): Answer[] {
   return site.answers.filter(
     ({ path, status, user }) => status === 200 && path !== '/anonymous' && user === '',

@@ -1,4 +1,4 @@
-/** Redis killed, cut off, restarted and without its scripts, while an Express app is asked for pages. */
+/** Redis is killed, cut off, restarted or loses its scripts, while browsers ask an Express app for pages. */
 import { expect } from 'chai'
 import { type SessionClient, UserSessionStore } from '../../src/index.ts'
 import { freshPrefixes } from '../support/hooks.ts'
@@ -20,9 +20,9 @@ const TIMEOUT = '10m'
 const BROWSERS = 8
 /** How long a state lasts under load. */
 const PHASE_MS = full ? 5000 : 700
-/** The client is told to wait so long for an answer. */
+/** How long the client waits for an answer. */
 const WAIT_MS = 1000
-/** And so long where nothing fails, however busy the machine is. */
+/** How long the client waits if nothing fails, even on a busy machine. */
 const PATIENT_MS = 60_000
 const DURABLE = ['appendonly yes', 'appendfsync always']
 

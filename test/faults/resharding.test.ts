@@ -1,6 +1,6 @@
 /**
- * Random programs and races on three masters, of which none keeps its slots: a few in `npm test`, and with `npm run test:faults`
- * 50,000 operations and 10,000 races.
+ * Random programs and races on three masters that keep exchanging their slots. A few run in `npm test`. `npm run
+ * test:faults` runs 50,000 operations and 10,000 races.
  */
 import { expect } from 'chai'
 import fc from 'fast-check'
@@ -20,7 +20,7 @@ const OPERATIONS = full ? 50_000 : 1000
 const RACES = full ? 10_000 : 300
 const LANES = 16
 const CLIENTS = 3
-/** MIGRATE tells the new master how long a key has still to live, not until when: the way there is added. */
+/** MIGRATE sends the remaining lifetime of a key instead of its expiry. The time of the transfer is added to it. */
 const DRIFT_MS = 1000
 
 const { FC_SEED } = process.env
@@ -126,7 +126,7 @@ describe('on three masters', () => {
 type Party = { store: UserSessionStore; options: World['options'] }
 type Race = (party: Party, id: string, user: string) => Promise<unknown>
 
-/** What a request or another process does with a session that it has seen. */
+/** Calls of a request or another process on a session that it has seen. */
 const changes: Record<string, Race> = {
   save: ({ store }, id) => change(store, id, { cart: 1 }),
   'save and raise': ({ store }, id) => change(store, id, { cookie: cookie(2 * HOUR) }),
@@ -160,7 +160,7 @@ function unlessGone(error: Error): void {
   if (error.name !== 'SessionNotFoundError') throw error
 }
 
-/** Two changes against a revocation, at once, and a late save afterwards; resolves to what is wrong. */
+/** Runs two changes and a revocation at once, and a late save afterwards. Resolves to the violations. */
 async function race(world: World, parties: Party[], user: string, n: number, what: string, end: string) {
   const id = newId()
   const party = (which: number) => parties[(n + which) % parties.length] as Party

@@ -1,4 +1,4 @@
-/** What Redis holds is not always what this package wrote. */
+/** Redis may hold values that this package did not write. */
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import request from 'supertest'
@@ -195,7 +195,7 @@ describe('Guarantee 7, alone: a corrupt or foreign record', () => {
           await filled()
           await destroy()
           expect((await db.store().ids()).sort()).to.deep.equal(['a', 'bobs', 'z'])
-          // Whose a corrupt record is, nobody can tell from its id alone: its entry goes with its user's next listing.
+          // The id alone does not tell the owner of a corrupt record. The owner's next listing removes the entry.
           expect(await db.store().userSessions('eva')).to.have.lengthOf(2)
           expect(await db.index('eva')).to.have.all.keys('a', 'z')
         }

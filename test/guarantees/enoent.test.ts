@@ -1,4 +1,4 @@
-/** The code ENOENT, which express-session takes for "there is no session", in an error of the client. */
+/** An error of the client with the code ENOENT. express-session takes that code for a missing session. */
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { createSession, readSession } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-/** When a session ends, and that everything which says so agrees. */
+/** When a session ends, and that every reported expiry agrees with that. */
 import { expect } from 'chai'
 import { getUserSessions, readSession, type UserSessionStore } from '../../src/index.ts'
 import { HOUR, inMs, MINUTE, SECOND, useDatabase } from '../support/database.ts'
@@ -8,7 +8,7 @@ import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
 describe('Guarantee 6, true expiry', () => {
   const db = useDatabase()
 
-  /** Fails unless all that tells the expiry of a session of eva's agrees; returns it. */
+  /** Fails unless every expiry of eva's session agrees. Returns the expiry. */
   async function agreed(store: UserSessionStore, sessionId: string): Promise<number> {
     const expiry = await db.expiry(sessionId)
     const listed = (await store.userSessions('eva')).find((found) => found.sessionId === sessionId)
@@ -22,7 +22,8 @@ describe('Guarantee 6, true expiry', () => {
     const started = Date.now()
     const { cookie: loaded } = fields(await store.get(sessionId))
     if (!loaded.expires) return expiry
-    // An expiry that was set outright is listed to the millisecond. Else a load says what this request's touch will make of it.
+    // If the app set the expiry outright, the index lists it to the millisecond. Otherwise a load reports the expiry
+    // that this request's touch will set.
     const next = Date.parse(String(loaded.expires))
     if (until === expiry) expect(next).to.equal(expiry)
     else expect(next - Number(loaded.originalMaxAge)).to.be.within(started, Date.now())

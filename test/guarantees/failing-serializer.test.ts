@@ -1,4 +1,7 @@
-/** A serializer that fails for a moment, such as one that asks a key service: an error to the caller, and not a corrupt record. */
+/**
+ * A serializer that fails for a moment, for example because it asks a key service. The caller gets an error, and the
+ * record is not corrupt.
+ */
 import { type CipherGCM, createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import { brotliCompressSync, brotliDecompress, gunzip, gzipSync } from 'node:zlib'
@@ -9,7 +12,7 @@ import { rejection, useDatabase } from '../support/database.ts'
 import { load } from '../support/scene.ts'
 import { newSession } from '../support/sessions.ts'
 
-/** As a file system or a DNS resolver says it: express-session takes this code for "there is no session". */
+/** The error of a file system or a DNS resolver. express-session takes this code for a missing session. */
 const away = Object.assign(new Error('the key service does not answer'), { code: 'ENOENT' })
 
 /** Seals nothing, but is as asynchronous as one that does. */
@@ -37,7 +40,7 @@ describe('Guarantee 7, alone: a serializer that fails for a moment', () => {
     await store.set('s1', newSession({ userId: 'eva', role: 'admin' }))
   })
 
-  /** What needs to read a record that it is about to change or to show. */
+  /** Calls that must read a record before they change or return it. */
   const reading: Record<string, () => Promise<unknown>> = {
     get: () => store.get('s1'),
     all: () => store.all(),

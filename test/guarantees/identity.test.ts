@@ -1,4 +1,4 @@
-/** Which session an object is: one under an id that is used again, one whose answer was lost, a proxy of one, or a copy. */
+/** Which session an object belongs to: an id that is used again, a save without an answer, a proxy, a copy. */
 import { expect } from 'chai'
 import type { Request } from 'express'
 import {
@@ -14,7 +14,7 @@ import { failAfter, failBefore, pauseAfter } from '../support/paused-client.ts'
 import { type LoadedSession, load, newId, nth, onEveryStage, theWrite } from '../support/scene.ts'
 import { cookie, type Fields, fields, newSession, usedCookie } from '../support/sessions.ts'
 
-/** How apps say whose a session is: the record of the third needs `index.user` for others to know. */
+/** The ways in which an app names the owner. The record of the third way needs `index.user`. */
 const shapes: Record<string, { options: Partial<UserSessionStoreOptions>; of: (user: string) => Fields }> = {
   'with userId': { options: {}, of: (user) => ({ userId: user }) },
   'of Passport': { options: {}, of: (user) => ({ passport: { user } }) },
@@ -28,7 +28,7 @@ describe('Guarantee 3, owned: a session id that is used again', () => {
   onEveryStage(
     (scene) => {
       for (const [shape, { options, of }] of Object.entries(shapes)) {
-        /** What somebody does late who loaded alice's session, before bob got one under its id. */
+        /** Late calls of a request that loaded alice's session, before bob got a session with the same id. */
         const late: Record<string, (store: UserSessionStore, session: LoadedSession) => Promise<unknown>> = {
           'a save': (store, session) => store.set('kiosk', Object.assign(session, { cart: ['of alice'] })),
           'a save of what she did not change': (store, session) => store.set('kiosk', session),
@@ -73,7 +73,7 @@ describe('Guarantee 3, owned: a session id that is used again', () => {
           const { client, reached, release } = pauseAfter(scene.client, theWrite)
           const store = scene.store({ ...options, client })
           const session = await load(store, 'kiosk')
-          // So that the late save has to merge: its first attempt finds another record.
+          // Makes the late save merge: its first attempt finds another record.
           const other = scene.store(options)
           await other.set('kiosk', Object.assign(await load(other, 'kiosk'), { other: true }))
           const saving = store.set('kiosk', Object.assign(session, { cart: ['of alice'] }))
@@ -126,7 +126,10 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
         return scene.store({ client })
       }
 
-      /** On Cluster a lost answer may leave an entry until the next listing, and a mark on one, which is a fraction of a ms. */
+      /**
+       * On Cluster a lost answer may leave an entry until the next listing. It may also leave a mark on an entry, which
+       * is a fraction of a ms.
+       */
       async function expectSignedIn(sessionId: string, userId: string) {
         if (scene.topology.name !== 'cluster') return scene.expectSignedIn(sessionId, userId)
         const listed = await scene.store().userSessions(userId)

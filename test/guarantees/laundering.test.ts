@@ -1,6 +1,7 @@
 /**
- * "Sign out everywhere", while a request runs that calls `regenerate`. Saves of the session that the request loaded are dropped. But
- * `regenerate` makes a new session, and only the app can tell whose that is. docs/policies.md says what apps should do.
+ * "Sign out everywhere" while a request runs that calls `regenerate`. Saves of the session that the request loaded are
+ * dropped. But `regenerate` makes a new session, and only the app knows its owner. docs/policies.md describes what apps
+ * should do.
  */
 import { expect } from 'chai'
 import type { Request } from 'express'
@@ -159,7 +160,7 @@ function regenerate(store: UserSessionStore, req: FakeRequest): Promise<void> {
   })
 }
 
-/** What an app does to keep its user signed in under the new id. */
+/** An app keeps its user signed in under the new id in this way. */
 async function copyInto(store: UserSessionStore, req: FakeRequest, more: object = {}): Promise<void> {
   Object.assign(req.session, { userId: 'alice', role: 'admin', ...more })
   await store.set(req.sessionID, req.session)

@@ -1,7 +1,7 @@
 /**
- * Hostile input through the functions, the store and HTTP: whatever comes, a promise settles, nothing is written outside of the two
- * key patterns, nothing else than sessions and indexes under them, and no prototype is touched. (That no rejection goes unhandled,
- * the root hooks see to.)
+ * Hostile input through the functions, the store and HTTP. For any input, a promise settles and no prototype is
+ * changed. Nothing is written outside of the two key patterns, and only sessions and indexes are written under them.
+ * (The root hooks check that no rejection is unhandled.)
  */
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
@@ -245,7 +245,7 @@ describe(`hostile input (seed ${seed})`, function () {
           api.createSession({ ...db.options, sessionId: name, data: { userId: name, expires: inMs(HOUR) } }),
       ])
     }
-    // A user index is no session, and no session is a user index, whatever the prefixes.
+    // A user index is never a session, and a session is never a user index, for any prefixes.
     const same = {
       client: db.client,
       prefix: `${db.prefixes.prefix}p:`,
@@ -273,7 +273,7 @@ const optionNames = [
   ...['touchInterval', 'maxUserSessions', 'absoluteTtl', 'waitForReplicas'],
 ]
 
-/** Awaits each; what it rejects with must be an error. */
+/** Waits for each call. A rejection must be an error. */
 async function survives(works: (() => Promise<unknown>)[]): Promise<unknown[]> {
   const errors: unknown[] = []
   for (const work of works) {
@@ -287,7 +287,7 @@ async function survives(works: (() => Promise<unknown>)[]): Promise<unknown[]> {
   return errors
 }
 
-/** The object with more properties, if it takes any. */
+/** Adds properties to the object, if it accepts any. */
 function with_(object: object, more: object): never {
   try {
     return Object.assign(object, more) as never
@@ -319,7 +319,7 @@ function expectNoPollution(): void {
   expect(({} as { constructor: unknown }).constructor).to.equal(Object)
 }
 
-/** Status 0: express has cut the connection, as it does where saving fails after the answer has begun. */
+/** Status 0 means that express has closed the connection. It does so if saving fails after the response has begun. */
 async function get(port: number, path: string, cookie: string): Promise<number> {
   const sent = request({ port, path, headers: { cookie }, agent: false }).end()
   try {

@@ -1,4 +1,4 @@
-/** Values that nobody should send, and that somebody will. */
+/** Values that no program should send, and that some program will send. */
 import fc from 'fast-check'
 
 /** Property names that have a meaning in JavaScript, in express-session or in this package. */
@@ -51,7 +51,7 @@ export interface Odd<T = unknown> {
   make(): T
 }
 
-/** Anything at all, including what no JSON can hold. */
+/** Any value at all, even one that JSON cannot represent. */
 export const anything: fc.Arbitrary<Odd> = fc.oneof(
   texts.map((text): Odd => ({ make: () => text })),
   fc

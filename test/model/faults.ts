@@ -1,4 +1,4 @@
-/** What happens to one process: an answer that is lost, or its death, at a chosen command from now. */
+/** A fault of one process: a lost answer, or its death, at a chosen command from now. */
 
 export class Fault extends Error {
   override name = 'Fault'
@@ -17,7 +17,7 @@ export class Faults {
     this.#left = n
   }
 
-  /** Another process takes the place of this one. */
+  /** Another process replaces this one. */
   restart(): void {
     this.isDead = false
     this.#left = 0

@@ -1,6 +1,7 @@
 /**
- * Two operations on one session, in every order that one preemption gives: the first stops before each of its commands in
- * turn, the second runs from start to end, the first goes on. After each, Redis itself is read.
+ * Two operations on one session, in every order that one preemption allows. The first operation stops before each of
+ * its commands in turn. The second runs from start to end, and then the first continues. After each pair, the test
+ * reads Redis itself.
  */
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { expect } from 'chai'
@@ -23,17 +24,17 @@ import { type AnyClient, onEveryTopology, type Topology } from '../support/topol
 import { type Found, userOf, World } from './world.ts'
 
 type Actor = { store: UserSessionStore; options: World['options']; session: LoadedSession; as: Naming }
-/** How a session tells whose it is. */
+/** How a session names its owner. */
 type Naming = (user: string | undefined) => Fields
 type Operation = {
   run(actor: Actor): Promise<unknown>
-  /** Once it has resolved, the session is gone for good; or only if it was alice's still. */
+  /** After it has resolved, the session is gone: always, or only if alice still owned it. */
   revokes?: 'it' | 'hers'
-  /** It may make the session anew. */
+  /** It may create the session again. */
   makes?: true
-  /** It gives the session to another user, or to nobody. */
+  /** It moves the session to another user, or makes it anonymous. */
   moves?: true
-  /** What must be in the record afterwards. */
+  /** The data that the record must have afterwards. */
   leaves?: Fields
 }
 
@@ -126,7 +127,9 @@ function aged(session: LoadedSession, maxAge: number): LoadedSession {
 
 /** The command by which the longest operation must have ended. */
 const MANY_COMMANDS = 60
-/** On Cluster, where operations have three times as many commands, a third of the orders unless there is time. */
+/**
+ * On Cluster, operations have three times as many commands. Without extra time, only a third of the orders run there.
+ */
 const THOROUGH = Number(process.env.MODEL_SECONDS ?? 10) >= 60
 
 describe('two operations on one session keep the guarantees in any order', function () {
@@ -222,7 +225,7 @@ function wrongOutcome(found: Found | null, ...pair: [Operation, Operation]): str
   )
 }
 
-/** Resolves to what is wrong about an outcome: that there is no session to work on, or not his, is no fault. */
+/** Resolves to the problem of an outcome, if any. A missing session, or one of another user, is no problem. */
 async function settle(work: Promise<unknown>): Promise<string | undefined> {
   try {
     await work

@@ -1,8 +1,13 @@
 /**
- * Random programs of several actors, and a model of what must have become of each session. The model claims only what it can
- * know in spite of the races: a session that was alice's from before a sign-out everywhere until after it is gone; a change that
- * was saved is there if its session is; a session that nobody may have ended lives. Each actor is a process of its own, whose
- * answers may be lost, and which may die at any command. Of a call that failed so, the model claims nothing.
+ * Random programs of several actors, and a model of what each session must have become. The model claims only facts
+ * that hold in spite of races:
+ *
+ * - A session that was alice's before and during a sign-out everywhere is gone.
+ * - A saved change is there if its session is.
+ * - A session that nobody may have ended lives.
+ *
+ * Each actor is a process of its own. Its answers may get lost, and it may die at any command. The model claims nothing
+ * of a call that failed so.
  */
 import { inspect, isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
@@ -40,7 +45,7 @@ const kinds = [
 ] as const
 type Kind = (typeof kinds)[number]
 
-/** What decides races, of few actors on few sessions. */
+/** The operations that decide races, for few actors on few sessions. */
 const racing: readonly Kind[] = [
   ...(['log in', 'log in', 'log in', 'request', 'sign in with a shared id', 'createSession'] as const),
   ...(['destroy', 'destroyUser', 'userSessions', 'userSessions', 'updateSession expires'] as const),
@@ -65,9 +70,9 @@ export interface Program {
 const MAX_ACTORS = 5
 /** In ms: how long a session lives that is to end during the program. */
 const SHORTLY = 8
-/** In ms: long enough for a program, and its touches soon go beyond what the index promises. */
+/** In ms. It is long enough for a program, and touches soon go beyond the end in the index. */
 const A_WHILE = 400
-/** In ms: how long ago a session was used that is to be touched beyond what the index promises. */
+/** In ms: how long a session was unused before a touch that goes beyond the end in the index. */
 const UNUSED = 20 * MINUTE
 /** A call of an actor is about that long. */
 const COMMANDS = 10
@@ -98,7 +103,7 @@ function programOf({ actors, kinds, sessions, users, maxLength }: Shape): fc.Arb
   })
 }
 
-/** Runs a program; resolves to what was wrong. */
+/** Runs a program. Resolves to the violations. */
 export async function violationsOf(world: World, { order, steps }: Program): Promise<string[]> {
   const turns = new Turns(order)
   const model = new Model()
@@ -151,8 +156,9 @@ async function countSessions(world: World, { ids }: Model): Promise<number> {
 }
 
 /**
- * Everything ends by a last write, and nobody lists anything any more: nothing at all may be left, also of entries that were too long.
- * Left out is what may stay until its own end: the key of a session that a late touch has moved, and a reserved entry.
+ * Every session ends by a last write, and nothing lists any more. Then nothing may be left, not even entries that were
+ * too long. Two things may stay until their own end: the key of a session that a late touch has moved, and a reserved
+ * entry.
  */
 async function leftAfterExpiry(world: World, model: Model): Promise<string[]> {
   if (world.topology.name === 'cluster' && model.hadFaults) return []
@@ -172,7 +178,7 @@ async function leftAfterExpiry(world: World, model: Model): Promise<string[]> {
   return (await world.keys()).map((key) => `${key} is left after everything expired`)
 }
 
-/** By which property of its data an app tells the user of a session: the last one by an option `userId` of its own. */
+/** The property that names the user of a session. The last one needs an option `userId`. */
 const namings = ['userId', 'userId', 'userId', 'account'] as const
 
 /** A request, an administrator and a cron job in one: it holds one loaded session. */
@@ -323,7 +329,7 @@ class Actor {
     destroyUserSession: async (step) => {
       const [known, { user }] = [this.model.pick(step), step]
       if (known.owner !== user && known.owner !== undefined) {
-        // It may become his meanwhile.
+        // The session may become this user's at the same time.
         const done = this.model.revocation(undefined)
         const ended = await this.store.destroyUserSession(user, known.id).finally(done)
         if (ended && known.owner !== undefined) this.model.wrong.push(`${known.id} was ended as of ${user}`)
@@ -477,19 +483,19 @@ class Actor {
 
 type RoleChange = { role: string; start: number; end: number }
 
-/** What is known for sure of a session. */
+/** The certain facts about a session. */
 class Known {
   isMade = false
-  /** Someone has begun to end it, or may have. */
+  /** Some call has begun to end it, or may have. */
   mayEnd = false
-  /** Ended for good. */
+  /** It has ended and must not come back. */
   ended = false
   /** Properties that were saved; `undefined`: deleted. */
   readonly holds = new Map<string, unknown>()
   readonly writers = new Map<string, object>()
-  /** Whose it was or is to be, beside nobody. */
+  /** Its owners, now or after calls in flight, without the anonymous state. */
   readonly owners = new Set<unknown>()
-  /** It was nobody's at some time. */
+  /** It was anonymous at some time. */
   wasAnonymous: boolean
   /** Changes of role that may have reached it, and those that must have. */
   readonly roles: RoleChange[] = []
@@ -497,7 +503,7 @@ class Known {
 
   constructor(
     readonly id: string,
-    /** `undefined` once someone has begun to change it. */
+    /** `undefined` after a call has begun to change it. */
     public owner: User | undefined,
     /** Others may make it too, before and after: nothing is known of it. */
     readonly isShared = false,
@@ -515,7 +521,7 @@ class Known {
     if (this.isShared) return []
     if (data && this.ended) return [`${this.id} was ended and lives`]
     if (!data) return this.isMade && !this.mayEnd ? [`${this.id} was never ended and is gone`] : []
-    // A save of what was another user's session is dropped.
+    // A save that was made from another user's session is dropped.
     const held = this.owners.size > 1 ? [] : [...this.holds]
     const lost = held.filter(([name, value]) => !isDeepStrictEqual(data[name], value))
     const wrong = lost.map(([name, value]) => `${this.id}.${name} is ${data[name]}, was saved as ${value}`)
@@ -585,7 +591,7 @@ class Model {
     if (this.#revocations.size > 0) known.mayEnd = true
   }
 
-  /** Resolves to what ends it. */
+  /** Begins a revocation. Returns a function that ends it. */
   revocation(user: User | undefined): () => void {
     const revocation = { user }
     this.#revocations.add(revocation)

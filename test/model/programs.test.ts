@@ -1,6 +1,6 @@
 /**
- * Random programs of several actors, a few at a time. `MODEL_SECONDS` says for how long (default 10, all topologies together); a
- * failure prints the `FC_SEED` and `FC_PATH` that repeat it, shrunk.
+ * Random programs of several actors, a few at a time. `MODEL_SECONDS` sets how long (default 10, all topologies
+ * together). A failure prints the `FC_SEED` and `FC_PATH` that repeat it, shrunk.
  */
 import fc from 'fast-check'
 import { onEveryTopology, type TopologyName } from '../support/topologies.ts'

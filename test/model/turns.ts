@@ -1,4 +1,4 @@
-/** Lets the commands of several actors through to Redis one at a time, in an order that a seed decides. */
+/** Sends the commands of several actors to Redis one at a time, in an order that a seed decides. */
 
 import type { Faults } from './faults.ts'
 
@@ -36,7 +36,7 @@ export class Turns {
       this.#ended = true
     })
     while (!this.#ended) {
-      // By then every actor that can go on has asked for its next command, or has ended.
+      // After this, every actor that can continue has asked for its next command or has ended.
       await new Promise((resolve) => setImmediate(resolve))
       const [next] = this.#waiting.splice(Math.floor(this.#random() * this.#waiting.length), 1)
       next?.()

@@ -1,31 +1,35 @@
-/** Redis as a test reads it itself, checked against what must hold of sessions and indexes at every moment of rest. */
+/** Reads Redis directly, and checks the rules for sessions and indexes that must hold at every moment of rest. */
 import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.ts'
 import { isReserved } from '../../src/redis/entry-marks.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
 import type { Fields } from '../support/sessions.ts'
 import type { AnyClient, Topology } from '../support/topologies.ts'
 
-/** A session as Redis has it: nobody may load it any more if its `until` (ms since 1970) has passed. */
+/** A session in Redis. After its `until` (ms since 1970), nobody can load it. */
 export type Found = { data: Fields; expires: number; until: number | undefined; user: string | undefined }
 
-/** What a rest may leave. */
+/** The leftovers that are allowed at a moment of rest. */
 export type Allowance = {
   /** Nothing is left: an entry without a session of that user is wrong. A crash or a race may leave one until the next listing. */
   strict: boolean
-  /** On Cluster an entry may be longer than its record says, after a crash or a race of several that shorten it, until its next write. */
+  /**
+   * On Cluster an entry may end later than its record says, until its next write. A crash can cause this, or a race of
+   * several shortening writes.
+   */
   mayOutlast?: boolean
   /** On Cluster an entry may stay reserved until its own end, if its maker died or the answer was lost. */
   mayStayReserved?: boolean
   /**
-   * Entries of these sessions may be left until the next listing. Each was anonymous and is destroyed: by one command for its key,
-   * and one for the entry of a user who had just signed in in it. A fault may come between the two.
+   * Entries of these sessions may stay until the next listing. Each session was anonymous and is destroyed by two
+   * commands: one for its key, and one for the entry of a user who had just signed in to it. A fault may happen between
+   * the two.
    */
   mayBeLeft?: ReadonlySet<string> | undefined
 }
 
 /** In ms: the default of the option `ttl`. */
 const DEFAULT_TTL = 86_400_000
-/** In ms: what express-session's touch and the duration of a write may take off a lifetime. */
+/** In ms: how much of a lifetime express-session's touch and the duration of a write may use up. */
 const DRIFT = 50
 /** In ms. */
 const SOON = 1000
@@ -39,7 +43,7 @@ export class World {
     readonly users: readonly string[],
   ) {}
 
-  /** What every function takes. */
+  /** The options of all functions. */
   get options() {
     return { client: this.client, ...this.prefixes }
   }
@@ -62,13 +66,13 @@ export class World {
     return raw === null || expires === -2 ? null : foundOf(JSON.parse(raw), expires)
   }
 
-  /** As `session`, if somebody can still load it. */
+  /** Same as `session`, but only if the session can still be loaded. */
   async live(sessionId: string): Promise<Found | null> {
     const found = await this.session(sessionId)
     return found && isLive(found) ? found : null
   }
 
-  /** Deletes these sessions and all indexes, so that the next world finds an empty place. */
+  /** Deletes these sessions and all indexes, so that the next world starts empty. */
   async wipe(sessionIds: readonly string[]): Promise<void> {
     const keys = [
       ...sessionIds.map((id) => this.sessionKey(id)),
@@ -86,7 +90,7 @@ export class World {
     return found
   }
 
-  /** What is wrong with these sessions and the indexes of all users; nothing may run meanwhile. */
+  /** Resolves to the violations of these sessions and of the indexes of all users. Nothing may run at the same time. */
   async violations(sessionIds: readonly string[], allowance: Allowance): Promise<string[]> {
     const [sessions, indexes] = await Promise.all([this.#sessions(sessionIds), this.#indexes()])
     return [
@@ -118,7 +122,7 @@ export class World {
 
 type Index = { scores: Map<string, number>; expires: number }
 
-/** What a record says of its session. */
+/** Reads the facts about a session from its record. */
 export function foundOf(data: Fields, expires: number): Found {
   const { index, ...cookie } = Object(data.cookie) as { index?: { until?: number; user?: string | null } }
   const { expires: says } = cookie as { expires?: string | null }

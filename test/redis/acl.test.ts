@@ -1,4 +1,4 @@
-/** Least privilege: the whole package runs under this ACL rule, and nothing in it can go. */
+/** The least ACL rule: the whole package runs under it, and every part of it is needed. */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
@@ -25,13 +25,13 @@ const PASSWORD = 'a password of the tests'
 const prefix = 'session:'
 const userPrefix = 'user:'
 
-/** docs/production.md says the rule, and what some options need beside it. */
+/** docs/production.md has the rule, and the additions that some options need. */
 const [, section = ''] =
   /<!-- acl -->(.*)<!-- \/acl -->/s.exec(readFileSync('docs/production.md', 'utf8').replaceAll('\\|', '|')) ??
   []
 const [, rule = ''] = /```text\nACL SETUSER app on >password (.*)```/s.exec(section) ?? []
 const words = rule.split(/\s+/).filter(Boolean)
-/** What the functions and the store need, called by themselves or by their scripts. */
+/** The commands that the functions and the store need, directly or in their scripts. */
 const commands = words.filter((word) => word.startsWith('+'))
 const keys = words.filter((word) => !word.startsWith('+') && word !== 'resetchannels' && word !== '-@all')
 
@@ -45,11 +45,11 @@ function alsoFor(what: string): string[][] {
 
 const [toEvict, toReject] = alsoFor('`maxUserSessions`') as [string[], string[]]
 const [subscriberRule, listening] = alsoFor('`subscriber`') as [string[], string[]]
-// Its second channel, of the store's own, tells it that its connection listens again.
+// The second channel is the store's own. Its answer tells the store that the subscription is active again.
 const listenerRule = ['resetkeys', 'resetchannels', '-@all', ...listening]
 const [onCluster] = alsoFor('Redis Cluster') as [string[]]
 
-/** What some options need beside that. */
+/** The additions that some options need. */
 const more: Record<string, { rule: string[]; options: Partial<UserSessionStoreOptions> }> = {
   maxUserSessions: { rule: toEvict, options: { maxUserSessions: 2 } },
   'maxUserSessions that rejects': {
@@ -151,7 +151,7 @@ describe('under the least ACL rule', () => {
   })
 })
 
-/** What fails for a user with these rules, each with its error. */
+/** Resolves to the calls that fail for a user with these rules, each with its error. */
 async function failuresUnder(
   topology: Topology,
   rule: string[],
@@ -171,7 +171,7 @@ async function failuresUnder(
       try {
         await work()
       } catch (error) {
-        // There are no replicas here, and to know that takes all that is needed.
+        // There are no replicas here, but counting them needs every right that the option needs.
         if (!(error instanceof NotReplicatedError)) failures.push(`${name}: ${error}`)
       }
     }
@@ -244,7 +244,7 @@ function everything(client: Client, options: Partial<UserSessionStoreOptions>) {
   }
 }
 
-/** Whether a store with a `subscriber` hears what another one with these rules announces. */
+/** Resolves to whether a store with a `subscriber` hears the messages of another store with these rules. */
 async function hears(topology: Topology, announcing: string[], listening: string[]): Promise<boolean> {
   const clients = [
     await connect(

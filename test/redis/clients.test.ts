@@ -1,4 +1,4 @@
-/** Every kind of client, and every way to set one up, gives the same answers. */
+/** Every kind of client returns the same results, however it is set up. */
 import { expect } from 'chai'
 import { createClient, createClientPool, RESP_TYPES } from 'redis'
 import type { SessionClient } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-/** What each operation asks of Redis, in commands, and which: most touch the session’s key alone. */
+/** The number and names of the commands that each operation sends. Most commands use only the session’s key. */
 import { expect } from 'chai'
 import { createSession, deleteSession, readSession, type UserSessionStoreOptions } from '../../src/index.ts'
 import { appWith, browser, sessionOf } from '../support/app.ts'
@@ -13,7 +13,7 @@ import { cookie, newSession } from '../support/sessions.ts'
 const SESSIONS = 3
 const LIFETIME = HOUR
 
-/** Commands on one server, a pool or Sentinel, and on Cluster, where a session and its index live in different slots. */
+/** Commands on one server, a pool or Sentinel, and on Cluster, where a session and its index are in different slots. */
 const commands: Record<string, { one: number; cluster: number }> = {
   'create, anonymous': { one: 1, cluster: 1 },
   create: { one: 1, cluster: 4 },
@@ -262,7 +262,7 @@ async function counted(
   await measure('destroyUser', () => store.destroyUser('alice'))
   return counts
 
-  /** What happens so late that the index does not list the session long enough. Each time is later than the one before. */
+  /** Calls so late that the index does not list the session long enough. Each time is later than the one before. */
   async function beyond(name: string, work: (session: Awaited<ReturnType<typeof load>>) => Promise<void>) {
     const session = await load(store, mine)
     const late = { touch: LIFETIME / 4, save: LIFETIME / 2 }[name] as number

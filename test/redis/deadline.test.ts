@@ -1,4 +1,4 @@
-/** Commands share deadlines: each still has the client's timeout, however many wait together. */
+/** Commands share deadlines. Each still has the client's timeout, for any number of waiting commands. */
 import { expect } from 'chai'
 import { createClient, createClientPool, TimeoutError } from 'redis'
 import type { SessionClient } from '../../src/index.ts'
@@ -128,7 +128,7 @@ describe('A command that Redis was not sent within the timeout of its client', (
     try {
       const patientStore = new UserSessionStore({ client: patient as unknown as SessionClient })
       expect(await patientStore.get('id')).to.equal(null)
-      // Node takes such a timeout for one of 1 ms.
+      // Node treats such a timeout as 1 ms.
       await new Promise((resolve) => setTimeout(resolve, 10))
       expect(await patientStore.get('id')).to.equal(null)
     } finally {

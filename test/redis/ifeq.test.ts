@@ -1,6 +1,6 @@
 /**
- * A save replaces one key with `SET … IFEQ` on a server that knows it, and by a script on any other. Each client finds out by itself,
- * also when its server changes, as a failover to another version does.
+ * A save replaces one key with `SET … IFEQ` if the server supports it, and else by a script. Each client finds out by
+ * itself, also after a failover to a server of another version.
  */
 import { once } from 'node:events'
 import { connect as connectTo, createServer, type Socket } from 'node:net'
@@ -86,7 +86,7 @@ describe('A client whose server is replaced', () => {
         [false, true],
         [true, true],
       ]
-      // An old server of this run has no newer one to change to: it is asked once, and again after a minute.
+      // An old server of this run has no newer server to change to. It is asked once, and again after a minute.
       const whenAsked = serverKnowsIfeq() ? [true, false] : both
       expect(await save(1)).to.deep.equal(whenAsked)
       await failover.to('older', direct)
@@ -112,7 +112,7 @@ async function resetStatistics(topology: Topology): Promise<void> {
   for (const { admin } of await topology.masters()) await admin.sendCommand(['CONFIG', 'RESETSTAT'])
 }
 
-/** What the masters say that they have been asked, all together. */
+/** The command statistics of all masters together. */
 async function statistics(topology: Topology): Promise<Statistics> {
   const sum: Statistics = { set: 0, failedSet: 0, evalsha: 0 }
   for (const { admin } of await topology.masters()) {
@@ -132,8 +132,8 @@ function statisticsOf(info: string, command: string): [calls: number, failed: nu
 }
 
 /**
- * An address at which now one server is, now another: a failover closes all connections. The older server is the same one, which is
- * told `OLDQ`, of which it knows as little as an older one of `IFEQ`.
+ * An address that leads to one server and then to another. A failover closes all connections. The "older server" is the
+ * same server: it gets `OLDQ`, which it knows as little as an older server knows `IFEQ`.
  */
 async function startFailover(url: string) {
   const { hostname, port } = new URL(url)

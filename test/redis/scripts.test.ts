@@ -1,4 +1,7 @@
-/** The Lua scripts do what their headers say: outcomes, what they write, and that what they refuse changes nothing. */
+/**
+ * The Lua scripts do what their headers promise: their outcomes and their writes. A script that refuses changes
+ * nothing.
+ */
 import { expect } from 'chai'
 import { CorruptSessionError } from '../../src/index.ts'
 import { HOUR, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
@@ -288,7 +291,7 @@ describe('The script', () => {
   })
 
   describe('remove', () => {
-    /** Each: id, expected record ('' for whatever is there), message. */
+    /** Each: id, expected record ('' for any record), message. */
     type Removing = [id: string, expected?: string, message?: string]
     const remove = (sessions: Removing[], channel = '', index: string | null = eva()) => {
       const keys = sessions.map(([id]) => db.sessionKey(id))
@@ -437,7 +440,7 @@ describe('The script', () => {
     })
   })
 
-  /** What is published on a channel during the work. */
+  /** Resolves to the messages on a channel during the work. */
   async function heardOn(channel: string, work: () => Promise<unknown>): Promise<string[]> {
     const subscriber = await db.client.duplicate().connect()
     const heard: string[] = []
@@ -456,9 +459,9 @@ describe('The script', () => {
     await expectUnchanged(async () => expect(await call(markScript, [s1()])).to.equal(1))
   })
 
-  /** A score with marks: how many makers have reserved the entry, and the stamp of who works on it. */
+  /** A score with marks: how many writes have reserved the entry, and the stamp of the current work. */
   const marked = (score: number, makers: number, stamp: number) => score + (8 * makers + stamp) / 32
-  /** What a script says of a score is a string with five digits. */
+  /** Scripts return a score as a string with five digits. */
   const said = (score: number) => score.toFixed(5)
 
   describe('condemn', () => {
@@ -566,7 +569,7 @@ describe('The script', () => {
   })
 
   describe('reconcile', () => {
-    /** Each: id, the score that was found right ('' to remove the entry), the record that told. */
+    /** Each: id, the right score ('' to remove the entry), the record that was read. */
     const reconcile = (...seen: [id: string, score: number | '', record: string][]) =>
       call(reconcileScript, [eva(), ...seen.map(([id]) => db.sessionKey(id))], ...seen.flat())
 

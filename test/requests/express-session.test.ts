@@ -17,7 +17,9 @@ import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
 import { expectListed } from '../support/listed.ts'
 import { fields, newSession, usedCookie } from '../support/sessions.ts'
 
-/** In ms: express-session computes `originalMaxAge` anew at each touch, and so loses what the clock moves meanwhile. */
+/**
+ * In ms. express-session computes `originalMaxAge` again at each touch, and loses the time that has passed in between.
+ */
 const DRIFT = 1000
 
 const reply: Handler = (req, res) => res.json({ id: req.sessionID, session: req.session ?? null })
@@ -98,8 +100,8 @@ describe('express-session over HTTP', () => {
   }
 
   /**
-   * The index lists the session for as long as its record says. What is reported is the TTL, which is returned. The cookie of a load says
-   * when the touch of that request lets it end.
+   * Checks that the index lists the session as long as its record says. Returns the TTL, which every report must equal.
+   * The cookie of a load has the expiry that this request's touch will set.
    */
   async function agreed(sessionId = 's1', userId = 'eva'): Promise<number> {
     const store = db.store()

@@ -1,4 +1,4 @@
-/** The edges of the merge's rules: what counts as the same maxAge, and whose cookie holds if both changed it. */
+/** Edge cases of the merge: which maxAge counts as the same, and which cookie wins if both changed it. */
 import { expect } from 'chai'
 import { mergeSessions } from '../../src/requests/merge.ts'
 import { isSameAge } from '../../src/session/cookie.ts'

@@ -1,4 +1,4 @@
-/** Saves that overlap: the rules of the merge, and that the store follows them. */
+/** Overlapping saves: the rules of the merge, and the store's use of them. */
 import { expect } from 'chai'
 import { mergeSessions } from '../../src/requests/merge.ts'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'

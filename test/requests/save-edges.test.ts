@@ -1,4 +1,7 @@
-/** Loads, saves and touches at their edges: turns of one object, what a touch may skip, and what a record must tell. */
+/**
+ * Edge cases of loads, saves and touches: the order of saves of one object, skipped touches, and the owner in the
+ * record.
+ */
 import { expect } from 'chai'
 import { CorruptSessionError, createSession, deleteUserSessions, readSession } from '../../src/index.ts'
 import { stopClock } from '../support/clock.ts'
@@ -11,7 +14,7 @@ import { cookie, fields, newSession, usedCookie } from '../support/sessions.ts'
 describe('Saves of one object run in turn', () => {
   const db = useDatabase()
 
-  /** Long enough for whatever does not wait to come to its end. */
+  /** Waits long enough for work that does not have to wait. */
   async function meanwhile(): Promise<void> {
     for (let n = 0; n < 20; n++) await db.client.ping()
   }
@@ -110,7 +113,7 @@ describe('A new session that has already ended', () => {
 
 describe('A touch with touchInterval', () => {
   const db = useDatabase()
-  /** In ms: less than what a cookie may drift from the clock. */
+  /** In ms. Less than the drift of a cookie from the clock. */
   const INTERVAL = 50
 
   stopClock()
@@ -186,7 +189,10 @@ describe('A touch with touchInterval', () => {
       end = Math.floor(Date.now() / 1000) * 1000 + 20 * MINUTE
     })
 
-    /** A session that ends at `end`, or so much sooner by its cookie; how it is touched, and whether that is written. */
+    /**
+     * A session that ends at `end`, or earlier by its cookie. Returns how to touch it, and whether the touch was
+     * written.
+     */
     async function nearItsEnd(sooner = 0) {
       const { client, calls } = watch(db.client)
       const store = db.store({ client, touchInterval: INTERVAL / SECOND, absoluteTtl: LONG / SECOND })
@@ -250,7 +256,7 @@ describe('A touch', () => {
   stopClock()
   const long = 'x'.repeat(10_000)
 
-  /** How many characters the touch of a loaded session sends, and what the record is then. */
+  /** Resolves to how many characters the touch of a loaded session sends, and to the record after that. */
   async function sent(options: object, to = usedCookie(0)) {
     await db.store(options).set('s1', newSession({ userId: 'eva', long }, usedCookie(MINUTE)))
     const { client, calls } = watch(db.client)
@@ -402,7 +408,7 @@ describe('Guarantee 1, indexed: the user that a session names, and the user in i
 
 describe('A load', () => {
   const db = useDatabase()
-  /** A record whose cookie has ended, though Redis still has it. */
+  /** A record whose cookie has expired, although Redis still has it. */
   const outlived = JSON.stringify({ userId: 'eva', cookie: { originalMaxAge: HOUR, expires: inMs(-MINUTE) } })
 
   it('of a value of another type fails with CorruptSessionError, and any other error passes through', async () => {

@@ -1,4 +1,6 @@
-/** Signing out by writing nobody into the session: `''`, `false`, `null` or nothing, wherever the app keeps its user. */
+/**
+ * A sign-out by an empty user in the session: `''`, `false`, `null` or no property, wherever the app keeps its user.
+ */
 import { expect } from 'chai'
 import type { UserSessionStoreOptions } from '../../src/index.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
@@ -14,7 +16,7 @@ const nobodies: Record<string, (session: Fields, name: string) => void> = {
   'a deletion': (session, name) => Reflect.deleteProperty(session, name),
 }
 
-/** Where an app keeps its user, and the option that says so. */
+/** Where an app keeps its user, with the matching option. */
 const places: Record<string, { property: string; user: unknown; options: Partial<UserSessionStoreOptions> }> =
   {
     'session.userId': { property: 'userId', user: 'eva', options: {} },

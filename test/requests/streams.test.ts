@@ -1,4 +1,4 @@
-/** A response that stays open, such as server-sent events, is saved when it ends, which may be hours after it was touched. */
+/** A response that stays open, such as server-sent events, is saved when it ends. That may be hours after its touch. */
 
 import { createServer, get, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -15,7 +15,7 @@ import { newSession, usedCookie } from '../support/sessions.ts'
 describe('A request that ends long after it began', () => {
   onEveryStage(
     (scene) => {
-      /** On Cluster a save that meets another one leaves the entry where it has raised it: an eighth beyond an end from now. */
+      /** On Cluster a save that meets another one may leave a raised entry: an eighth beyond a lifetime from now. */
       async function expiryOf(id: string): Promise<number> {
         if (scene.topology.name !== 'cluster') return scene.expectOneExpiry(id, 'alice')
         const [expires, index] = [await scene.expiry(id), await scene.index('alice')]

@@ -1,4 +1,4 @@
-/** touchInterval: a busy page costs one write, and nothing but the time of the last use is lost by it. */
+/** touchInterval: a busy page costs one write. Only the time of the last use becomes less exact. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import request from 'supertest'
@@ -18,7 +18,7 @@ const MOMENT = 5 * SECOND
 describe('touchInterval', () => {
   onEveryStage(
     (scene) => {
-      /** A store that counts its writes; it has been a while since anybody touched the session. */
+      /** A store that counts its writes, with a session that was not touched for a while. */
       function counting() {
         const { client, calls } = watch(scene.client)
         const store = scene.store({ client, touchInterval: INTERVAL })
@@ -245,7 +245,7 @@ describe('touchInterval', () => {
         const { client, calls } = watch(db.client)
         const device = browser(site(db.store({ client, touchInterval, absoluteTtl: 600 })))
         const id = sessionIdIn(await device.get('/sign-in')) as string
-        // The cookie was capped a moment before the record, so that the first touch may still move the end.
+        // The cookie was capped a moment before the record was written. So the first touch may still move the end.
         await device.get('/image').expect('image')
         const [expires, record] = [await db.expiry(id), await db.raw(id)]
         calls.length = 0

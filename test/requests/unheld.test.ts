@@ -1,4 +1,7 @@
-/** Data that express-session's `Session` cannot hold, or that Node cannot compare: it survives saves, touches and merges all the same. */
+/**
+ * Data that express-session's `Session` cannot hold, or that Node cannot compare. It still survives saves, touches and
+ * merges.
+ */
 import { expect } from 'chai'
 import { createSession, readSession, updateSession } from '../../src/index.ts'
 import { appWith, browser, cookieFor, sessionIdIn, sessionOf } from '../support/app.ts'
@@ -6,7 +9,7 @@ import { HOUR, inMs, useDatabase } from '../support/database.ts'
 import { load } from '../support/scene.ts'
 import { type Fields, fields, newSession } from '../support/sessions.ts'
 
-/** What `Session` calls its own properties and methods, and what they inherit. */
+/** Names of `Session`'s own and inherited properties and methods. */
 const unheld: Fields = {
   id: 'an id of the app',
   req: { method: 'GET' },

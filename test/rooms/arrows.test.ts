@@ -1,4 +1,4 @@
-/** The folders of `src` are the architecture: each uses those below it, and none above it, not even for a type. */
+/** The folders of `src` are the architecture. Each folder uses only folders below it, even for types. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,4 @@
-/** User ids, names of options, and the words for what came instead. */
+/** Checks of user ids and option names, and the words for a wrong value. */
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { checkNames, checkUserId, userIdOf } from '../../src/session/arguments.ts'

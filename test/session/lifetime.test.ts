@@ -1,4 +1,6 @@
-/** absoluteTtl: no session outlives its start by more, however it is used, and nothing that writes it can move the start. */
+/**
+ * absoluteTtl: no session lives longer after its creation, for any use of it, and no write can move the creation time.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { Request } from 'express'
@@ -32,7 +34,7 @@ describe('absoluteTtl', () => {
         return id
       }
 
-      /** TTL, score, record and what is reported say the same end. */
+      /** TTL, score, record and all reports have the same end. */
       async function expectEnd(id: string, end: number, userId = 'alice'): Promise<void> {
         expect(await scene.expectOneExpiry(id, userId)).to.be.closeTo(end, MOMENT)
         const [listed] = (await limited().userSessions(userId)).filter(
@@ -383,7 +385,7 @@ describe('absoluteTtl', () => {
         for (const sessionId of [over, nearly])
           await updateSession({ ...scene.options, sessionId, data: { expires: inMs(30 * DAY) } })
         expect(await scene.expiry(over)).to.be.closeTo(Date.now() + 30 * DAY, MOMENT)
-        // As if its hour had passed.
+        // Acts as if the session's hour had passed.
         const store = scene.store({ absoluteTtl: (ABSOLUTE - HOUR) / 1000 - 1 })
         expect(await store.get(over)).to.equal(null)
         const listed = await store.userSessions('alice')
@@ -527,7 +529,7 @@ describe('absoluteTtl', () => {
       return device
     }
 
-    /** As if the session had been created so long ago. */
+    /** Acts as if the session had been created that long ago. */
     async function age(id: string, ago: number): Promise<void> {
       const record = { ...(await db.record(id)), sessionCreated: Date.now() - ago }
       await db.client.set(db.sessionKey(id), JSON.stringify(record), { KEEPTTL: true } as never)

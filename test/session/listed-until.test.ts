@@ -1,4 +1,4 @@
-/** Until when the index lists a session: touches and saves must not move that without need. */
+/** The time until which the index lists a session. Touches and saves must not move it without need. */
 import { expect } from 'chai'
 import { listedUntil } from '../../src/session/lifetime.ts'
 import { HOUR } from '../support/database.ts'

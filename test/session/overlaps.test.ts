@@ -1,4 +1,7 @@
-/** Expiries that overlap: a TTL beyond the absolute end, an interval longer than a life, activity in the future, a cookie that says ''. */
+/**
+ * Unusual expiries: a TTL beyond the absolute end, an interval longer than the lifetime, activity in the future, an
+ * empty expiry.
+ */
 import { expect } from 'chai'
 import type { SessionData } from 'express-session'
 import request from 'supertest'
@@ -18,7 +21,7 @@ describe('absoluteTtl: an overlapping save corrects a TTL beyond the absolute en
       const ABSOLUTE = HOUR
       const limited = () => scene.store({ absoluteTtl: ABSOLUTE / SECOND })
 
-      /** What writes a session that another request has loaded before. */
+      /** Ways to write a session that another request has loaded before. */
       const writes: Record<string, (id: string, late: Fields) => Promise<unknown>> = {
         'a save': (id, late) => stores.get(late)?.set(id, late as never) as Promise<void>,
         'a save that merges': async (id, late) => {

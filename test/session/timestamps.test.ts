@@ -1,4 +1,4 @@
-/** What counts as a timestamp: one instant, the same on every machine. */
+/** Valid timestamps: each is one instant, the same on every machine. */
 import { expect } from 'chai'
 import { checkTimestamp, dataExpiry } from '../../src/session/expiry.ts'
 import { HOUR, useDatabase } from '../support/database.ts'

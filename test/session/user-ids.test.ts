@@ -1,4 +1,4 @@
-/** Ids that are objects, as databases have them: MongoDB's `ObjectId`, a UUID class, a bigint wrapper. */
+/** User ids that are objects, as databases return them: MongoDB's `ObjectId`, a UUID class, a bigint wrapper. */
 import { expect } from 'chai'
 import {
   createSession,
@@ -35,7 +35,7 @@ class Serial {
   }
 }
 
-/** Tells itself by a `toString` of its own alone. */
+/** An id with its own `toString` and no `toJSON`. */
 class Uuid {
   readonly #text: string
   constructor(text: string) {
@@ -101,7 +101,8 @@ describe('A user id that is an object', () => {
           expect(await store.updateUser(user, { role: 'user' } as never)).to.equal(1)
           const loaded = fields(await store.get('s1'))
           expect(loaded).to.include({ role: 'user' })
-          // JSON makes nothing of an object that has a toString alone: the app reads none, but the record tells the user.
+          // JSON cannot represent an object that has only a toString. The app then reads no user id, but the record
+          // names the owner.
           await store.set('s1', Object.assign(loaded, { cart: ['tea'] }))
           await store.set('s1', Object.assign(loaded, { theme: 'dark' }))
           expect(await store.get('s1')).to.include({ role: 'user', theme: 'dark' })

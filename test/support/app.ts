@@ -11,7 +11,7 @@ const SECRET = 'a secret of the tests'
 export type Handler = (req: Request, res: Response) => unknown
 export type Routes = Record<string, Handler>
 
-/** Answers `GET` on these paths. Errors come as status 500 with their message. */
+/** Answers `GET` on these paths. An error is answered with status 500 and its message. */
 export function appWith(
   store: UserSessionStore,
   routes: Routes,
@@ -38,7 +38,7 @@ export function sessionOf(req: Request): Request['session'] & Fields {
   return req.session as Request['session'] & Fields
 }
 
-/** The session id in the cookie of an answer; `undefined` where it sets none. */
+/** Returns the session id in the cookie of a response, or `undefined` if it sets none. */
 export function sessionIdIn(response: { headers: Record<string, unknown> }): string | undefined {
   const [header] = (response.headers['set-cookie'] as string[] | undefined) ?? []
   const match = /connect\.sid=s%3A([^.]+)\./.exec(header ?? '')

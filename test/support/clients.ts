@@ -1,4 +1,4 @@
-/** Every client that a test asked for, so that the end of the run can tell which was left open. */
+/** Every client of a test. At the end of the run, the tests report the clients that were left open. */
 type Closable = { readonly isOpen: boolean; destroy(): unknown }
 
 const given = new Set<Closable>()
@@ -9,7 +9,7 @@ export function tracked<Client extends Closable>(client: Client): Client {
   return client
 }
 
-/** Closes the clients that their tests left open, which would keep the process alive, and tells how many. */
+/** Closes the clients that tests left open, because they would keep the process alive. Returns how many there were. */
 export function closeForgottenClients(): number {
   const open = [...given].filter((client) => client.isOpen)
   for (const client of open) client.destroy()

@@ -1,4 +1,4 @@
-/** The clock of this process, which every server of the tests shares. */
+/** The clock of this process, which all servers of the tests share. */
 
 /** Waits for another millisecond. Two touches in the same one would be the same touch. */
 export async function nextMillisecond(): Promise<void> {
@@ -14,8 +14,8 @@ export function clockAhead(): number {
 }
 
 /**
- * Runs `work` as a process whose clock is this many ms ahead of Redis's (behind, if negative). What another process does meanwhile has
- * to say its own clock. Calls may nest, and end in the order in which they nest.
+ * Runs `work` like a process whose clock is this many ms ahead of Redis's (behind, if negative). Work of another
+ * process must set its own clock. Calls may nest, and end in the order in which they nest.
  */
 export async function atClock<T>(ahead: number, work: () => Promise<T>): Promise<T> {
   const before = Date.now
@@ -28,8 +28,8 @@ export async function atClock<T>(ahead: number, work: () => Promise<T>): Promise
 }
 
 /**
- * Stops the clock of this process during each test here; that of Redis goes on. A session is loaded with the expiry that a touch now
- * would give it. With the clock stopped that is the one of its save, however slow the machine is.
+ * Stops the clock of this process during each test here. Redis's clock goes on. A load reports the expiry that a touch
+ * at that moment would set. With a stopped clock, that equals the expiry of the last save, even on a slow machine.
  */
 export function stopClock(): void {
   beforeEach(() => {

@@ -1,7 +1,7 @@
 /**
- * A Redis or Valkey in a container that behaves as `spawnServer`'s processes do, for topologies under
- * `TEST_REDIS=docker`. It shares the host's network, because cluster nodes and Sentinels hand each other's addresses to
- * clients; so it needs a Docker engine on this very Linux machine.
+ * A Redis or Valkey in a container that behaves like the processes of `spawnServer`, for topologies under
+ * `TEST_REDIS=docker`. It shares the host's network, because Cluster nodes and Sentinels give each other's addresses to
+ * clients. So it needs a Docker engine on the same Linux machine.
  */
 import { spawnSync } from 'node:child_process'
 import type { StartedTestContainer } from 'testcontainers'
@@ -39,7 +39,7 @@ export async function containerServer(image: string, options: ServerOptions = {}
   }
 }
 
-/** Rejects with the server's own words where it ends before it is ready. */
+/** Rejects with the server's own output if the server ends before it is ready. */
 async function startContainer(image: string, port: number, { settings, sentinel }: ServerOptions) {
   const { GenericContainer, Wait } = await import('testcontainers')
   const lines = [`port ${port}`, 'bind 127.0.0.1', 'dir /tmp', 'save ""', ...(settings?.(port) ?? []), '']

@@ -1,4 +1,4 @@
-/** A client, prefixes of each test's own, and a look at what Redis holds under them. */
+/** A client, prefixes for each test, and access to what Redis holds under them. */
 import { UserSessionStore, type UserSessionStoreOptions } from '../../src/index.ts'
 import { connect, freshPrefixes, type Prefixes, type TestClient } from './hooks.ts'
 import { askForIfeq } from './ifeq.ts'
@@ -13,7 +13,7 @@ export class Database {
   /** When the test began, in ms since 1970. */
   started!: number
 
-  /** What every one of the seven functions takes. */
+  /** The options of all seven functions. */
   get options() {
     return { client: this.client, ...this.prefixes }
   }
@@ -102,7 +102,7 @@ export function inMs(ms: number): string {
   return new Date(Date.now() + ms).toISOString()
 }
 
-/** What a promise is rejected with; fails where it is not. */
+/** Resolves to the error of a promise that rejects. Fails if the promise does not reject. */
 export async function rejection(promise: Promise<unknown>): Promise<Error> {
   const result = await promise.then(
     (value) => ({ value }),

@@ -1,10 +1,10 @@
 const POLL_EVERY_MS = 15
-/** A machine may be ten times as slow as another. */
+/** Some machines are ten times as slow as others. */
 const GIVE_UP_AFTER_MS = 90_000
 
 /**
- * Waits for a state that Redis announces to nobody, by asking for it: resolves to the first answer that is neither
- * falsy nor an error, and rejects with what was awaited, and the last error, after `timeout` milliseconds.
+ * Waits for a state that Redis does not announce, by asking for it again and again. Resolves to the first answer that
+ * is neither falsy nor an error. After `timeout` ms, it rejects with the awaited state and the last error.
  */
 export async function eventually<T>(
   what: string,

@@ -1,4 +1,4 @@
-/** One body for every kind of client: all that the store and the functions do, with the same answers. */
+/** One body for every kind of client: it uses the whole store and all functions, and expects the same results. */
 import { expect } from 'chai'
 import {
   createSession,
@@ -13,7 +13,7 @@ import { HOUR, inMs } from './database.ts'
 import { freshPrefixes } from './hooks.ts'
 import { fields, newSession } from './sessions.ts'
 
-/** A session's way through store and functions, the same on all. */
+/** The life of a session through store and functions, the same on all clients. */
 export async function everythingWorks(client: SupportedClient, prefixes = freshPrefixes()): Promise<void> {
   const store = new UserSessionStore({ client, ...prefixes })
   const options = { client, ...prefixes }

@@ -30,7 +30,7 @@ export function served(server: Server): TestServer {
 export interface Answer {
   status: number
   body: string
-  /** Where redirects led to. */
+  /** The address after all redirects. */
   url: string
 }
 

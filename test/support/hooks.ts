@@ -1,4 +1,4 @@
-/** One Redis for the whole run, keys under prefixes of the run's own, and no client left open at the end. */
+/** One Redis for the whole run, separate key prefixes for the run, and no client left open at its end. */
 import { randomBytes } from 'node:crypto'
 import { createClient } from 'redis'
 import { closeForgottenClients, tracked } from './clients.ts'
@@ -6,7 +6,7 @@ import { loadScripts } from './load-scripts.ts'
 import { type FoundRedis, findRedis } from './redis-server.ts'
 import { stopRemainingTopologies } from './topologies.ts'
 
-// Coverage is that of this process: what the tests start compiles the sources in another way, and c8 cannot merge the two.
+// Coverage is only for this process. Child processes compile the sources in another way, and c8 cannot merge the two.
 delete process.env.NODE_V8_COVERAGE
 
 const RUN_PREFIX = `redis-user-sessions-test:${randomBytes(6).toString('hex')}:`
@@ -24,7 +24,7 @@ export function redisUrl(): string {
   return redis.url
 }
 
-/** A client of the run's Redis, connected; whoever asks for it closes it. */
+/** A connected client of the run's Redis. The caller must close it. */
 export async function connect(options: Omit<Parameters<typeof createClient>[0], 'url'> = {}) {
   const client = createClient({ ...options, url: redisUrl() })
   client.on('error', () => {})
@@ -37,7 +37,7 @@ export function freshPrefixes(): Prefixes {
   return { prefix: `${own}session:`, userPrefix: `${own}user:` }
 }
 
-/** Mocha passes rejections that nobody handles on to whoever listens, and else drops them: they fail the running test. */
+/** Mocha drops unhandled rejections unless a listener gets them. Here they fail the running test. */
 process.on('unhandledRejection', (reason) => {
   throw reason
 })

@@ -1,15 +1,15 @@
-/** An OpenID Connect provider for tests: it signs in whoever the test says, without a page. */
+/** An OpenID Connect provider for tests. It signs in the user that the test names, without a page. */
 import { createSign, generateKeyPairSync, randomUUID } from 'node:crypto'
 import express from 'express'
 import { serve, type TestServer } from './fetch-browser.ts'
 
 export interface IdentityProvider extends TestServer {
-  /** Whom the next sign-in signs in. */
+  /** The user of the next sign-in. */
   user: string
   /** How many tokens were given out. */
   tokens: number
   clientId: string
-  /** What the provider posts to an app, to sign a user out of it. */
+  /** The token that the provider posts to an app to sign a user out. */
   logoutToken(user: string): string
 }
 

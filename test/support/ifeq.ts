@@ -1,4 +1,4 @@
-/** If the servers that the tests talk to know `SET … IFEQ`. */
+/** Whether the servers of the tests support `SET … IFEQ`. */
 
 interface AnyServer {
   sendCommand(args: string[]): Promise<unknown>
@@ -10,7 +10,7 @@ export function serverKnowsIfeq(): boolean {
   return isKnown
 }
 
-/** Asks the server that the next tests talk to: the run's Redis and a topology may be of different releases. */
+/** Asks the server of the next tests. The run's Redis and a topology may have different versions. */
 export async function askForIfeq(server: AnyServer, key: string): Promise<void> {
   const reply = await server.sendCommand(['SET', key, 'new', 'IFEQ', 'old']).catch((error: Error) => error)
   if (reply instanceof Error && !reply.message.startsWith('ERR syntax error')) throw reply

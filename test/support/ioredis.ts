@@ -1,4 +1,4 @@
-/** Clients of ioredis and iovalkey for every topology, as those of node-redis are in `topologies/`. */
+/** Clients of ioredis and iovalkey for every topology, like the node-redis clients in `topologies/`. */
 import * as ioredis from 'ioredis'
 import * as iovalkey from 'iovalkey'
 import type { IoredisClient, IoredisSubscriber } from '../../src/index.ts'

@@ -1,8 +1,8 @@
-/** Guarantee 1, indexed: under which score a user's index lists a session. */
+/** Guarantee 1, indexed: the score under which a user's index lists a session. */
 import { expect } from 'chai'
 import type { Fields } from './sessions.ts'
 
-/** A look at what Redis holds under the prefixes of a test. */
+/** Access to what Redis holds under the prefixes of a test. */
 interface Place {
   /** When the test began, in ms since 1970: no session was written before. */
   started: number
@@ -13,8 +13,9 @@ interface Place {
 }
 
 /**
- * The user's index lists the session under exactly the `until` of its record: no sooner than its TTL, and at most an eighth of its
- * lifetime later. The index lives as long as its longest entry. Resolves to the score.
+ * Checks that the user's index lists the session under exactly the `until` of its record. `until` is no sooner than the
+ * TTL, and at most an eighth of the lifetime later. The index lives as long as its longest entry. Resolves to the
+ * score.
  */
 export async function expectListed(place: Place, sessionId: string, userId: string): Promise<number> {
   const [record, expires] = [await place.record(sessionId), await place.expiry(sessionId)]
@@ -28,7 +29,10 @@ export async function expectListed(place: Place, sessionId: string, userId: stri
   return score
 }
 
-/** A record without a note is listed by its own `expires` if that rules; by its TTL if connect-redis wrote it (`undefined`). */
+/**
+ * A record without a note is listed by its own `expires` if that sets the expiry. A record of connect-redis is listed
+ * by its TTL (`undefined`).
+ */
 function untilOf({ cookie, expires }: Fields): number | undefined {
   const { index, expires: cookieExpires } = Object(cookie) as {
     index?: { until?: number }

@@ -1,6 +1,6 @@
 /**
- * One process of an app whose users keep server-sent events open. It tells its parent the port that it listens on, and signs out the
- * users that its parent names.
+ * One process of an app with open server-sent-event connections. It tells its parent its port, and signs out the users
+ * that its parent names.
  */
 import type { AddressInfo } from 'node:net'
 import { createClient } from 'redis'

@@ -1,12 +1,12 @@
 /**
- * Loads the package's Lua scripts into a server. A server that does not know a script is asked twice, by hash and by source: a test
- * that counts commands would count both.
+ * Loads the package's Lua scripts into a server. A script that a server does not know is sent twice, by hash and by
+ * source. Tests that count commands would count both.
  */
 import * as exported from './scripts.ts'
 
 type ScriptLoader = { scriptLoad(source: string): Promise<unknown> }
 
-/** A script that does not compile is left out: it fails the tests that run it. */
+/** Leaves out a script that does not compile, because the tests that run it will fail. */
 export async function loadScripts(client: ScriptLoader): Promise<void> {
   const scripts = Object.values(exported).filter((value) => typeof value === 'object')
   await Promise.allSettled(scripts.map(({ source }) => client.scriptLoad(source)))

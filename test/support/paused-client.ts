@@ -1,12 +1,12 @@
 /**
- * Clients that stop, fail or die at a chosen command, to force an interleaving or a crash without a sleep. Each wraps a
- * connected node-redis client of any topology; all other commands go to Redis in the same tick as without it. A wrapped
- * client can be wrapped again.
+ * Clients that stop, fail or die at a chosen command. They force an interleaving or a crash without a sleep. Each wraps
+ * a connected node-redis client of any topology. All other commands go to Redis in the same tick as without it. A
+ * wrapped client can be wrapped again.
  *
  *     const { client, reached, release, calls } = pauseBefore(await connect(), runs(writeScript))
  *     const late = store(client).set(…)
  *     await reached            // the write is held, nothing of it is in Redis yet
- *     await …                  // what happens meanwhile, through another client
+ *     await …                  // other work happens here, through another client
  *     release()
  *     await late
  */
@@ -18,7 +18,7 @@ export type Call = {
   args: unknown[]
 }
 
-/** Which call: the n-th command of this client, from 1, or the first that a predicate takes. */
+/** The chosen call: the n-th command of this client, from 1, or the first that a predicate accepts. */
 export type Choice = number | ((call: Call) => boolean)
 
 export type Watched<Client> = {
@@ -36,7 +36,7 @@ export type Paused<Client> = Watched<Client> & {
 
 export type Mortal<Client> = Watched<Client> & { readonly dead: boolean }
 
-/** What to do with a call; `send` hands it to Redis. */
+/** Handles a call. `send` passes it to Redis. */
 type Around = (call: Call, send: () => Promise<unknown>) => Promise<unknown>
 
 const NOT_COMMANDS = new Set([
@@ -195,7 +195,10 @@ function first(choice: Choice): (call: Call) => boolean {
   }
 }
 
-/** A stand-in for `client` that passes every command through `around`, and those of the clients it leads to. */
+/**
+ * A stand-in for `client` that passes every command through `around`. It does the same for clients that `client`
+ * returns.
+ */
 function intercept<Client extends object>(client: Client, around: Around): Client {
   return new Proxy(client, {
     get(target, property) {

@@ -1,12 +1,12 @@
 /**
- * Synchronous clean-up for every usual way in which a process ends: the end of its work, `process.exit`, an uncaught
- * exception, and the signals that would otherwise end it without a word.
+ * Synchronous clean-up for every usual end of a process: the end of its work, `process.exit`, an uncaught exception, or
+ * a signal that would end it silently.
  */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 const cleanups = new Set<() => void>()
 
-/** Calls `cleanup` when this process ends; returns a function that takes it back. */
+/** Calls `cleanup` when this process ends. Returns a function that removes it. */
 export function onProcessEnd(cleanup: () => void): () => void {
   if (cleanups.size === 0) listen()
   cleanups.add(cleanup)
@@ -31,7 +31,9 @@ function cleanUp(): void {
   cleanups.clear()
 }
 
-/** Where somebody else listens (a graceful shutdown), the end is theirs to bring, and `exit` will clean up. */
+/**
+ * If other code listens for the signal (a graceful shutdown), that code ends the process, and `exit` then cleans up.
+ */
 function endBySignal(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return
   cleanUp()

@@ -19,9 +19,9 @@ export { type ServerHandle, type ServerOptions, serverBinary, spawnServer } from
 
 export type FoundRedis = {
   url: string
-  /** What was found, as words for a log line. */
+  /** How the server was found, for a log line. */
   how: string
-  /** Ends what `findRedis` started, and nothing else; may be called twice. */
+  /** Stops only what `findRedis` started. It may be called twice. */
   stop(): Promise<void>
 }
 
@@ -90,7 +90,7 @@ async function fromDocker(env: NodeJS.ProcessEnv): Promise<FoundRedis> {
   }
 }
 
-/** Whether it is worth asking Testcontainers, which takes long to find out that there is no Docker. */
+/** Whether to ask Testcontainers, which needs long to find out that there is no Docker. */
 function dockerAnswers(env: NodeJS.ProcessEnv): boolean {
   if (env.DOCKER_HOST) return true
   const docker = onPath('docker', env)
@@ -119,7 +119,7 @@ async function install(env: NodeJS.ProcessEnv): Promise<string> {
   return binary
 }
 
-/** Runs apt-get with everything that it says on stderr. */
+/** Runs apt-get with all its output on stderr. */
 async function aptGet(env: NodeJS.ProcessEnv, ...args: string[]): Promise<void> {
   const patience = ['-qq', '-o', `DPkg::Lock::Timeout=${APT_WAITS_FOR_LOCK_SECONDS}`]
   const child = spawn('apt-get', [...patience, ...args], {

@@ -1,4 +1,4 @@
-/** The command line as a process of its own. */
+/** Runs the command line in its own process. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +12,7 @@ export interface CliResult {
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
-/** Runs it on the run's Redis, unless the arguments name another one. */
+/** Uses the run's Redis, unless the arguments name another one. */
 export async function runCli(args: string[], env: Record<string, string> = {}): Promise<CliResult> {
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
     env: { ...process.env, REDIS_URL: redisUrl(), ...env },

@@ -1,4 +1,7 @@
-/** A stage for one forced interleaving: requests and callers that share a Redis, each stopped where a test wants it. */
+/**
+ * The scene of one forced interleaving: requests and callers that share a Redis, each stopped at a step that the test
+ * chooses.
+ */
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import type { Request } from 'express'
@@ -24,8 +27,8 @@ import { type AnyClient, onEveryTopology, type Topology, type TopologyName } fro
 export type LoadedSession = Session & SessionData & Fields
 
 /**
- * The steps at which a race is decided. They exist on every topology and every server, whatever commands they are there. A step is one
- * call: what a server refuses because it does not know it (`IFEQ`) is none.
+ * The steps that decide races. They exist on every topology and every server, with different commands. A step is one
+ * call. A command that the server does not know (`IFEQ`) does not count.
  */
 export const theWrite = anyOf(
   runsOne(writeScript, touchScript, replaceScript),
@@ -39,7 +42,7 @@ export const thePruning = runsOne(reconcileScript, settleScript)
 export const theRighting = runsOne(reconcileScript, raiseScript)
 /** Of a sign-in on Cluster alone: the index lists a session that is not written yet. */
 export const theReservation = runsOne(reserveScript)
-/** Of a removal on Cluster alone: an entry gets the stamp of who is about to remove it. */
+/** Only for a removal on Cluster: an entry gets the stamp of the removal. */
 export const theCondemnation = runsOne(condemnScript)
 export const theLoad = ({ command }: Call) => command === 'get'
 
@@ -49,7 +52,10 @@ function anyOf(...steps: Step[]): Step {
   return (call) => steps.some((step) => step(call))
 }
 
-/** The first sending of a script, and not its second, with the source, to a server that does not know it. */
+/**
+ * The first sending of a script, by its hash. The second sending has the source, for a server that does not know the
+ * script.
+ */
 function runsOne(...scripts: Parameters<typeof runs>[0][]): Step {
   return (call) => call.command === 'evalSha' && scripts.some((script) => runs(script)(call))
 }
@@ -65,7 +71,7 @@ export function replacesIfEqual({ command, args }: Call): boolean {
   return command === 'sendCommand' && raw?.[0] === 'SET' && raw[3] === 'IFEQ'
 }
 
-/** The n-th call that `choice` takes, from 1. */
+/** The n-th call that `choice` accepts, from 1. */
 export function nth(n: number, choice: (call: Call) => boolean): (call: Call) => boolean {
   let seen = 0
   return (call) => choice(call) && ++seen === n
@@ -76,7 +82,7 @@ export class Scene {
   client!: AnyClient
   prefixes!: Prefixes
 
-  /** What every function takes. */
+  /** The options of all functions. */
   get options() {
     return { client: this.client, ...this.prefixes }
   }
@@ -155,7 +161,7 @@ export class Scene {
     return [...found].sort()
   }
 
-  /** Neither the session nor an entry of it in anybody's index, nor an empty index, is in Redis. */
+  /** Checks that Redis has neither the session, nor an entry of it in any index, nor an empty index. */
   async expectGone(sessionId: string): Promise<void> {
     expect(await this.lives(sessionId), 'the session lives').to.equal(false)
     for (const key of await this.keys()) {
@@ -164,7 +170,7 @@ export class Scene {
     }
   }
 
-  /** The session lives, its owner's index lists it for as long as its record says, and no other index does. */
+  /** Checks that the session lives, and that only its owner's index lists it, for as long as its record says. */
   async expectSignedIn(sessionId: string, userId: string, drift = 0): Promise<void> {
     expect(await this.lives(sessionId), 'the session lives').to.equal(true)
     expect(await this.record(sessionId)).to.have.property('userId', userId)
@@ -176,8 +182,9 @@ export class Scene {
   }
 
   /**
-   * The index entry ends exactly when the record says, never before the TTL, and at most an eighth of the session's lifetime after it.
-   * The index lives as long as its longest entry, or `drift` ms longer, if MIGRATE has moved it. Resolves to the score.
+   * Checks that the index entry ends exactly when the record says: never before the TTL, and at most an eighth of the
+   * lifetime after it. The index lives as long as its longest entry, or `drift` ms longer if MIGRATE has moved it.
+   * Resolves to the score.
    */
   async expectListed(sessionId: string, userId: string, drift = 0): Promise<number> {
     const [expires, record] = [await this.expiry(sessionId), await this.record(sessionId)]
@@ -192,8 +199,9 @@ export class Scene {
   }
 
   /**
-   * TTL, index score, the record's cookie, what is reported and what the next request loads agree on the expiry, as far as touches let
-   * them: the score promises up to an eighth more, the record does not know of the last touches. Resolves to the TTL.
+   * Checks that all expiries agree: TTL, index score, the record's cookie, all reports, and the next load. Touches
+   * allow two differences. The score may be up to an eighth later, and the record does not know of the last touches.
+   * Resolves to the TTL.
    */
   async expectOneExpiry(sessionId: string, userId: string): Promise<number> {
     const expires = await this.expiry(sessionId)
@@ -218,20 +226,20 @@ export class Scene {
   }
 }
 
-/** Until when a record says that the index lists it; `undefined` for what connect-redis writes. */
+/** The `until` of a record; `undefined` for a record of connect-redis. */
 function recordedUntil({ cookie, expires }: Fields & { cookie?: Fields }): number | undefined {
   const { until } = Object(cookie?.index) as { until?: number }
   if (until !== undefined || cookie?.expires || typeof expires !== 'string') return until
   return Date.parse(expires)
 }
 
-/** In ms, as the tests' stores have it; 0 if the expiry is set outright, so that nothing moves it. */
+/** In ms, for the tests' stores; 0 if the app set the expiry outright, so that nothing moves it. */
 function lifetimeOf({ cookie, expires }: Fields & { cookie?: Fields }): number {
   if (typeof cookie?.originalMaxAge === 'number') return cookie.originalMaxAge
   return cookie?.expires || expires ? 0 : DEFAULT_TTL
 }
 
-/** In ms: the store's, if neither cookie nor data says. */
+/** In ms: the store's default, if neither cookie nor data sets an expiry. */
 const DEFAULT_TTL = 86_400_000
 
 /** The same interleavings on one server, a pool, Sentinel and Cluster. */

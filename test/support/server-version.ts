@@ -1,7 +1,7 @@
-/** Which server it really is: what it says itself, not what somebody meant to start. */
+/** Finds the real version of a server by asking it. */
 import { createClient } from 'redis'
 
-/** Such as `Redis 7.0.15` or `Valkey 8.1.1`; Sentinels tell it too. */
+/** Resolves to a text such as `Redis 7.0.15` or `Valkey 8.1.1`. Sentinels answer too. */
 export async function askVersion(url: string): Promise<string> {
   const client = createClient({ url })
   client.on('error', () => {})
@@ -18,7 +18,10 @@ function versionIn(info: string): string {
   return valkey ? `Valkey ${valkey}` : `Redis ${/^redis_version:(\S+)/m.exec(info)?.[1]}`
 }
 
-/** What a server of this image must say that it is: `valkey/valkey:8` starts with `Valkey 8.`, an image without a number with `Valkey `. */
+/**
+ * Returns the beginning of the version that an image must have. `valkey/valkey:8` gives `Valkey 8.`, an image without a
+ * number gives `Valkey `.
+ */
 export function versionOfImage(image: string): string {
   const [, name, major] = /^(redis|valkey)[^:@]*(?::(\d+))?/.exec(image.split('/').at(-1) ?? '') ?? []
   if (!name)
@@ -26,7 +29,7 @@ export function versionOfImage(image: string): string {
   return `${name === 'valkey' ? 'Valkey' : 'Redis'} ${major ? `${major}.` : ''}`
 }
 
-/** Rejects where a container does not run what its image is called. */
+/** Rejects if a container does not run the version in its image's name. */
 export async function expectVersionOfImage(image: string, url: string): Promise<string> {
   const version = await askVersion(url)
   if (version.startsWith(versionOfImage(image))) return version

@@ -1,4 +1,4 @@
-/** Session data as express-session hands it to a store. */
+/** Session data as express-session passes it to a store. */
 import session, { type SessionData } from 'express-session'
 import { HOUR } from './database.ts'
 
@@ -10,7 +10,7 @@ const CookieClass = (session as unknown as { Cookie: new (options?: Fields) => C
 /** A cookie as express-session makes it, which lives for `maxAge` ms from now; `null`: until the browser closes. */
 export function cookie(maxAge: number | null = HOUR): Cookie {
   const made = new CookieClass({ maxAge })
-  // The constructor reads the clock twice, and so may take a millisecond off.
+  // The constructor reads the clock twice, so it may lose a millisecond.
   made.originalMaxAge = maxAge
   return made
 }

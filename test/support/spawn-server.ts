@@ -1,9 +1,9 @@
 /**
- * Redis or Valkey as a child process on a loopback port: nothing persisted, nothing left behind.
+ * Redis or Valkey as a child process on a loopback port. It persists nothing and leaves nothing behind.
  *
- * The port comes from below every system's ephemeral range and the server's own bind decides whether it is free:
- * no gap between probing and binding, and a client that reconnects to a dead server cannot meet itself there
- * (TCP connects to itself when the kernel picks the target's port as the source).
+ * The port is below every system's ephemeral range. The server's own bind decides whether the port is free, so there is
+ * no gap between a probe and the bind. A client that reconnects to a dead server cannot connect to itself there. (TCP
+ * connects to itself if the kernel picks the target's port as the source.)
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
@@ -18,14 +18,14 @@ import { onProcessEnd } from './process-end.ts'
 const LOWEST_PORT = 12_000
 const HIGHEST_PORT = 32_000
 const BIND_ATTEMPTS = 10
-/** What a server says when it accepts connections. */
+/** The output of a server that accepts connections. */
 export const READY = /Ready to accept connections|Sentinel ID is|Sentinel new ID/
 const PORT_TAKEN = /Address already in use|Failed listening on port/
 
 export type ServerOptions = {
   /** Path or name of the server's binary; default: `serverBinary()`. */
   binary?: string
-  /** Further lines of redis.conf, such as `cluster-enabled yes`; asked anew for each port that is tried. */
+  /** Further lines of redis.conf, such as `cluster-enabled yes`. Called again for each port that is tried. */
   settings?: (port: number) => string[]
   /** Run as Sentinel. */
   sentinel?: boolean
@@ -57,8 +57,8 @@ export type ServerHandle = {
 type Running = { child: ChildProcess; version: string }
 
 /**
- * The one place that chooses a server: `REDIS_SERVER` (a path or a name on the PATH) if set, else `redis-server`,
- * else `valkey-server`; undefined where there is none. A `REDIS_SERVER` that does not exist throws.
+ * Chooses the server, only here: `REDIS_SERVER` (a path or a name on the PATH) if set, else `redis-server`, else
+ * `valkey-server`. Returns undefined if there is none. Throws if `REDIS_SERVER` does not exist.
  */
 export function serverBinary(env: NodeJS.ProcessEnv = process.env): string | undefined {
   const wanted = env.REDIS_SERVER
@@ -91,7 +91,7 @@ export async function spawnServer(options: ServerOptions = {}): Promise<ServerHa
   }
 }
 
-/** A port that is probably free; whoever binds it finds out. */
+/** A port that is probably free. The bind decides. */
 export function freePortCandidate(): number {
   return randomInt(LOWEST_PORT, HIGHEST_PORT)
 }
@@ -161,7 +161,7 @@ function configuration(port: number, directory: string): string[] {
   ]
 }
 
-/** Runs the program until it says that it is ready; rejects with its own words when it ends before. */
+/** Runs the program until it is ready. Rejects with its output if it ends before. */
 async function run(binary: string, args: string[]): Promise<Running> {
   const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const forget = onProcessEnd(() => child.kill('SIGKILL'))
@@ -192,7 +192,7 @@ async function readiness(child: ChildProcess): Promise<string> {
   return `${name ?? 'unknown'} ${number ?? 'version'}`
 }
 
-/** Keeps reading what the server says (a full pipe would block it) without keeping this process alive. */
+/** Keeps reading the server's output, because a full pipe would block it. It does not keep this process alive. */
 function letGo(child: ChildProcess): void {
   child.unref()
   for (const stream of [child.stdout, child.stderr]) {
@@ -213,7 +213,7 @@ function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null
 }
 
-/** Whether a server ended because another one listens where it should. */
+/** Whether a server ended because another one uses its port. */
 export function isPortTaken(error: unknown): boolean {
   return error instanceof Error && PORT_TAKEN.test(error.message)
 }

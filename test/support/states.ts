@@ -1,4 +1,4 @@
-/** Sessions as tests of the records write them: a record that says whose it is, and until when the index lists it. */
+/** Sessions for the tests of the records. Each record names its owner and the time until which the index lists it. */
 import { Keys } from '../../src/redis/keys.ts'
 import type { IndexEntry, Records, Write } from '../../src/redis/records.ts'
 import { recordsOn } from '../../src/redis/records-on.ts'
@@ -8,9 +8,9 @@ import type { Scene } from './scene.ts'
 import type { AnyClient } from './topologies.ts'
 
 export interface State {
-  /** Tells one record from another. */
+  /** Makes each record different. */
   n: number
-  /** `null` for nobody. */
+  /** `null` for an anonymous session. */
   user: string | null
   /** ms since 1970: when it expires, and until when the index lists it. */
   until: number

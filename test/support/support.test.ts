@@ -26,7 +26,7 @@ import { type AdminClient, startServer } from './topologies/node.ts'
 import { type AnyClient, onEveryTopology, startTopology } from './topologies.ts'
 
 const ANSWERS_WITHIN_MS = 10_000
-/** A server that is paused says nothing, however long one waits. */
+/** A paused server sends nothing, so any waiting time is enough. */
 const SILENT_FOR_MS = 300
 
 describe('Test support: finding a Redis', () => {

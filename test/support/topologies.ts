@@ -25,7 +25,7 @@ const starters = { server: startOneServer, pool: startPool, sentinel: startSenti
 const started = new Set<Promise<Topology>>()
 const shared = new Map<TopologyName, Promise<Topology>>()
 
-/** Starts a topology for the caller alone, who may break it and has to stop it. */
+/** Starts a topology only for the caller, who may break it and must stop it. */
 export function startTopology<Name extends TopologyName>(name: Name, options: TopologyOptions = {}) {
   const topology = starters[name](options) as ReturnType<(typeof starters)[Name]>
   started.add(topology)

@@ -1,6 +1,6 @@
 /**
- * The records on Cluster, step by step: how many steps there are, what somebody else does between two of them, and what a process
- * leaves that dies after one, or never gets the answer to it. A live session is listed at every moment.
+ * The records on Cluster, step by step: how many steps there are, and what other processes do between two steps. A
+ * process can also die after a step, or never get its answer. A live session is listed at every moment.
  */
 import { expect } from 'chai'
 import { isReserved } from '../../src/redis/entry-marks.ts'
@@ -47,7 +47,10 @@ const nobodys: State = { n: 3, user: null, until: soon }
 /** More than the commands of any write. */
 const MANY = 20
 
-/** The first sending of a script, and not its second, with the source, to a server that does not know it. */
+/**
+ * The first sending of a script, by its hash. The second sending has the source, for a server that does not know the
+ * script.
+ */
 const first =
   (script: Script) =>
   (call: Call): boolean =>
@@ -85,14 +88,17 @@ describe('The records on Cluster, step by step', () => {
         return paused.reached.then(() => finish)
       }
 
-      /** `s1` lives as this state, and alice's index lists it for as long as it says; exactly, or for longer. */
+      /**
+       * Checks that `s1` lives in this state, and that alice's index lists it until the time in the record: exactly, or
+       * at least.
+       */
       async function expectListed(state: State, exactly = true): Promise<void> {
         expect(await scene.client.get(scene.sessionKey('s1')), 'the record').to.equal(recordOf(state))
         if (exactly) expect(await entry(), 'the entry').to.equal(state.until)
         else expect(await entry(), 'the entry').to.be.at.least(state.until)
       }
 
-      /** If `s1` is alice's, her index lists it no shorter than its record says. */
+      /** If alice owns `s1`, her index lists it at least as long as its record says. */
       async function expectNotUnlisted(): Promise<void> {
         const raw = await scene.client.get(scene.sessionKey('s1'))
         const { userId, cookie } = JSON.parse(raw ?? '{}')
@@ -144,7 +150,7 @@ describe('The records on Cluster, step by step', () => {
       })
 
       describe('after each of their steps, when the process dies or gets no answer', () => {
-        /** What the session was, and what somebody makes of it. */
+        /** The session before, and the write that changes it. */
         const transitions: Record<
           string,
           [before: State | null, work: (records: Records) => Promise<unknown>]
@@ -184,7 +190,7 @@ describe('The records on Cluster, step by step', () => {
           ],
         }
         const ends = { dieBefore, dieAfter, failBefore, failAfter }
-        /** What somebody else does then. */
+        /** The work of another process at that moment. */
         const meanwhile: Record<string, () => Promise<unknown>> = {
           nothing: async () => {},
           'a listing': () => listing(),

@@ -1,4 +1,4 @@
-/** What the package does, the same on one server, a pool, Sentinel and Cluster. */
+/** The package works in the same way on one server, a pool, Sentinel and Cluster. */
 import { expect } from 'chai'
 import {
   createSession,

@@ -1,7 +1,9 @@
 /**
- * A process that dies in the middle of an operation, after each single command of it, and one that lives on without an answer to
- * that command; on one server and on Cluster. What it leaves must hold the guarantees, read from Redis itself. Ordinary use repairs
- * the rest, but for a limit on Cluster: an entry that a dead process had reserved for a sign-in stays until its own end.
+ * A process that dies in the middle of an operation, after each single command, on one server and on Cluster. Or it
+ * lives on without the answer to that command. The guarantees must hold for what it leaves, as Redis itself shows it.
+ *
+ * Normal use repairs the rest, with one exception on Cluster. An entry that a dead process had reserved for a sign-in
+ * counts for the limit until its own end.
  */
 import { expect } from 'chai'
 import {
@@ -26,7 +28,7 @@ const TIMEOUT = '5m'
 const NO_KEY = -2
 const allScripts = Object.values(scripts).filter((each) => typeof each === 'object')
 
-/** What dies: it works on the session `id` of alice, who has another one, `other`. */
+/** The process that dies. It works on the session `id` of alice, who has another session, `other`. */
 type Victim = {
   store: UserSessionStore
   options: Fields & { client: AnyClient }
@@ -42,7 +44,7 @@ type Operation = {
   creates?: true
   /** It works on everybody's sessions. */
   onAll?: true
-  /** What must be done again before the guarantees hold: they did not when it started. */
+  /** A call that must be repeated before the guarantees hold: they did not hold at its start. */
   again?: (scene: Scene) => Promise<unknown>
 }
 
@@ -167,13 +169,16 @@ const operations: Record<string, Operation> = {
   clear: { onAll: true, work: ({ store }) => store.clear() },
 }
 
-/** Whom the operations are about. */
+/** The users of the operations. */
 const users = ['alice', 'carol']
 const everybody = [...users, 'bob']
 
 /** Ordinary use after the crash, by another process, of the users that were concerned. */
 const repairs: Record<string, (scene: Scene) => Promise<void>> = {
-  /** On Cluster an entry may stay too long until a save moves the session's end: who lowers it must know that nobody raises it. */
+  /**
+   * On Cluster an entry may stay too long until a save moves the session's end. A step may lower it only if no other
+   * step raises it.
+   */
   'a listing': async (scene) => {
     for (const user of users) await scene.store().userSessions(user)
     await expectListed(scene, scene.topology.name === 'cluster' ? 'at least' : 'exactly')
@@ -219,7 +224,7 @@ describe('a process that dies', () => {
   )
 })
 
-/** A stage of its own for each crash, so that many can go on at once. */
+/** A separate scene for each crash, so that many crashes can run at once. */
 function sceneOn({ topology, client }: Scene): Scene {
   return Object.assign(new Scene(), { topology, client, prefixes: freshPrefixes() })
 }
@@ -232,7 +237,7 @@ async function countCommands(scene: Scene, operation: Operation): Promise<number
   return calls.length
 }
 
-/** The process dies after its n-th command: Redis has done it, and nobody hears of it. */
+/** The process dies after its n-th command: Redis has run it, and no process gets the answer. */
 async function crash(
   scene: Scene,
   operation: Operation,
@@ -247,7 +252,7 @@ async function crash(
   })
 }
 
-/** Redis has done the n-th command, and the process that sent it lives on. It may know what to do without the answer. */
+/** Redis has run the n-th command, and its process lives on. It may find out the result without the answer. */
 async function loseAnswer(
   scene: Scene,
   operation: Operation,
@@ -334,7 +339,7 @@ async function liveSessions(scene: Scene): Promise<Live[]> {
   )
 }
 
-/** What is in an index but for reserved entries. */
+/** Resolves to the entries of an index that are not reserved. */
 async function settledIndex(scene: Scene, user: string): Promise<Record<string, number>> {
   const entries = Object.entries(await scene.index(user))
   return Object.fromEntries(entries.filter(([, score]) => !isReserved(score)))
@@ -357,7 +362,7 @@ async function expectGuarantees(scene: Scene): Promise<void> {
   }
 }
 
-/** The indexes list exactly the live sessions of their users, until the time that their records say or no sooner than that. */
+/** The indexes list exactly the live sessions of their users: until the time in the record, or at least that long. */
 async function expectListed(scene: Scene, scores: 'exactly' | 'at least'): Promise<void> {
   const live = await liveSessions(scene)
   for (const name of users) {

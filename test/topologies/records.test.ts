@@ -1,4 +1,4 @@
-/** What both implementations of the records promise, one server and Cluster. */
+/** The promises of both implementations of the records: one server, and Cluster. */
 import { expect } from 'chai'
 import type { Seen, Write } from '../../src/redis/records.ts'
 import { HOUR } from '../support/database.ts'
@@ -46,7 +46,7 @@ describe('The records', () => {
         expect(await scene.index(user), `the index of ${user}`).to.deep.equal(index)
       }
 
-      /** What the work sends, and not a SET … IFEQ that the server does not know. */
+      /** The commands that the work sends, without a SET … IFEQ that the server does not support. */
       async function commands(work: (client: AnyClient) => Promise<unknown>): Promise<string[]> {
         const { client, calls } = watch(scene.client)
         await work(client)

@@ -1,4 +1,7 @@
-/** `waitForReplicas`: a revocation that was acknowledged survives the master, and one that may not is an error. */
+/**
+ * `waitForReplicas`: an acknowledged revocation survives the loss of the master. A revocation that may not survive is
+ * an error.
+ */
 import { expect } from 'chai'
 import { createClient, createClientPool } from 'redis'
 import {

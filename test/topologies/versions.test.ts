@@ -1,4 +1,4 @@
-/** Every server of every topology is the one that this run is about, and the log of the run tells which. */
+/** Every server of every topology has the version that this run should test. The log of the run shows it. */
 import { execFileSync } from 'node:child_process'
 import { expect } from 'chai'
 import { redisUrl } from '../support/hooks.ts'
@@ -12,7 +12,7 @@ describe('the servers of this run', () => {
   it('the one that all tests share', async () => {
     const version = await askVersion(redisUrl())
     process.stdout.write(`      ${version}\n`)
-    // That of REDIS_URL is whatever it is.
+    // The server of REDIS_URL may have any version.
     if (!REDIS_URL) expect(version.startsWith(wanted()), `${version} is ${wanted()}`).to.equal(true)
   })
 
@@ -28,7 +28,7 @@ describe('the servers of this run', () => {
   })
 })
 
-/** What every version begins with: that of the image, or of the program that starts the servers. */
+/** The beginning of every version: that of the image, or of the program that starts the servers. */
 function wanted(): string {
   return TEST_REDIS === 'docker' ? versionOfImage(REDIS_IMAGE || 'redis:8') : versionOfBinary()
 }

@@ -1,6 +1,6 @@
 /**
- * Compiled, never run: what every kind of client's maker returns fits `client` as it is, with any modules, RESP version and
- * type mapping, and `subscriber` if it can subscribe.
+ * Compiled, never run. Every kind of client fits `client` without a cast, with any modules, RESP version and type
+ * mapping. A client that can subscribe fits `subscriber`.
  */
 import * as ioredis from 'ioredis'
 import * as iovalkey from 'iovalkey'
@@ -83,7 +83,7 @@ export function clientsOfOtherDrivers(): UserSessionStore[] {
   ]
 }
 
-/** What stands in the interface is all that a client of one's own needs. */
+/** The interface lists everything that your own client needs. */
 export function ownClient(send: (...args: string[]) => Promise<unknown>): SessionClient {
   return {
     get: (key) => send('GET', key),

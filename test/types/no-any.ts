@@ -1,4 +1,4 @@
-/** Compiled, never run: nothing public is `any`, takes `any`, or answers with `any`. */
+/** Compiled, never run: nothing public is `any`, accepts `any` or returns `any`. */
 
 import type * as api from '../../src/index.ts'
 import type {
@@ -62,7 +62,7 @@ export function nothingIsAny(): void {
   sameType<AnyOf<ConstructorParameters<typeof api.UserSessionStore>[0]>, never>(true)
 }
 
-/** That the check itself finds what it looks for. */
+/** The check itself finds an `any`. */
 export function theCheckFinds(): void {
   sameType<AnyIn<(a: string) => ReturnType<typeof JSON.parse>>, 'result'>(true)
   sameType<AnyIn<() => Promise<ReturnType<typeof JSON.parse>>>, 'result'>(true)

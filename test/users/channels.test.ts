@@ -1,4 +1,4 @@
-/** Stores hear of each other exactly if they share their sessions: the same prefix in the same database. */
+/** Stores hear of each other only if they share their sessions: the same prefix in the same database. */
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { createClient, createClientPool } from 'redis'
@@ -13,7 +13,7 @@ import { newSession } from '../support/sessions.ts'
 type Client = UserSessionStoreOptions['client']
 type Closable = { destroy(): unknown }
 
-/** What the handles of messages begin with that say no more than that those before them have arrived. */
+/** The beginning of handles in marker messages. Such a message only shows that all earlier messages have arrived. */
 const mark = 'mark'
 
 describe('The stores that hear a message', () => {
@@ -38,7 +38,7 @@ describe('The stores that hear a message', () => {
     return client
   }
 
-  /** A store that listens, and what it hears. */
+  /** A store that listens, with the events that it hears. */
   async function listening(client: Client, prefix: string, database = 0) {
     const subscriber = await inDatabase(0)
     const store = new UserSessionStore({ client, subscriber, prefix })
@@ -56,7 +56,7 @@ describe('The stores that hear a message', () => {
     return { store, heard, marks, channel }
   }
 
-  /** Destroys a session, and waits until the channel has carried what came before as well. */
+  /** Destroys a session, and waits until the channel has delivered all earlier messages too. */
   async function destroyOne(store: UserSessionStore, channel: string): Promise<string> {
     const id = newId()
     await store.set(id, newSession({ userId: 'alice' }))

@@ -1,4 +1,4 @@
-/** The check of all sessions and indexes, while apps go on. */
+/** The check of all sessions and indexes, while apps keep running. */
 import { expect } from 'chai'
 import { accessOf } from '../../src/api/functions.ts'
 import { handleOf } from '../../src/session/handle.ts'
@@ -44,7 +44,7 @@ describe('A check of all sessions', () => {
     expect((await check()).problems).to.deep.equal([])
   })
 
-  /** What happens while the check has read a page of the index, or a session, and not yet what belongs to it. */
+  /** Runs after the check has read a page of the index, or a session, and before it reads the other part. */
   async function meanwhile(
     choice: (call: Call) => boolean,
     change: () => Promise<unknown>,

@@ -243,7 +243,7 @@ describe('A listener that throws', () => {
     expect(await db.raw(id)).to.equal(null)
   })
 
-  /** What the process would be told of, instead of Mocha. */
+  /** Collects the errors that would reach the process, instead of Mocha. */
   async function uncaught(count: number, work: () => PromiseLike<unknown>): Promise<string[]> {
     const listeners = process.rawListeners('uncaughtException') as (() => void)[]
     process.removeAllListeners('uncaughtException')

@@ -1,4 +1,4 @@
-/** maxUserSessions: who goes first among many sessions, and that a sign-in asks Redis for no more than it needs. */
+/** maxUserSessions: which of many sessions are evicted, and that a sign-in sends no more commands than needed. */
 import { expect } from 'chai'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
 import { type Call, pauseBefore, runs, watch } from '../support/paused-client.ts'
@@ -10,7 +10,7 @@ describe('maxUserSessions', () => {
   const signIn = (id: string, maxAge: number, options = {}) =>
     db.store(options).set(id, newSession({ userId: 'eva' }, cookie(maxAge)))
 
-  /** Sign-ins in another order than they expire: so many that Redis has them in an order of its own. */
+  /** Sign-ins in another order than their expiry. There are so many that Redis keeps them in its own order. */
   async function manySignedIn(): Promise<string[]> {
     const ids = Array.from({ length: 150 }, (_, n) => `s${n}`)
     const shuffled = ids.map((_, n) => (n * 67) % ids.length)

@@ -1,4 +1,4 @@
-/** maxUserSessions: a user has no more sessions than he may, however many sign-ins come at once. */
+/** maxUserSessions: a user has no more sessions than the limit, for any number of simultaneous sign-ins. */
 import { expect } from 'chai'
 import { createSession, type DestroyedEvent, type UserSessionStore } from '../../src/index.ts'
 import { isReserved } from '../../src/redis/entry-marks.ts'
@@ -13,10 +13,10 @@ const LIMIT = 3
 const SIMULTANEOUS = 100
 const ROUNDS = 3
 
-/** The step at which it is decided who goes. */
+/** The step that decides which session is evicted. */
 const theEviction = (call: Call) => [evictScript, condemnScript].some((script) => runs(script)(call))
 
-/** A sign-in whose session lives for `maxAge` ms; resolves to its id. */
+/** Signs in with a session that lives for `maxAge` ms. Resolves to its id. */
 async function signIn(
   store: UserSessionStore,
   maxAge = HOUR,
@@ -32,7 +32,7 @@ async function living(scene: Scene, ids: string[]): Promise<string[]> {
   return ids.filter((_, n) => alive[n])
 }
 
-/** Everything that the store says was destroyed, from now on. */
+/** Collects all `destroyed` events of the store from now on. */
 function destroyedBy(store: UserSessionStore): DestroyedEvent[] {
   const events: DestroyedEvent[] = []
   store.on('destroyed', (event) => events.push(event))
@@ -281,7 +281,7 @@ describe('maxUserSessions', () => {
         })
       }
 
-      /** On Cluster a crash before the session was written leaves an entry that is reserved until its own end, and nothing else. */
+      /** On Cluster a crash before the session is written leaves only a reserved entry, until its own end. */
       async function forgetReserved(id: string): Promise<void> {
         const score = (await scene.index('alice'))[id]
         if (scene.topology.name !== 'cluster' || score === undefined || (await scene.lives(id))) return
@@ -307,7 +307,7 @@ describe('maxUserSessions', () => {
         const indexed = await scene.index('alice')
         for (const id of alive) {
           const { until } = (await scene.record(id)).cookie.index as { until: number }
-          // On Cluster a fraction of a millisecond says that the session is being made or evicted.
+          // On Cluster the fraction of a millisecond marks that the session is being created or evicted.
           expect(Math.floor(indexed[id] as number), 'score').to.equal(until)
           const expires = await scene.expiry(id)
           expect(until).to.be.within(expires, expires + (expires - Date.now() + MINUTE) / 8)

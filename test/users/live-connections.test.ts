@@ -1,4 +1,7 @@
-/** Many open server-sent-event connections on two processes: a revocation in one of them closes exactly its user's, in both. */
+/**
+ * Many open server-sent-event connections on two processes. A revocation in one process closes exactly that user's
+ * connections, in both.
+ */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, get, type IncomingMessage } from 'node:http'
@@ -104,7 +107,7 @@ describe(`${CONNECTIONS} open connections on two processes`, function () {
   const of = (userId: string) => connections.filter((connection) => connection.userId === userId)
   const openUsers = () => new Set(connections.filter(({ closed }) => !closed).map(({ userId }) => userId))
 
-  /** All of the user's connections close, in both processes, and nobody else's do. */
+  /** All of the user's connections close, in both processes, and no other connections. */
   async function expectClosed(userId: string): Promise<void> {
     const others = connections.filter((connection) => connection.userId !== userId && !connection.closed)
     await eventually('them to close', () => of(userId).every(({ closed }) => closed))
@@ -130,7 +133,7 @@ describe(`${CONNECTIONS} open connections on two processes`, function () {
   })
 
   it('close for sessions that were revoked while the subscriber was away, as soon as it is back', async () => {
-    // This store publishes nothing: as if its messages had been lost.
+    // This store publishes nothing, as if its messages had been lost.
     await store.destroyUser('user 6')
     await sleep(100)
     expect(openUsers()).to.include('user 6')

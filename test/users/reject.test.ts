@@ -1,4 +1,6 @@
-/** maxUserSessions with onLimit 'reject': a sign-in beyond the limit fails, and what was there stays as it was. */
+/**
+ * maxUserSessions with onLimit 'reject': a sign-in beyond the limit fails, and the existing sessions stay as they are.
+ */
 import { expect } from 'chai'
 import type { Request, Response } from 'express'
 import { SessionLimitError, type UserSessionStore } from '../../src/index.ts'
@@ -34,7 +36,7 @@ const routes: Routes = {
 function save(req: Request, res: Response): void {
   req.session.save((error: (Error & { code?: string }) | undefined) => {
     if (!error) return void res.send('in')
-    // What was refused must not be saved again when the answer ends.
+    // The refused session must not be saved again at the end of the response.
     req.session.destroy(() => res.status(409).json({ code: error.code }))
   })
 }

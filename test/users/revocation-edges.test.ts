@@ -1,4 +1,4 @@
-/** Revocation at its edges: what it counts, how often it looks, which keys it names, and when it gives up. */
+/** Edge cases of revocation: the count, the number of listings, the keys of its commands, and when it gives up. */
 import { expect } from 'chai'
 import { deleteSession, SessionConflictError } from '../../src/index.ts'
 import type { Access } from '../../src/redis/access.ts'

@@ -1,4 +1,4 @@
-/** Revocations that every process hears of: at once, after a lost connection, once, and without a session id. */
+/** Every process hears of revocations: at once, after a lost connection, only once, and without a session id. */
 import { expect } from 'chai'
 import { createClient, createCluster } from 'redis'
 import type { DestroyedEvent, SubscriberClient, UserSessionStore } from '../../src/index.ts'
@@ -61,7 +61,7 @@ async function cutSubscribers({ topology }: Scene): Promise<void> {
   for (const { admin } of topology.nodes) await admin.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub'])
 }
 
-/** What a store could not do, from now on. */
+/** Collects the failures that a store reports from now on. */
 function failuresOf(store: UserSessionStore): string[] {
   const failures: string[] = []
   store.on('subscriberError', (error) => failures.push(String(error)))
@@ -100,7 +100,7 @@ describe('Revocations in other processes', () => {
           const event = { handle: handleOf(id), userId: 'alice', reason }
           for (const { events } of [mine, theirs]) {
             expect(events, name).to.have.lengthOf(1)
-            // Right after it began to listen, a check may find the session gone before the message comes.
+            // Right after the subscription began, a check may find that the session is gone before the message arrives.
             if (events[0]?.reason !== 'missed') expect(events, name).to.deep.equal([event])
           }
           expect(emitted, name).to.deep.equal(theirs.events)
@@ -116,7 +116,7 @@ describe('Revocations in other processes', () => {
           const [lost, kept] = [heard(), heard()]
           there.onRevoked(gone, lost.listener)
           there.onRevoked(stays, kept.listener)
-          // This one sends no message: as if it had been sent while the connection was down.
+          // This store sends no message, as if the connection had been down.
           await scene.store().destroy(gone)
           await cutSubscribers(scene)
           await lost.once()
@@ -305,7 +305,7 @@ describe('Revocations in other processes', () => {
       there.onRevoked(gone, lost.listener)
       there.onRevoked(stays, kept.listener)
       const [master] = (await scene.topology.masters()) as [Node]
-      // This one sends no message: as if it had been sent while the connection was down.
+      // This store sends no message, as if the connection had been down.
       await scene.store().destroy(gone)
       await untilReplicated(scene.topology, master)
       await master.server.kill()
@@ -338,7 +338,7 @@ describe('Revocations in other processes', () => {
       const [lost, kept] = [heard(), heard()]
       there.onRevoked(gone, lost.listener)
       there.onRevoked(stays, kept.listener)
-      // This one sends no message: as if it had been sent while the connection was down.
+      // This store sends no message, as if the connection had been down.
       await scene.store().destroy(gone)
       for (const master of await scene.topology.masters()) await untilReplicated(scene.topology, master)
       await listenedTo?.server.kill()

@@ -1,4 +1,4 @@
-/** A subscriber that many stores share, that is let go of, that is not connected, or that is far behind. */
+/** A subscriber that many stores share, that a store has released, that is not connected, or that is far behind. */
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
@@ -353,7 +353,7 @@ describe('A subscriber', () => {
   describe('that is far behind', () => {
     const many = 10_500
 
-    /** A subscriber whose messages wait until they are let through. */
+    /** A subscriber whose messages wait until the test releases them. */
     async function lateSubscriber() {
       const subscriber = await aSubscriber()
       const waiting: (() => void)[] = []
@@ -402,7 +402,7 @@ describe('A subscriber', () => {
       store.on('destroyed', () => told++)
       await store.clear()
       await eventually('all messages', () => waiting.length === many)
-      // An event is emitted on the next tick, which may come after the promise has settled.
+      // An event is emitted on the next tick, possibly after the promise has settled.
       await nextTurn()
       expect(told).to.equal(many)
       letThrough()

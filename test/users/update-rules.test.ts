@@ -1,4 +1,4 @@
-/** What an update asks, moves and refuses: expiry, owner, and how much of Redis it has to look at for that. */
+/** What an update reads, changes and refuses: expiry, owner, and the number of its reads. */
 import { expect } from 'chai'
 import {
   CorruptSessionError,

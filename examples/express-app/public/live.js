@@ -1,6 +1,6 @@
 /**
- * Keeps an open page up to date: the list of devices, the role, the times, and whether this browser is still signed in.
- * Without this script all pages work as well, and say what was true when they were loaded.
+ * Keeps an open page up to date: the list of devices, the role, the times, and whether this browser is still
+ * signed in. All pages also work without this script. Then they show the state at their loading.
  */
 import { timeInWords } from './times.js'
 
@@ -37,13 +37,13 @@ function listen() {
   }
 }
 
-// Browsers allow few connections to one server: a page that nobody sees needs none.
+// Browsers allow few connections to one server, and a hidden page needs none.
 function stop() {
   events?.close()
   events = undefined
 }
 
-/** The server knows where to: to the sign-in page, which says why, or back to the devices under a new session. */
+/** The server chooses the page: the sign-in page with the reason, or the devices under a new session. */
 function leave() {
   if (leaving) return
   leaving = true
@@ -108,7 +108,7 @@ async function update() {
   show()
 }
 
-/** Not while the pointer is on a link: another one would come under it. */
+/** Waits while the pointer is on a link. Otherwise another link could move under the pointer. */
 function show() {
   if (!fresh || list.querySelector('a:hover')) return
   refreshTimes(fresh)
@@ -121,7 +121,7 @@ function show() {
   }
 }
 
-/** This browser is left out: a new password gives it a new session. */
+/** Leaves out this browser, because a new password gives it a new session. */
 function namesIn(root) {
   const devices = root.querySelectorAll('.device:not([aria-current])')
   return new Map([...devices].map(({ dataset }) => [dataset.key, dataset.name]))
@@ -130,7 +130,7 @@ function namesIn(root) {
 const changes = (from, to, what) =>
   [...from].filter(([key]) => !to.has(key)).map(([, name]) => `${name} ${what}`)
 
-/** Makes `old` like `next`. The elements around the focus stay, so that it stays. */
+/** Makes `old` equal to `next`. The elements around the focus stay, so the focus stays too. */
 function merge(old, next) {
   const focused = [...old.children].find((child) => child.contains(document.activeElement))
   const same = focused && [...next.children].find((child) => keyOf(child) === keyOf(focused))
@@ -171,7 +171,7 @@ addEventListener('pageshow', ({ persisted }) => {
   listen()
 })
 addEventListener('pagehide', stop)
-// A form's own answer says where to go next.
+// The answer to a form chooses the next page.
 document.addEventListener('submit', () => {
   leaving = true
   stop()

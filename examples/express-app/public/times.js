@@ -1,4 +1,4 @@
-/** "2 hours ago": for the server's pages, and for the browser, which keeps them up to date. */
+/** "2 hours ago": for the server's pages, and for the browser, which updates them. */
 
 const UNITS = [
   ['year', 31_536_000],

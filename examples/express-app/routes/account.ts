@@ -1,4 +1,4 @@
-/** "Your devices": the list, its history, and signing out the others, or all. */
+/** "Your devices": the list, its history, and signing out the other devices or all of them. */
 import { Router } from 'express'
 import { requireRecentPassword, userOf } from '../access.ts'
 import { answer, done } from '../answers.ts'

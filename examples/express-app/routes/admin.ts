@@ -1,4 +1,4 @@
-/** Users, their roles, and a way to sign one out; only for admins, who typed their password not long ago. */
+/** Users, their roles, and signing a user out. Only for admins who typed their password recently. */
 import { type RequestHandler, Router } from 'express'
 import { requireRecentPassword, userOf } from '../access.ts'
 import { answer, done, problem } from '../answers.ts'
@@ -22,7 +22,9 @@ export function adminRoutes({ store, users, changes }: Shared): Router {
     res.render('admin', { users: await Promise.all(users.list().map(withSessions)), ROLES })
   })
 
-  /** The user whose id is in the path: another user. Admins change nothing about themselves here. */
+  /**
+   * Finds the user whose id is in the path. It must be another user: admins cannot change themselves here.
+   */
   const findSubject: RequestHandler<{ id: string }> = (req, res, next) => {
     const subject = users.get(req.params.id)
     if (!subject) throw new PageError(404)
@@ -35,7 +37,7 @@ export function adminRoutes({ store, users, changes }: Shared): Router {
     const subject: User = res.locals.subject
     const role = field(req, 'role')
     if (!isRole(role)) throw new PageError(400)
-    // The account first, so that a sign-in of this moment finds it changed; then all sessions at once.
+    // Change the account first, so that a sign-in at this moment finds the change. Then change all sessions.
     if (!users.setRole(subject, role)) return answer(req, res, '/admin', problem(CHANGED))
     const updated = await store.updateUser(subject.id, { role })
     changes.tell(subject.id, 'role')

@@ -1,4 +1,4 @@
-/** Asks for the password before a dangerous action. Then it counts for some minutes. */
+/** Asks for the password before a dangerous action. The password then counts for some minutes. */
 import { Router } from 'express'
 import { PASSWORD_COUNTS_MINUTES, userOf } from '../access.ts'
 import { answer, done, nextPage, pageOfForm, problem } from '../answers.ts'
@@ -21,7 +21,7 @@ export function confirmRoutes({ users, passwordLimits }: Shared): Router {
     }
     req.session.passwordAt = new Date().toISOString()
     await save(req)
-    // What led here may have been a form: its answer is this page, and not what it asked for.
+    // The user may have sent a form before. The answer is this page, and the form's action has not happened.
     await answer(req, res, nextPage(req), done('Thank you. Nothing was changed yet: please go on.'))
   })
 

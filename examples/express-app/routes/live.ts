@@ -1,4 +1,7 @@
-/** Server-sent events: a page hears that the user's devices or role have changed, and that its own session is over. */
+/**
+ * Server-sent events: a page hears that the user's devices or role have changed, or that its own session has
+ * ended.
+ */
 import { type RequestHandler, type Response, Router } from 'express'
 import type { UserSessionStore } from 'redis-user-sessions'
 import { userOf } from '../access.ts'
@@ -6,7 +9,7 @@ import type { Shared } from '../app.ts'
 import type { Changes } from '../changes.ts'
 import { devicesOf, grouped } from '../devices.ts'
 
-/** In ms. A connection on which nothing comes for long is cut by proxies. */
+/** In ms. Proxies cut a connection that is silent for long. */
 const BEAT = 30_000
 
 export function liveRoutes({ store, changes, describePlace }: Shared): Router {
@@ -14,7 +17,7 @@ export function liveRoutes({ store, changes, describePlace }: Shared): Router {
   const pages = new Pages()
   keepUp(store, changes, pages)
 
-  /** What a page asks when its events end: 200 still signed in, 401 not any more, 503 nobody knows. */
+  /** A page asks this when its events end: 200 means still signed in, 401 signed out, 503 unknown. */
   router.get('/state', onlyUsers, (_req, res) => {
     res.json({ role: res.locals.role })
   })
@@ -33,7 +36,8 @@ export function liveRoutes({ store, changes, describePlace }: Shared): Router {
     pages.add(id, res)
     const takeBack = store.onRevoked(req.sessionID, ({ reason }) => {
       pages.delete(id, res)
-      // With "logout" this very browser gets an answer, perhaps with a new session: its other pages ask again a moment later.
+      // With "logout", this browser gets an answer to its own request, perhaps with a new session. Its other
+      // pages ask again a moment later.
       if (reason !== 'logout') send(res, 'signed-out')
       res.end()
     })
@@ -46,13 +50,13 @@ export function liveRoutes({ store, changes, describePlace }: Shared): Router {
   return router
 }
 
-/** Not the way to the sign-in page, which would show its message to nobody: live.js asks for a page instead. */
+/** A redirect to the sign-in page would use up the message there unseen. live.js asks for a page instead. */
 const onlyUsers: RequestHandler = (_req, res, next) => {
   if (res.locals.user) return next()
   res.sendStatus(401)
 }
 
-/** Events reach every page that is open; a timer does the rest, as long as anything else keeps the process busy. */
+/** Sends events to every open page. A timer does the rest, and does not keep the process alive. */
 function keepUp(store: UserSessionStore, changes: Changes, pages: Pages): void {
   changes.listen(({ userId, what }) => {
     for (const page of pages.of(userId)) send(page, what)

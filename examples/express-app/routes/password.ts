@@ -1,4 +1,4 @@
-/** A new password signs out every other device: whoever had the old one is out. */
+/** A new password signs out every other device, including any device of a thief. */
 import { Router } from 'express'
 import { userOf } from '../access.ts'
 import { answer, done, problem } from '../answers.ts'
@@ -33,7 +33,7 @@ export function passwordRoutes({ store, users, passwordLimits }: Shared): Router
     const { signedInAt, remembered, newBrowser } = req.session
     const kept = { signedInAt, remembered, newBrowser, continues: nameOf(req.sessionID) }
     const signIn = { ...kept, passwordAt: new Date().toISOString() }
-    // A new session id here, then everything but this session goes.
+    // This browser gets a new session id first. Then all other sessions are signed out.
     if (!changed || !(await startSession(req, users, changed, signIn))) {
       return answer(req, res, '/account', problem('Your account has just been changed from elsewhere.'))
     }

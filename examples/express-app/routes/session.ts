@@ -1,4 +1,4 @@
-/** One session's own page, "Was this you?", and signing it out. */
+/** The page of one session, "Was this you?", and signing it out. */
 import { type Request, type Response, Router } from 'express'
 import { userOf } from '../access.ts'
 import { answer, done, type Flash, problem } from '../answers.ts'
@@ -41,7 +41,7 @@ export function sessionRoutes({ store, history, describePlace }: Shared): Router
     await answer(req, res, '/account', await signOut(res, device, visit))
   })
 
-  /** "No, that was not me": whoever it was knows the password. */
+  /** "No, that was not me": the other person knows the password. */
   router.post('/sessions/:handle/not-me', async (req, res) => {
     const { device, visit } = await find(req, res)
     const { text } = await signOut(res, device?.current ? undefined : device, visit)
@@ -56,6 +56,6 @@ export function sessionRoutes({ store, history, describePlace }: Shared): Router
   return router
 }
 
-/** Another user's session is gone, too, for whoever asks. */
+/** Another user's session is shown as gone, too. */
 const gone = (known?: { name: string }): Flash =>
   problem(`${known?.name ?? 'That device'} is not signed in any more.`)

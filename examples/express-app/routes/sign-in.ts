@@ -24,7 +24,8 @@ export function signInRoutes(shared: Shared): Router {
     if (!user) {
       res.locals.wrongPassword = true
       const typed = { name: name.slice(0, 100), remember: remembered ? 'yes' : '' }
-      // The same words whether the name or the password was wrong: which of them is nobody's business.
+      // The message is the same for a wrong name and a wrong password, so that it does not reveal which names
+      // exist.
       const message = problem('That name and password do not go together.', { typed })
       return answer(req, res, pageOfForm(req), message)
     }
@@ -58,7 +59,7 @@ const notSignedIn: RequestHandler = async (req: Request, res: Response, next) =>
   await answer(req, res, nextPage(req), done(`You are signed in already, as ${user.name}.`))
 }
 
-/** Nobody waits for the mail, and a sign-in does not fail because of it. */
+/** The sign-in does not wait for the mail, and does not fail because of it. */
 function tellOf(req: Request, user: User, { store, describePlace, notify, publicUrl }: Shared): void {
   const tell = async () => {
     const devices = await devicesOf(store, describePlace, user.id, req.sessionID)

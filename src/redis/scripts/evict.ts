@@ -2,17 +2,17 @@ import { deleteSessions, onKey, settleIndex } from './parts.ts'
 import { script } from './script.ts'
 
 /**
- * Deletes a session as `remove` does, while its user has more than a number of sessions.
+ * Deletes a session as `remove` does, if its user has more than the given number of sessions.
  *
  * KEYS[1]  the session
  * KEYS[2]  the user's index
  * ARGV[1]  how many sessions the user may have
- * ARGV[2]  a channel on which to publish ARGV[5] if there was a session; '' for none
+ * ARGV[2]  the channel on which to publish ARGV[5] if the session is deleted; '' to publish nothing
  * ARGV[3]  session id
- * ARGV[4]  the expected record; '' for whatever is there
- * ARGV[5]  a message
+ * ARGV[4]  the expected record; '' for any record
+ * ARGV[5]  the message
  *
- * As `remove` for one session; -1 if the user has no more than that.
+ * Returns the same as `remove` for one session, or -1 if the user has no more sessions than ARGV[1].
  */
 export const evictScript = script(
   'evict',

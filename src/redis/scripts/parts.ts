@@ -12,12 +12,11 @@ local function onKey(n, command, ...)
 end`
 
 /**
- * Drops what has ended by Redis's clock from index KEYS[n], and lets the index live as long as its longest entry.
+ * Drops the entries of index KEYS[n] that have ended by Redis's clock. The index's TTL becomes the end of its longest
+ * entry. A score beyond the last `Date` was written by another program, and counts as the last `Date`.
  *
- * A score that no `Date` can tell, which something else has written, counts as the last that one can.
- *
- * An index whose last entry has been removed is gone. While its slot is being moved to another master of a Cluster, this
- * master then refuses all commands on the key.
+ * Redis deletes an index with its last entry. If its slot is being moved to another master, this master then refuses
+ * all commands on that key. `ifThere` ignores that refusal.
  */
 export const settleIndex = `
 local function ifThere(n, command, ...)
@@ -55,14 +54,17 @@ local function movedStamp(stamp) return stamp % 3 + 1 end
 local function removedStamp(stamp) return 4 + (stamp + 1) % 4 end`
 
 /**
- * Deletes sessions KEYS[1] to KEYS[last] with their entries in index KEYS[index], if there is such a key, and publishes a message for
- * each on channel ARGV[2], unless that is ''. A message that cannot be published (by ACL) does not keep the session. The caller
- * settles the index.
+ * Deletes sessions KEYS[1] to KEYS[last], and their entries in index KEYS[index] if there is an index. Publishes a
+ * message for each deleted session on channel ARGV[2], unless that is ''. A session is deleted even if its message
+ * cannot be published (by ACL). The caller settles the index.
  *
- * ARGV[3…] for each session: its id, the expected record ('' for whatever is there), and the message
+ * ARGV[3…] for each session: its id, the expected record ('' for any record), and the message
  *
- * For each session: 1 deleted; 2 deleted, but not published; 0 there was none; in an array: the record that is there instead, and
- * nothing has changed.
+ * Returns for each session one of:
+ * - 1: deleted
+ * - 2: deleted, but the message could not be published
+ * - 0: there was none
+ * - an array: the other record that is there; nothing has changed
  */
 export const deleteSessions = `
 local function deleteSessions(last, index)

@@ -1,4 +1,4 @@
-/** A users' table in memory, with a place for whoever comes between two steps of a request. */
+/** A table of users in memory. A test can interrupt a request between two of its calls. */
 import type { Account, Accounts, Role } from '../../../examples/recipes/accounts.ts'
 
 type Method = keyof Accounts
@@ -8,7 +8,7 @@ export class MemoryAccounts implements Accounts {
   readonly #rows = new Map<string, Account & { password: string }>()
   readonly #before = new Map<Method, Interrupt>()
   readonly #after = new Map<Method, Interrupt>()
-  /** How many changes of somebody else came between. */
+  /** How many interruptions there were. */
   interruptions = 0
 
   constructor(roles: Record<string, Role>) {
@@ -21,7 +21,7 @@ export class MemoryAccounts implements Accounts {
     this.#before.set(method, interrupt)
   }
 
-  /** Calls `interrupt` after the next call of the method, once, and before its caller goes on. */
+  /** Calls `interrupt` once, after the next call of the method and before its caller continues. */
   after(method: Method, interrupt: Interrupt): void {
     this.#after.set(method, interrupt)
   }

@@ -19,7 +19,7 @@ export type Block = {
   line: number
   language: string
   code: string
-  /** What the comment before the fence says. */
+  /** The options in the comment before the fence. */
   marks: Record<string, string>
 }
 

@@ -1,7 +1,10 @@
 /**
- * Runs one program of the documentation as it stands, in a process of its own. Addresses in it, such as Redis at
- * localhost:6379, lead to the servers of the test, and port 3000 to a free one. Where the program exports stores, they have to
- * work; where it has a driver, that tells whether the program does as it says; otherwise it has to end by itself.
+ * Runs one program of the documentation as it is, in its own process. Addresses in it, such as Redis at localhost:6379,
+ * lead to the servers of the test. Port 3000 leads to a free port.
+ *
+ * - If the program exports stores, they must work.
+ * - If it has a driver, the driver checks what the program does.
+ * - Otherwise it must end by itself.
  */
 import type { LookupOptions } from 'node:dns'
 import dns from 'node:dns/promises'
@@ -19,7 +22,7 @@ export type Assignment = {
   program: string
   /** Path of a module whose default export is a `Driver`. */
   driver?: string
-  /** Commands that the page gives for the program. */
+  /** The page's commands for the program. */
   shell: string[]
   /** Ports of the test's servers by address in the program, such as `localhost:6379`. */
   addresses: Record<string, number>
@@ -66,7 +69,7 @@ for (const store of stores) await checkStore(store)
 await driving?.default({ listening, lines, shell, redisUrl, exported })
 if (driving || stores.length > 0) process.exit(0)
 
-/** A store that a program exports knows whose session is whose, and signs out. */
+/** A store that a program exports must know the owners of sessions, and must sign users out. */
 async function checkStore(store: UserSessionStore): Promise<void> {
   const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000) } as SessionData['cookie']
   await store.set('a session', { cookie, userId: 'eva' } as SessionData)

@@ -1,4 +1,4 @@
-/** Shell commands of the documentation that are not for a block's program, and what runs them. */
+/** Shell commands of the documentation that belong to no program, and the checks that run them. */
 export const shellCommands: Record<string, string> = {
   'npm ci && npm start': 'test/example/server.test.ts starts the example; .ci/run installs',
   'npm ci && npm test': 'the steps dependencies and suite of .ci/run',

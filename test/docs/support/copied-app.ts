@@ -1,4 +1,4 @@
-/** What every app that people copy has to do right, seen through HTTP. */
+/** Rules that every copied app must keep, checked over HTTP. */
 import { expect } from 'chai'
 import { createClient } from 'redis'
 import { expectNoMarkup, MARKUP } from './markup.ts'
@@ -6,11 +6,11 @@ import { expectNoMarkup, MARKUP } from './markup.ts'
 type App = {
   url: string
   redisUrl: string
-  /** Paths of pages for users who are signed in. */
+  /** Paths of pages for signed-in users. */
   pages: string[]
 }
 
-/** All of them sign in whoever posts to `/sign-in/<user id>`. */
+/** All these apps sign in the user of a `POST` to `/sign-in/<user id>`. */
 export async function expectSafeToCopy(app: App): Promise<void> {
   await expectNoInjection(app)
   await expectNewSessionId(app)
@@ -38,7 +38,7 @@ async function expectNoInjection({ url, pages }: App): Promise<void> {
   }
 }
 
-/** A session id that somebody planted in a browser is worth nothing after the sign-in. */
+/** A session id that an attacker planted in a browser is worthless after the sign-in. */
 async function expectNewSessionId({ url, pages: [page = '/'] }: App): Promise<void> {
   const planted = await send(url, 'POST', '/sign-in/mallory')
   const victim = await send(url, 'POST', '/sign-in/eva', planted.cookie)
@@ -46,7 +46,7 @@ async function expectNewSessionId({ url, pages: [page = '/'] }: App): Promise<vo
   expect((await send(url, 'GET', page, planted.cookie)).status).to.equal(401)
 }
 
-/** An outage is an error, and not a sign-out; and the answer says nothing of Redis. */
+/** An outage is an error and not a sign-out, and the answer shows nothing of Redis. */
 async function expectNoSignOutWhileRedisFails({ url, redisUrl, pages: [page = '/'] }: App): Promise<void> {
   const { cookie } = await send(url, 'POST', '/sign-in/eva')
   const redis = await createClient({ url: redisUrl }).connect()

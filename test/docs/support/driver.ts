@@ -1,13 +1,13 @@
-/** What tells whether a program of the documentation does as it says, while it runs. */
+/** Checks what a program of the documentation does while it runs. */
 export type Running = {
-  /** Resolves to where the program listens, as soon as it does. */
+  /** Resolves to the program's address as soon as it listens. */
   listening: () => Promise<string>
-  /** What the program has written with `console.log`. */
+  /** The lines that the program has written with `console.log`. */
   lines: string[]
-  /** Commands that the page gives for the program. */
+  /** The page's commands for the program. */
   shell: string[]
   redisUrl: string
-  /** What the program exports. */
+  /** The exports of the program. */
   exported: Record<string, unknown>
 }
 

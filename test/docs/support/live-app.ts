@@ -1,4 +1,7 @@
-/** An app that keeps signing in, changing, using and signing out sessions while `reindex` runs, and what is true afterwards. */
+/**
+ * An app that keeps signing in, changing, using and signing out sessions while `reindex` runs. Afterwards, its state is
+ * checked.
+ */
 import { RedisStore } from 'connect-redis'
 import type { SessionData } from 'express-session'
 import { UserSessionStore } from '../../../src/index.ts'
@@ -46,7 +49,7 @@ export class LiveApp {
     for (let n = 0; n < ACTORS; n++) this.#actors.push(this.#act(n))
   }
 
-  /** Resolves to what the app has done. */
+  /** Resolves to the operations of the app. */
   async stop(): Promise<{ operations: number; destroyed: Set<string> }> {
     this.#running = false
     await Promise.all(this.#actors)
@@ -94,7 +97,9 @@ export class LiveApp {
   }
 }
 
-/** What is wrong with the index: live sessions that are missing in it, or listed for another time than their record or TTL says. */
+/**
+ * Finds errors in the index: live sessions that are missing, or listed for another time than their record or TTL has.
+ */
 export async function wronglyIndexed(
   client: TestClient,
   { prefix, userPrefix }: Prefixes,

@@ -1,4 +1,4 @@
-/** Turns a code block into a program in a directory of its own, checks its types, and runs it. */
+/** Writes a code block as a program to its own directory, checks its types, and runs it. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ const RUNS_WITHIN_MS = 120_000
 
 export type Program = { directory: string; file: string }
 
-/** What an app declares once for its TypeScript; JavaScript cannot: `any` there. */
+/** The declarations that every TypeScript app makes once. In JavaScript these properties are `any`. */
 const DECLARATIONS = `import 'express-session'
 declare module 'express-session' {
   interface SessionData {
@@ -23,7 +23,10 @@ declare module 'express-session' {
 }
 `
 
-/** Writes the block, after those that it continues, where imports find the packages and this checkout's sources. */
+/**
+ * Writes the block, after the blocks that it continues, to a place where imports find the packages and this checkout's
+ * sources.
+ */
 export function writeProgram(parent: string, number: number, block: Block, before: Block[]): Program {
   const directory = join(parent, `block-${number}`)
   mkdirSync(directory)
@@ -41,7 +44,7 @@ function extensionOf(language: string, code: string): string {
   return code.includes('require(') ? 'cjs' : 'mjs'
 }
 
-/** What the compiler says about the programs, by program. All are compiled together, so that they are compiled soon. */
+/** Resolves to the compiler's errors for each program. It compiles all programs together, because that is faster. */
 export async function typeErrors(parent: string, programs: Program[]): Promise<Map<Program, string>> {
   writeFileSync(join(parent, 'declarations.d.ts'), DECLARATIONS)
   writeFileSync(join(parent, 'tsconfig.json'), JSON.stringify(configuration(['block-*/*.ts'])))
@@ -85,7 +88,7 @@ export async function compile(directory: string, project: string): Promise<strin
   )
 }
 
-/** Runs the program, and its driver while it runs; rejects with what it said where it fails or does not end. */
+/** Runs the program, with its driver. If the program fails or does not end, it rejects with the program's output. */
 export async function runProgram({ directory }: Program, assignment: Assignment): Promise<void> {
   const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'test/docs/support/child.ts')], {
     cwd: directory,

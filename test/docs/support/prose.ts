@@ -1,4 +1,6 @@
-/** The sentences of a Markdown page: of its paragraphs, list items, headings and table cells, but not of its code blocks. */
+/**
+ * Finds the sentences of a Markdown page: in paragraphs, list items, headings and table cells, but not in code blocks.
+ */
 
 export type Sentence = { line: number; text: string; words: number }
 
@@ -12,7 +14,10 @@ export function sentencesOf(markdown: string): Sentence[] {
 
 type Passage = { line: number; text: string }
 
-/** Lines that belong together. A blank line, a new list item, a heading, a table cell and a code block begin a new passage. */
+/**
+ * Joins lines that belong together. A blank line, a new list item, a heading, a table cell and a code block begin a new
+ * passage.
+ */
 function passagesOf(markdown: string): Passage[] {
   const passages: Passage[] = []
   let isCode = false

@@ -1,4 +1,4 @@
-/** Nothing lost, true expiry: writes that overlap on one session merge, and all that tells its expiry tells the same. */
+/** Guarantees 5 and 6: overlapping writes of one session merge, and every reported expiry agrees. */
 import { expect } from 'chai'
 import { createSession, updateSession, updateUserSessions } from '../../../src/index.ts'
 import { atClock } from '../../support/clock.ts'

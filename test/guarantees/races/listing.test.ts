@@ -1,4 +1,7 @@
-/** Indexed and owned: a listing prunes what is wrong while sessions come, go and change hands, and hides no live one. */
+/**
+ * Guarantees 1 and 3: a listing removes wrong entries and hides no live session, while sessions begin, end and change
+ * their owner.
+ */
 import { expect } from 'chai'
 import { createSession, deleteUserSessions, getUserSessions, updateUserSessions } from '../../../src/index.ts'
 import { handleOf } from '../../../src/session/handle.ts'
@@ -108,7 +111,7 @@ describe('a live session is in the index of its user, and in no other', () => {
       const { client, reached, release } = pauseBefore(mortal.client, thePruning)
       const listing = scene.store({ client }).userSessions('alice')
       const ended = listing.catch((error) => error)
-      // On Cluster it leaves an entry alone that nobody has confirmed, and so does not come that far.
+      // On Cluster the listing leaves an entry alone that is not confirmed, so it does not reach this step.
       if (scene.topology.name === 'cluster') expect(await ended).to.deep.equal([])
       else await reached
       signIn.release()

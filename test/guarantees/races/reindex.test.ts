@@ -1,4 +1,4 @@
-/** Indexed: `reindex` lists what something else wrote, in batches, also what changes under its hands. */
+/** Guarantee 1: `reindex` lists sessions of other programs, in batches, even if they change meanwhile. */
 import { expect } from 'chai'
 import { HOUR, inMs, MINUTE } from '../../support/database.ts'
 import { newId, onEveryStage, type Scene, theRighting } from '../../support/scene.ts'

@@ -1,4 +1,4 @@
-/** Final: a session that was revoked does not come back, whatever a request that had loaded it does afterwards. */
+/** Guarantee 2: a revoked session does not come back, for every later call of a request that had loaded it. */
 import { expect } from 'chai'
 import type { Request } from 'express'
 import session from 'express-session'
@@ -27,7 +27,7 @@ import {
 } from '../../support/scene.ts'
 import { newSession } from '../../support/sessions.ts'
 
-/** Every way to end a session for good. */
+/** Every way to revoke a session. */
 const revocations: Record<string, (scene: Scene, sessionId: string) => Promise<unknown>> = {
   destroy: (scene, id) => scene.store().destroy(id),
   destroyUser: (scene) => scene.store().destroyUser('alice'),

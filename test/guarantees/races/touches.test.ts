@@ -1,6 +1,6 @@
 /**
- * Guarantees 1 to 6 while a touch is under way. A touch moves the TTL alone, looks at nothing, and may come at any moment: beside a save,
- * a sign-in, a revocation, an update, a listing or another touch, and in a process whose clock is seconds off.
+ * Guarantees 1 to 6 while a touch is in flight. A touch moves only the TTL and reads nothing. It may overlap with a
+ * save, a sign-in, a revocation, an update, a listing or another touch. The clock of its process may be seconds off.
  */
 import { expect } from 'chai'
 import {
@@ -97,7 +97,7 @@ describe('A touch that is under way', () => {
       expect(error).to.be.instanceOf(ClientDied)
       expect(await scene.expiry(id)).to.be.closeTo(Date.now() + BEYOND + HOUR, MINUTE)
       const { cookie } = await scene.record(id)
-      // On Cluster a fraction of a millisecond says that somebody was at work.
+      // On Cluster the fraction of a millisecond is a mark of work on the entry.
       expect(Math.floor((await scene.index('alice'))[id] as number)).to.equal((cookie.index as Fields).until)
       expect(await scene.store().userSessions('alice')).to.have.lengthOf(1)
       await atClock(2 * BEYOND, () => touchedBy(scene, id, 0))
@@ -491,7 +491,7 @@ async function touchedBy(scene: Scene, id: string, later: number): Promise<void>
   })
 }
 
-/** A save of another process, with the cookie as it is. */
+/** A save of another process, which does not change the cookie. */
 async function changed(scene: Scene, id: string, changes: Fields): Promise<void> {
   const store = scene.store()
   const session = await load(store, id)
@@ -512,7 +512,7 @@ function updated(
   return updateUserSessions({ ...options, userId: 'alice', data })
 }
 
-/** Nobody may load it any more, though Redis may still have its key. */
+/** Nobody can load the session any more, although Redis may still have its key. */
 async function expectEnded(scene: Scene, id: string, owner: string): Promise<void> {
   const store = scene.store()
   expect(await store.get(id), 'loaded').to.equal(null)

@@ -1,4 +1,4 @@
-// Both builds of the package in one process, as when a library requires it and the app imports it.
+// Both builds of the package in one process: a library requires it, and the app imports it.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import * as imported from 'redis-user-sessions'
@@ -35,7 +35,7 @@ for (const [mine, theirs] of [builds, builds.toReversed()]) {
   assert(error instanceof mine.SessionNotFoundError && error instanceof theirs.SessionNotFoundError)
   assert(!(error instanceof theirs.SessionUserError))
 
-  // What one build saves, the other one loads, revokes, and does not bring back.
+  // One build saves a session. The other one loads it, revokes it, and does not bring it back.
   const [store, other] = [mine, theirs].map((build) => new build.UserSessionStore({ client, prefix }))
   const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000) }
   await store.set('s1', { cookie, userId: 'eva' })

@@ -1,4 +1,4 @@
-// The command line by npx, beside the package redis, and without express-session.
+// The command line through npx, with the package redis and without express-session.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// An Express app on a store: it signs in whoever asks, lists a user's devices, and signs out the others.
+// An Express app on a store. It signs in every user who asks, lists a user's devices, and signs out the others.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import express from 'express'

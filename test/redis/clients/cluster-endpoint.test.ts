@@ -1,4 +1,4 @@
-/** A client for one server that was given the address of a Redis Cluster: its errors say what to do. */
+/** A plain client with the address of a Redis Cluster: its errors contain advice. */
 import { expect } from 'chai'
 import { createClient, createClientPool, ErrorReply } from 'redis'
 import { createSession, type SessionClient, UserSessionStore } from '../../../src/index.ts'

@@ -1,4 +1,4 @@
-/** In which database a client works, whichever way it got there. */
+/** The database of a client, for every way to select it. */
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { createClient, createClientPool, createSentinel } from 'redis'

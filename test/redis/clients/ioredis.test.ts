@@ -1,4 +1,4 @@
-/** ioredis and iovalkey: the same answers as node-redis, on one server, Sentinel and Cluster. */
+/** ioredis and iovalkey return the same results as node-redis, on one server, Sentinel and Cluster. */
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { NotReplicatedError, readSession, UserSessionStore } from '../../../src/index.ts'

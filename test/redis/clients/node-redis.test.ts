@@ -1,4 +1,4 @@
-/** The commands of the adapter of each kind of node-redis client, as SessionClient says. */
+/** The commands of the adapter for each kind of node-redis client. */
 import { expect } from 'chai'
 import { sessionClient } from '../../../src/redis/clients/session-client.ts'
 import { freshPrefixes } from '../../support/hooks.ts'

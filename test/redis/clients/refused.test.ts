@@ -1,4 +1,7 @@
-/** Clients that would break a guarantee are refused in words, by the store and by every function, and nothing of them is shown. */
+/**
+ * The store and every function refuse clients that would break a guarantee. The message gives the reason, and shows
+ * nothing of the client.
+ */
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis'

@@ -13,7 +13,7 @@ export function clientOptions(options: ConnectOptions = {}) {
   }
 }
 
-/** Options of every command, which Sentinel and Cluster clients take apart from those of their connections. */
+/** Options of every command. Sentinel and Cluster clients accept them separately from those of their connections. */
 export function commandOptions({ commandTimeout = COMMAND_TIMEOUT_MS }: ConnectOptions = {}) {
   return { timeout: commandTimeout }
 }

@@ -1,4 +1,4 @@
-/** Redis Cluster of three masters, each with a third of the slots, and replicas where asked for. */
+/** Redis Cluster of three masters, each with a third of the slots, with replicas if a test asks for them. */
 import { createCluster } from 'redis'
 import { tracked } from '../clients.ts'
 import { eventually } from '../eventually.ts'
@@ -9,7 +9,7 @@ import type { ConnectOptions, Topology, TopologyOptions } from './types.ts'
 
 const MASTERS = 3
 const SLOTS = 16_384
-/** Milliseconds without an answer until a node counts as failing. With more, nodes take longer to get to know each other. */
+/** In ms: how long a node without an answer counts as alive. With more, nodes need longer to learn of each other. */
 const NODE_TIMEOUT_MS = 2000
 /** The same without `failover`. */
 const PATIENT_TIMEOUT_MS = 600_000

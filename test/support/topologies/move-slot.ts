@@ -1,4 +1,4 @@
-/** Resharding: hands one slot of a cluster to another master, as `redis-cli --cluster reshard` does. */
+/** Resharding: moves one slot of a Cluster to another master, as `redis-cli --cluster reshard` does. */
 import type { Node } from './node.ts'
 import type { Topology } from './types.ts'
 
@@ -6,7 +6,7 @@ const KEYS_AT_ONCE = 10
 const MIGRATE_TIMEOUT_MS = 5000
 
 export type MoveOptions = {
-  /** Runs while both masters share the slot: absent keys are answered with ASK until it resolves. */
+  /** Runs while both masters share the slot. Missing keys are answered with ASK until it resolves. */
   meanwhile?: () => Promise<unknown>
 }
 

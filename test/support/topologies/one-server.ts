@@ -1,4 +1,4 @@
-/** One server, reached through a client or a pool of clients. */
+/** One server, used through a client or a pool. */
 import { createClient, createClientPool } from 'redis'
 import { tracked } from '../clients.ts'
 import { clientOptions } from './client-options.ts'

@@ -1,4 +1,7 @@
-/** Tells what replicas have, by the offsets that servers report. `WAIT` would count only what its own connection has written. */
+/**
+ * Finds out what replicas have, by the offsets that servers report. `WAIT` would count only the writes of its own
+ * connection.
+ */
 import { eventually } from '../eventually.ts'
 import type { Node } from './node.ts'
 import type { Topology } from './types.ts'

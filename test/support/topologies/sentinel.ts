@@ -1,4 +1,7 @@
-/** A master, its replicas, and Sentinels, which with `failover` promote a replica within seconds of the master's death. */
+/**
+ * A master, its replicas, and Sentinels. With `failover`, the Sentinels promote a replica within seconds of the
+ * master's death.
+ */
 import { createClient, createSentinel } from 'redis'
 import { tracked } from '../clients.ts'
 import { eventually } from '../eventually.ts'

@@ -7,7 +7,7 @@ import type { SentinelClient } from './sentinel.ts'
 export const TOPOLOGY_NAMES = ['server', 'pool', 'sentinel', 'cluster'] as const
 export type TopologyName = (typeof TOPOLOGY_NAMES)[number]
 
-/** What the four kinds of client have in common, for tests that do not care which one they got. */
+/** The common part of the four kinds of client, for tests that work with any of them. */
 export type AnyClient = ServerClient | PoolClient | SentinelClient | ClusterClient
 
 export type ConnectOptions = {
@@ -38,12 +38,12 @@ export type Topology<Client = AnyClient> = {
   /** All data servers, replicas included. */
   nodes: Node[]
   sentinels: ServerHandle[]
-  /** A connected client with an error listener; whoever asks for it closes it. */
+  /** A connected client with an error listener. The caller must close it. */
   connect(options?: ConnectOptions): Promise<Client>
   /** The data servers that are masters now; follows a failover. */
   masters(): Promise<Node[]>
   /** The master that holds this key now. */
   masterOf(key: string): Promise<Node>
-  /** Ends what was started. */
+  /** Stops the servers that were started. */
   stop(): Promise<void>
 }

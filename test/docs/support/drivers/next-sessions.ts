@@ -8,7 +8,7 @@ type Sessions = {
   signOut(cookies: unknown): Promise<void>
 }
 
-/** What `cookies()` of Next.js gives, as far as it is needed. */
+/** The part of the result of Next.js's `cookies()` that the test needs. */
 class Cookies {
   readonly #values = new Map<string, { value: string; options: object }>()
   get(name: string) {

@@ -21,7 +21,7 @@ export default async function drive({ listening, exported }: Running): Promise<v
   expect(await page.json()).to.include({ user: 'eva' })
   expect(page.headers.getSetCookie()[0]).to.include('Expires=')
 
-  // Twelve hours after the sign-in it is over, whatever a cookie says.
+  // Twelve hours after the sign-in the session has ended, for every cookie.
   expect(session?.created?.getTime()).to.be.within(started, Date.now())
   const remembered = await store.get(session?.sessionId as string)
   if (remembered)
