@@ -110,7 +110,7 @@ const protections: Protection[] = [
   {
     what: 'A session is reported to end when nobody may load it any more',
     on: 'server',
-    file: 'redis/access.ts',
+    file: 'redis/stored-session.ts',
     line: 'Math.min(expires ?? forever, until ?? forever, endOf(access, createdOf(data)))',
     without: 'Math.min(expires ?? until ?? forever, endOf(access, createdOf(data)))',
   },
@@ -286,7 +286,7 @@ const protections: Protection[] = [
     what: 'On Cluster who has made a session looks if it was revoked meanwhile',
     on: 'cluster',
     file: 'redis/records-cluster.ts',
-    line: 'if (after.raw !== record && (await this.listedUntil(sessionId, after, owner)) === false) {',
+    line: 'if (after.raw !== record && (await this.untilOf(sessionId, after, owner)) === false) {',
     without: 'if (false as boolean) {',
   },
   {
@@ -335,7 +335,7 @@ const protections: Protection[] = [
     what: 'On Cluster an entry is raised before the record says so',
     on: 'cluster',
     file: 'redis/records-cluster.ts',
-    line: "const { score, before } = await this.#raise(owner, sessionId, until, true)\n    // A crash here leaves an entry that is too long, until a save moves the session's end again.\n    const result = await runWrite(this.client, this.keys, write)",
+    line: "const { score, before } = await this.#raise(owner, sessionId, until, true)\n    // A crash here leaves an entry that ends later than its record, until a save moves the session's end again.\n    const result = await runWrite(this.client, this.keys, write)",
     without:
       'const result = await runWrite(this.client, this.keys, write)\n    const { score, before } = await this.#raise(owner, sessionId, until, true)',
   },

@@ -16,7 +16,7 @@ export {
 } from './api/functions.ts'
 export type { ScriptArguments, SessionClient, SetArguments } from './redis/clients/client.ts'
 export type { IoredisClient } from './redis/clients/ioredis.ts'
-export type { SupportedClient } from './redis/clients/session-client.ts'
+export type { SupportedClient } from './redis/clients/supported.ts'
 export type { UserId } from './session/arguments.ts'
 export {
   CorruptSessionError,

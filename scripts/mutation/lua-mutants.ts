@@ -20,9 +20,9 @@ type Replacement = [pattern: RegExp, to: string | string[]]
 /** The replacements for each match of a pattern in a line. `$&` and groups work as in `String.replace`. */
 const replacements: Replacement[] = [
   // Statements.
-  [/^\s*(onKey|settleIndex|ifThere|redis\.call|error)\(.*\)$/, ''],
-  [/(?<=then )(onKey|settleIndex|redis\.call)\(.*?\)(?= (else|end)\b)/, ''],
-  [/(?<=else )(onKey|settleIndex|redis\.call)\(.*?\)(?= end\b)/, ''],
+  [/^\s*(onKey|tidyIndex|ifThere|redis\.call|error)\(.*\)$/, ''],
+  [/(?<=then )(onKey|tidyIndex|redis\.call)\(.*?\)(?= (else|end)\b)/, ''],
+  [/(?<=else )(onKey|tidyIndex|redis\.call)\(.*?\)(?= end\b)/, ''],
   [/^\s*[\w.]+(\[[^\]]*\])? = .*$/, ''],
   [/(?<=then )[\w.]+ = [^=].*?(?= end\b)/, ''],
   // Conditions.
@@ -125,7 +125,7 @@ function changesOf(line: string): { from: string; to: string; mutated: string }[
 
 /** Which key or argument is meant: another one fails at once, and would only make the score look better. */
 function isPosition(line: string, index: number): boolean {
-  if (/(onKey|ifThere|settleIndex)\($/.test(line.slice(0, index))) return true
+  if (/(onKey|ifThere|tidyIndex)\($/.test(line.slice(0, index))) return true
   return [...line.matchAll(/(KEYS|ARGV)\[[^\]]*\]/g)].some(
     (match) => index > match.index && index < match.index + match[0].length,
   )

@@ -27,7 +27,7 @@ const groups: Record<string, Group> = {
       'update',
       'versions',
       'draft',
-      'access',
+      'stored-session',
       'owner',
       'index-note',
       'cookie',
@@ -43,7 +43,7 @@ const groups: Record<string, Group> = {
     ],
   },
   records: {
-    files: ['records-atomic', 'one-key', 'replies', 'settle-all', 'revoke', 'handle'],
+    files: ['records-atomic', 'one-key', 'replies', 'settle-all', 'ahead', 'revoke', 'handle'],
     topologies: 'server',
     tests: [
       'requests/merge',
@@ -115,7 +115,7 @@ const groups: Record<string, Group> = {
       'keys',
       'functions',
       'user-session-store',
-      'enumerate',
+      'all-sessions',
       'reindex',
       'user-session',
       'callback',

@@ -1,9 +1,10 @@
-import { type Access, decode, encode, entryOf, hasEnded, readLive } from '../redis/access.ts'
-import { type SupportedClient, sessionClient } from '../redis/clients/session-client.ts'
+import type { Access } from '../redis/access.ts'
+import { type SupportedClient, sessionClient } from '../redis/clients/supported.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import { defaultPrefix, defaultUserPrefix, Keys } from '../redis/keys.ts'
 import type { Write } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
+import { decode, encode, entryOf, hasEnded, readLive } from '../redis/stored-session.ts'
 import { turnsOf } from '../redis/turns.ts'
 import {
   checkNames,

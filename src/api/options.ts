@@ -5,7 +5,7 @@ import {
   type SupportedSubscriber,
   sessionClient,
   subscriberClient,
-} from '../redis/clients/session-client.ts'
+} from '../redis/clients/supported.ts'
 import { defaultPrefix, defaultUserPrefix } from '../redis/keys.ts'
 import { checkNames, type UserId } from '../session/arguments.ts'
 import type { Serializer } from '../session/codec.ts'

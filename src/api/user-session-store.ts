@@ -28,13 +28,13 @@ import { badArgument } from '../session/errors.ts'
 import { checkTimestamp } from '../session/expiry.ts'
 import { handleOf } from '../session/handle.ts'
 import type { SessionRecord } from '../session/record.ts'
-import { clearSessions, readableSessions, sessionIds } from '../users/enumerate.ts'
+import { clearSessions, readableSessions, sessionIds } from '../users/all-sessions.ts'
+import { Announcements, checkListener, type RevokedListener } from '../users/announcements.ts'
 import { type DestroyReason, emitLater, Reports, type StoreEvents } from '../users/events.ts'
 import { enforceLimit, refuseBeyond } from '../users/limit.ts'
 import { listUser } from '../users/list.ts'
 import { type ReindexOptions, type ReindexResult, reindexSessions } from '../users/reindex.ts'
 import { replicated, type WaitForReplicas } from '../users/replication.ts'
-import { checkListener, Revocations, type RevokedListener } from '../users/revocations.ts'
 import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
 import { updateUserRecords } from '../users/update.ts'
 import { warnOfMissingAdapter } from './adapter-warning.ts'
@@ -79,7 +79,7 @@ export class UserSessionStore extends Store {
   readonly #disableTouch: boolean
   readonly #waitForReplicas: WaitForReplicas | undefined
   readonly #maxUserSessions: CheckedOptions['maxUserSessions']
-  readonly #revocations: Revocations
+  readonly #announcements: Announcements
   readonly #reports = new Reports(this)
   /** The versions of sessions that `regenerate` is about to destroy, by id. */
   readonly #leaving = new Map<string, Version>()
@@ -104,7 +104,7 @@ export class UserSessionStore extends Store {
     })
     const interval = checked.touchInterval === undefined ? undefined : checked.touchInterval * 1000
     this.#touches = new Touches(this.#access, this.#versions, recent, this.#saves, interval)
-    this.#revocations = new Revocations(this.#access, this, this.#reports, checked.subscriber)
+    this.#announcements = new Announcements(this.#access, this, this.#reports, checked.subscriber)
     this.#maxUserSessions = checked.maxUserSessions
     this.#disableTouch = checked.disableTouch
     this.#waitForReplicas = checked.waitForReplicas
@@ -146,8 +146,8 @@ export class UserSessionStore extends Store {
 
   /**
    * Moves a session's expiry, and saves a changed `cookie`. Nothing else changes. It does nothing if the session does
-   * not exist, or with `disableTouch`. It also does nothing if this process has touched the session less than
-   * `touchInterval` ago.
+   * not exist, or with `disableTouch`. An expiry that moves by less than `touchInterval` since this process last wrote
+   * it is not written.
    */
   override touch(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
     return this.#settle('touch', callback, () => this.#touch(sessionId, session))
@@ -225,7 +225,7 @@ export class UserSessionStore extends Store {
   }
 
   async #clear(): Promise<void> {
-    await clearSessions(await this.#revocations.because('revoked'))
+    await clearSessions(await this.#announcements.because('revoked'))
   }
 
   /** Lists the live sessions of a user, most recently active first. Corrupt records are left out. */
@@ -248,7 +248,8 @@ export class UserSessionStore extends Store {
 
   /**
    * Signs a user out everywhere, or everywhere except in session `except`. Resolves to how many sessions were deleted.
-   * None of them can come back. A session that is created at the same time may be deleted or not.
+   * None of them can come back. Corrupt records are deleted too. A session that is created at the same time may be
+   * deleted or not.
    */
   destroyUser(userId: UserId, callback?: Callback<number>): Promise<number>
   destroyUser(userId: UserId, options?: DestroyUserOptions, callback?: Callback<number>): Promise<number>
@@ -329,7 +330,7 @@ export class UserSessionStore extends Store {
    * @returns A function that removes the listener.
    */
   onRevoked(sessionId: string, listener: RevokedListener): () => void {
-    return this.#revocations.watch(this.#checkId(sessionId), checkListener(listener))
+    return this.#announcements.watch(this.#checkId(sessionId), checkListener(listener))
   }
 
   /**
@@ -338,7 +339,7 @@ export class UserSessionStore extends Store {
    * the subscriber has reconnected.
    */
   checkRevoked(callback?: Callback<number>): Promise<number> {
-    return this.#settle('checkRevoked', callback, () => this.#revocations.check())
+    return this.#settle('checkRevoked', callback, () => this.#announcements.check())
   }
 
   /**
@@ -347,7 +348,7 @@ export class UserSessionStore extends Store {
    * call waits at most a second for it.
    */
   close(callback?: Callback): Promise<void> {
-    return this.#settle('close', callback, () => this.#revocations.close())
+    return this.#settle('close', callback, () => this.#announcements.close())
   }
 
   /**
@@ -429,13 +430,13 @@ export class UserSessionStore extends Store {
     revoke: (access: Access) => Promise<number | boolean>,
     resultOf: (revoked: number) => T,
   ): Promise<T> {
-    return replicated(await this.#revocations.because(reason), this.#waitForReplicas, revoke, resultOf)
+    return replicated(await this.#announcements.because(reason), this.#waitForReplicas, revoke, resultOf)
   }
 
   async #signedIn({ sessionId, owner, limit, isNew }: SignIn): Promise<void> {
     if (isNew) emitLater(this, 'created', { sessionId, handle: handleOf(sessionId), userId: owner })
     if (owner === null || limit === undefined || this.#maxUserSessions?.onLimit === 'reject') return
-    await enforceLimit(await this.#revocations.because('limit'), owner, sessionId, limit)
+    await enforceLimit(await this.#announcements.because('limit'), owner, sessionId, limit)
   }
 
   async #refuse({ sessionId, owner, limit }: Omit<SignIn, 'isNew'>): Promise<void> {

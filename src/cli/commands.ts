@@ -5,12 +5,12 @@ import { byActivity, userSession } from '../api/user-session.ts'
 import type { Access } from '../redis/access.ts'
 import type { SubscriberClient } from '../redis/clients/client.ts'
 import { checkSessionId, checkUserId } from '../session/arguments.ts'
+import { sessionIds } from '../users/all-sessions.ts'
+import { Announcements } from '../users/announcements.ts'
 import { checkSessions, type Problem, type ProblemKind } from '../users/check.ts'
-import { sessionIds } from '../users/enumerate.ts'
 import { Reports } from '../users/events.ts'
 import { listUser } from '../users/list.ts'
 import { reindexSessions } from '../users/reindex.ts'
-import { Revocations } from '../users/revocations.ts'
 import { revokeByHandle, revokeUser } from '../users/revoke.ts'
 import { withRedis } from './connection.ts'
 import type { CommandLine, CommandName, Options } from './usage.ts'
@@ -64,9 +64,9 @@ async function signOut({ access, args, options, subscriber }: Context): Promise<
   const userId = checkUserId(args[0], '<user>')
   const handle = args[1] === undefined ? undefined : checkSessionId(args[1], '<handle>')
   const emitter = new EventEmitter()
-  const revocations = new Revocations(access, emitter, new Reports(emitter), await subscriber())
+  const announcements = new Announcements(access, emitter, new Reports(emitter), await subscriber())
   try {
-    const revoking = await revocations.because('revoked')
+    const revoking = await announcements.because('revoked')
     const signedOut = Number(
       handle === undefined
         ? await revokeUser(revoking, userId)
@@ -77,7 +77,7 @@ async function signOut({ access, args, options, subscriber }: Context): Promise<
     else print(`${shown(userId)} has no ${handle === undefined ? 'sessions' : 'such session'}`)
     return signedOut > 0 ? done : notFound
   } finally {
-    await revocations.close()
+    await announcements.close()
   }
 }
 

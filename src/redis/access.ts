@@ -1,18 +1,10 @@
-/**
- * Everything that the functions and the store need to work on sessions: keys, client, serializer, owner and lifetimes.
- */
-import { type ParsedRecord, parseRecord, type Serializer, stringifyRecord } from '../session/codec.ts'
-import { cookieOf } from '../session/cookie.ts'
-import { CorruptSessionError } from '../session/errors.ts'
-import { ownExpiry } from '../session/expiry.ts'
-import { takeNote, withNote } from '../session/index-note.ts'
-import { createdOf, endOf, isOver, type Lifetimes } from '../session/lifetime.ts'
-import { storedOwner, type UserIdOption } from '../session/owner.ts'
-import type { SessionRecord } from '../session/record.ts'
+/** Everything that the functions and the store need to work on sessions. Each call gets it as its first argument. */
+import type { Serializer } from '../session/codec.ts'
+import type { Lifetimes } from '../session/lifetime.ts'
+import type { UserIdOption } from '../session/owner.ts'
 import type { SessionClient } from './clients/client.ts'
 import type { Keys } from './keys.ts'
-import type { Announcement, IndexEntry, Records, StoredRecord } from './records.ts'
-import { hasPrefix } from './scripts/script.ts'
+import type { Announcement, Records } from './records.ts'
 import type { Turns } from './turns.ts'
 
 export interface Access extends Lifetimes {
@@ -34,133 +26,4 @@ export interface Access extends Lifetimes {
   destroyed?(sessionId: string, userId: string | null, announcement: Announcement | undefined): void
   /** Called if the message could not be published. */
   unannounced?(): void
-}
-
-/** A record that was read and parsed. */
-export interface StoredSession {
-  sessionId: string
-  raw: string
-  /** The data as the app wrote it, without the note for the index. */
-  data: SessionRecord
-  /** The cookie's expiry in the record, in ms since 1970; `null` if it has none. */
-  cookieExpires: number | null
-  owner: string | null
-  /** Whether the record itself tells the owner. Records of another store do not, nor do anonymous ones. */
-  tellsOwner: boolean
-  /**
-   * The score of the index entry in ms since 1970, or `null` if the record has none. Nobody can load the session after
-   * that time.
-   */
-  until: number | null
-}
-
-type Codec = Pick<Access, 'serializer' | 'userId' | 'keys'>
-
-/** Parses a record. Returns a promise if the serializer is asynchronous. */
-export function decode(codec: Codec, sessionId: string, raw: string): StoredSession | Promise<StoredSession> {
-  const parsed = parseRecord(codec.serializer, raw, codec.keys.session(sessionId))
-  const session = (parsed: ParsedRecord) => sessionOf(codec, sessionId, raw, parsed)
-  return parsed instanceof Promise ? parsed.then(session) : session(parsed)
-}
-
-function sessionOf(
-  { userId }: Codec,
-  sessionId: string,
-  raw: string,
-  { data, cookieExpires }: ParsedRecord,
-): StoredSession {
-  const note = takeNote(data)
-  const owner = storedOwner(userId, data, note)
-  const tellsOwner = note !== null || cookieOf(data) === undefined
-  // The record's own `expires` sets the expiry if the cookie has none.
-  const until = note?.until ?? (cookieExpires === null ? ownExpiry(data) : null)
-  return { sessionId, raw, data, cookieExpires, owner, tellsOwner, until }
-}
-
-/** Makes the record of session data. Returns a promise if the serializer is asynchronous. */
-export function encode(
-  { serializer }: Pick<Access, 'serializer'>,
-  data: SessionRecord,
-  owner: string | null,
-  until: number | null,
-): string | Promise<string> {
-  return stringifyRecord(serializer, withNote(data, owner, until))
-}
-
-/** Same as `decode`, but gives `null` for a missing or a corrupt record. */
-export async function readable(
-  codec: Codec,
-  sessionId: string,
-  raw: string | null,
-): Promise<StoredSession | null> {
-  if (raw === null) return null
-  try {
-    return await decode(codec, sessionId, raw)
-  } catch (error) {
-    if (error instanceof CorruptSessionError) return null
-    throw error
-  }
-}
-
-/** Returns the index entry of a record, or `null` if the session is anonymous. */
-export function entryOf({ owner, until }: Pick<StoredSession, 'owner' | 'until'>): IndexEntry | null {
-  return owner === null ? null : { owner, until }
-}
-
-/** Whether a session has ended. Its key may still exist, but nobody can load it. */
-export function hasEnded(access: Access, { data, until }: Pick<StoredSession, 'data' | 'until'>): boolean {
-  return (until !== null && until <= Date.now()) || isOver(access, createdOf(data))
-}
-
-/**
- * Reads a session's record by one plain command, or `null` if it does not exist. A key of another Redis type is a
- * `CorruptSessionError`.
- */
-export async function fetchRaw({ client, keys }: Access, sessionId: string): Promise<string | null> {
-  const key = keys.session(sessionId)
-  try {
-    const raw = await client.get(key)
-    return raw === null || raw === undefined ? null : String(raw)
-  } catch (error) {
-    throw hasPrefix(error, 'WRONGTYPE') ? wrongType(key, error) : error
-  }
-}
-
-/** Reads whatever a session's key holds, with its TTL, from the master. */
-export async function readOne(access: Access, sessionId: string): Promise<StoredRecord> {
-  const [stored] = await access.records.read([sessionId])
-  return stored as StoredRecord
-}
-
-/**
- * Reads a session with its true expiry from the master, or `null` if it does not exist. A key of another Redis type is
- * a `CorruptSessionError`.
- */
-export async function readLive(
-  access: Access,
-  sessionId: string,
-): Promise<(StoredSession & { expires: number | null }) | null> {
-  const { raw, foreign, expires } = await readOne(access, sessionId)
-  if (foreign) throw wrongType(access.keys.session(sessionId))
-  if (raw === null) return null
-  const session = await decode(access, sessionId, raw)
-  return hasEnded(access, session) ? null : { ...session, expires: trueExpiry(access, session, expires) }
-}
-
-/**
- * Returns the time when a session ends, in ms since 1970, or `null` if it never ends. The session ends when Redis
- * deletes its key, or before that when nobody can load it any more.
- */
-export function trueExpiry(
-  access: Access,
-  { data, until }: Pick<StoredSession, 'data' | 'until'>,
-  expires: number | null,
-): number | null {
-  const forever = Number.POSITIVE_INFINITY
-  const end = Math.min(expires ?? forever, until ?? forever, endOf(access, createdOf(data)))
-  return end === forever ? null : end
-}
-
-export function wrongType(key: string, cause?: unknown): CorruptSessionError {
-  return new CorruptSessionError(key, 'is of another type than a session', cause)
 }

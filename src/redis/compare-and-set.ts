@@ -1,6 +1,7 @@
 import { CorruptSessionError, SessionConflictError } from '../session/errors.ts'
-import { type Access, readOne } from './access.ts'
+import type { Access } from './access.ts'
 import type { Outcome, Write } from './records.ts'
+import { readOne } from './stored-session.ts'
 
 /**
  * Each failed attempt means that another write succeeded. Only a program that never stops writing can reach this limit.

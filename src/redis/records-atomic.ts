@@ -1,3 +1,4 @@
+import { batches, pageSize } from './batches.ts'
 import type { SessionClient } from './clients/client.ts'
 import type { Keys } from './keys.ts'
 import { deleteOneKey, runWrite, writeOneKey } from './one-key.ts'
@@ -12,7 +13,7 @@ import {
   type StoredRecord,
   type Write,
 } from './records.ts'
-import { batches, batchSize, indexPage, outcome, storedRecords } from './replies.ts'
+import { indexPage, outcome, storedRecords } from './replies.ts'
 import { evictScript } from './scripts/evict.ts'
 import { pageScript } from './scripts/page.ts'
 import { readScript } from './scripts/read.ts'
@@ -79,9 +80,7 @@ export class AtomicRecords implements Records {
   }
 
   async page(owner: string, cursor: string): Promise<IndexPage> {
-    return indexPage(
-      await run(this.client, pageScript, [this.keys.index(owner)], [cursor, String(batchSize)]),
-    )
+    return indexPage(await run(this.client, pageScript, [this.keys.index(owner)], [cursor, String(pageSize)]))
   }
 
   async reconcile(owner: string, seen: readonly Seen[]): Promise<string[]> {

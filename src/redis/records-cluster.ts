@@ -1,5 +1,6 @@
 import { CorruptSessionError } from '../session/errors.ts'
 import { settleAll } from '../session/settle-all.ts'
+import { pageSize } from './batches.ts'
 import type { SessionClient } from './clients/client.ts'
 import { freshScore, isFresh, isReserved } from './entry-marks.ts'
 import type { Keys } from './keys.ts'
@@ -16,7 +17,7 @@ import {
   type StoredRecord,
   type Write,
 } from './records.ts'
-import { batchSize, indexPage, outcome, storedRecords } from './replies.ts'
+import { indexPage, outcome, storedRecords } from './replies.ts'
 import { condemnScript } from './scripts/condemn.ts'
 import { pageScript } from './scripts/page.ts'
 import { raiseScript } from './scripts/raise.ts'
@@ -30,7 +31,7 @@ import { settleScript } from './scripts/settle.ts'
  * Returns the time until which `owner`'s index should list a stored session, or `null` if that is unknown. Returns
  * `false` if the session does not belong to `owner`.
  */
-export type ListedUntil = (
+export type UntilOf = (
   sessionId: string,
   stored: StoredRecord,
   owner: string,
@@ -48,18 +49,21 @@ interface Claim {
  *
  * - An index lists a session before the session exists, and at least as long as its record says. A crash can leave an
  *   entry without a session, or an entry that is too long. It never leaves a session without an entry.
- * - To lower or remove an entry takes three steps. First stamp the entry. Then write, delete or read the session. At
- *   last change the entry, but only if it still has that stamp. Every step that lists the session meanwhile changes the
- *   stamp.
- * - A write that makes a session reserves its entry first, and settles it afterwards. No other step removes a reserved
- *   entry, because the session may be written at any moment. So a crash in between can leave an entry without a
- *   session, until the entry's own end.
+ * - To shorten or remove an entry takes three steps. The first puts a stamp on the entry: a fraction of a millisecond in
+ *   its score. The second writes, deletes or reads the session. The third changes the entry, but only if it still has
+ *   that stamp. Every step that lists the session meanwhile changes the stamp.
+ * - A write that makes a session first reserves its entry: it lists the session with a mark in the score. Afterwards it
+ *   settles the entry: it takes the mark away. No other step removes a reserved entry, because the session may be
+ *   written at any moment. So a crash in between can leave an entry without a session, until the entry's own end.
+ *
+ * The scripts have the names of these steps: "reserve", "raise" (list longer), "condemn" (stamp before a removal) and
+ * "settle". `scripts/parts.ts` explains stamps and marks.
  */
 export class ClusterRecords implements Records {
   constructor(
     readonly client: SessionClient,
     readonly keys: Keys,
-    readonly listedUntil: ListedUntil,
+    readonly untilOf: UntilOf,
   ) {}
 
   read(sessionIds: readonly string[]): Promise<StoredRecord[]> {
@@ -100,7 +104,7 @@ export class ClusterRecords implements Records {
     if (settled !== 'settled') await this.#raise(owner, sessionId, until, settled === 'changed')
     // A revocation that came before the settle has left the entry alone, because it was reserved.
     const after = await this.#readOne(sessionId)
-    if (after.raw !== record && (await this.listedUntil(sessionId, after, owner)) === false) {
+    if (after.raw !== record && (await this.untilOf(sessionId, after, owner)) === false) {
       await this.#unlist(owner, sessionId)
     }
     return result
@@ -138,7 +142,7 @@ export class ClusterRecords implements Records {
   async #settleUnanswered(write: Write, owner: string, { score }: Claim): Promise<void> {
     const { sessionId, record, entry } = write
     const stored = await this.#readOne(sessionId)
-    const until = await this.listedUntil(sessionId, stored, owner)
+    const until = await this.untilOf(sessionId, stored, owner)
     if (until === false) return
     const ends =
       stored.raw === record ? Number(entry?.until) : Math.floor(Math.max(Number(score), until ?? 0))
@@ -150,7 +154,7 @@ export class ClusterRecords implements Records {
   async #writeMoved(write: Write, { owner, until }: IndexEntry): Promise<Outcome> {
     const { sessionId } = write
     const { score, before } = await this.#raise(owner, sessionId, until, true)
-    // A crash here leaves an entry that is too long, until a save moves the session's end again.
+    // A crash here leaves an entry that ends later than its record, until a save moves the session's end again.
     const result = await runWrite(this.client, this.keys, write)
     if (!result.done && result.current === null) await this.#unlist(owner, sessionId)
     else if (!result.done) await this.#settle(owner, sessionId, score, before)
@@ -209,9 +213,7 @@ export class ClusterRecords implements Records {
   }
 
   async page(owner: string, cursor: string): Promise<IndexPage> {
-    return indexPage(
-      await run(this.client, pageScript, [this.keys.index(owner)], [cursor, String(batchSize)]),
-    )
+    return indexPage(await run(this.client, pageScript, [this.keys.index(owner)], [cursor, String(pageSize)]))
   }
 
   async reconcile(owner: string, seen: readonly Seen[]): Promise<string[]> {
@@ -220,8 +222,8 @@ export class ClusterRecords implements Records {
   }
 
   /**
-   * Resolves to whether the record has changed since it was read. An entry that is too long stays, because a write that
-   * is about to come may have raised it.
+   * Resolves to whether the record has changed since it was read. An entry that ends later than its record stays. A
+   * write may have raised it, and is about to change the record.
    */
   async #reconcileOne(owner: string, { sessionId, score, wanted, raw }: Seen): Promise<boolean> {
     if (wanted === null) {
@@ -237,7 +239,7 @@ export class ClusterRecords implements Records {
     // If the session has changed since, a crash here leaves an entry that is wrong or too long.
     const after = await this.#readOne(sessionId)
     if (after.raw === raw && exists(after)) return false
-    const until = await this.listedUntil(sessionId, after, owner)
+    const until = await this.untilOf(sessionId, after, owner)
     if (until === false) await this.#unlist(owner, sessionId)
     else if (until !== null)
       await this.#settle(owner, sessionId, String(wanted), Math.max(until, Math.floor(Number(before))))
@@ -252,8 +254,8 @@ export class ClusterRecords implements Records {
     const stamped = await this.#condemn(owner, sessionId, {})
     if (stamped === '') return null
     const found = await this.#readOne(sessionId)
-    const until = await this.listedUntil(sessionId, found, owner)
-    // The entry stays as long as it was. A write that is about to come may have raised it.
+    const until = await this.untilOf(sessionId, found, owner)
+    // The entry never becomes shorter here. A write may have raised it, and is about to change the record.
     const ends = until === false ? '' : Math.max(Math.floor(Number(stamped)), until ?? 0)
     await this.#settle(owner, sessionId, stamped, ends)
     return found

@@ -1,8 +1,9 @@
-import { type Access, readable } from './access.ts'
+import type { Access } from './access.ts'
 import { isCluster } from './clients/client.ts'
 import type { Records } from './records.ts'
 import { AtomicRecords } from './records-atomic.ts'
 import { ClusterRecords } from './records-cluster.ts'
+import { readable } from './stored-session.ts'
 
 /** Chooses the implementation for the client: Redis Cluster or one server. */
 export function recordsOn(access: Omit<Access, 'records'>): Records {

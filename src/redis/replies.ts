@@ -4,12 +4,6 @@
  */
 import type { IndexPage, Outcome, StoredRecord, Write } from './records.ts'
 
-/**
- * The most sessions that one command reads, removes or lists. Larger batches would keep other clients of the server
- * waiting.
- */
-export const batchSize = 200
-
 /** Returns the ARGV of the scripts that write. */
 export function writeArguments({ sessionId, expected, record, expiry, entry, limit }: Write): string[] {
   const [expires, end] = 'at' in expiry ? [expiry.at, ''] : [expiry.else, expiry.end]
@@ -59,11 +53,4 @@ export function indexPage(reply: unknown): IndexPage {
     score: Number(flat[2 * n + 1]),
   }))
   return { cursor: String(cursor), entries }
-}
-
-/** Splits items into slices of at most `batchSize`. */
-export function batches<T>(items: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(items.length / batchSize) }, (_, n) =>
-    items.slice(n * batchSize, (n + 1) * batchSize),
-  )
 }

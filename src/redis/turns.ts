@@ -1,9 +1,10 @@
+/** Lets the saves of one session take turns within a process, instead of competing. */
+import type { SessionClient } from './clients/client.ts'
+
 /** The last record that this process has written for a session, while work on that session goes on. */
 export interface Latest {
   raw: string
 }
-
-import type { SessionClient } from './clients/client.ts'
 
 /** Resolves to the record it has written, or to `undefined` if it has written nothing or does not know. */
 type Work = (latest: Latest | undefined) => Promise<Latest | undefined>
@@ -44,7 +45,7 @@ export class Turns {
     return turn
   }
 
-  /** Resolves when all earlier work that makes this session has ended. A revocation waits for it, to see the result. */
+  /** Resolves when all earlier work that makes this session has ended. `destroy` waits for it, to delete that session. */
   async made(key: string): Promise<void> {
     await this.#queues.get(key)?.making
   }

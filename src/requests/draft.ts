@@ -1,5 +1,6 @@
 /** Prepares a write from a session object, or from merged data. */
-import { type Access, encode } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
+import { encode } from '../redis/stored-session.ts'
 import { plainData } from '../session/arguments.ts'
 import {
   cookieData,
@@ -21,7 +22,7 @@ export interface Draft {
   version: Version
   /** When the session ends, in ms since 1970. */
   expires: number
-  /** Whether a touch moved the expiry. If not, the app may have set another one. */
+  /** Whether express-session's touch moved the cookie's expiry. If not, the app may have set the expiry itself. */
   isTouched: boolean
 }
 

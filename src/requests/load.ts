@@ -1,6 +1,10 @@
-/** Loads sessions for express-session, with a cookie that says when this request's touch will let them expire. */
+/**
+ * Loads sessions for express-session. A request touches its session at its end. The loaded cookie already has the expiry
+ * that this touch will give it.
+ */
 import type { SessionData } from 'express-session'
-import { type Access, decode, fetchRaw, hasEnded, type StoredSession } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
+import { decode, fetchRaw, hasEnded, type StoredSession } from '../redis/stored-session.ts'
 import { cookieData, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { notMissing } from '../session/errors.ts'
 import { endOf, isFixed, startOf } from '../session/lifetime.ts'

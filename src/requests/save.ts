@@ -6,9 +6,10 @@
  * - If the session is gone, the update is dropped.
  * - If another request has saved the session meanwhile, the update is merged.
  */
-import { type Access, decode, entryOf, hasEnded, readable, type StoredSession } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
+import { decode, entryOf, hasEnded, readable, type StoredSession } from '../redis/stored-session.ts'
 import type { Latest } from '../redis/turns.ts'
 import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
@@ -232,7 +233,7 @@ export class Saves {
   ): Promise<Latest | undefined> {
     const { expires, version } = write.draft
     const isNew = loaded.version === null && !loaded.attempt
-    // Store the object's own data here, not the merged data. The next save is compared with it.
+    // The next save is compared with the object's own data, not with the merged data. The ends come from the merge.
     loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempt = undefined
     if (expires <= Date.now()) return undefined

@@ -1,8 +1,15 @@
 /**
- * Touches sessions: moves their expiry. A touch is one plain command as long as the index lists the session until the
- * new expiry. That command cannot bring back a session that is gone, and it conflicts with no save.
+ * Touches sessions: moves their expiry.
+ *
+ * - A touch sends nothing if this process has written nearly the same expiry already (`touchInterval`), or if the app
+ *   has set the expiry outright and the session has it.
+ * - It is one plain command, `PEXPIREAT … GT`, as long as the index lists the session until the new expiry. That command
+ *   cannot bring back a session that is gone, and it conflicts with no save.
+ * - Otherwise it saves the cookie: beyond the index entry, about once in an eighth of the lifetime, or if the cookie has
+ *   changed. That is one script on one server. On Redis Cluster it takes three steps, because the index entry moves too.
  */
-import { type Access, readLive } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
+import { readLive } from '../redis/stored-session.ts'
 import {
   cookieData,
   cookieExpiry,

@@ -1,6 +1,6 @@
 /** Remembers which record each session object was made from, for as long as the object lives. */
 import type { SessionRecord } from '../session/record.ts'
-import { Marks } from './marks.ts'
+import { Attached } from './attached.ts'
 
 /** A session object's state when it was loaded or last saved. */
 export interface Version {
@@ -48,8 +48,8 @@ export interface Attempt {
 export type Origin = Pick<Version, 'owner' | 'created'>
 
 export class Versions {
-  readonly #loaded = new Marks<Loaded>()
-  readonly #origins = new Marks<Origin | undefined>()
+  readonly #loaded = new Attached<Loaded>()
+  readonly #origins = new Attached<Origin | undefined>()
 
   /** Remembers that `data` was made from this record. */
   remember(data: object, sessionId: string, version: Version): void {

@@ -2,13 +2,14 @@
  * Checks all sessions and indexes for problems. On a healthy Redis it can find entries of sessions that have just
  * expired.
  */
-import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
 import { scanKeys } from '../redis/clients/client.ts'
 import { isReserved } from '../redis/entry-marks.ts'
 import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
+import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
 import { CorruptSessionError } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
-import { sessionIds } from './enumerate.ts'
+import { sessionIds } from './all-sessions.ts'
 import { isUnclear } from './list.ts'
 import { reindexSessions } from './reindex.ts'
 

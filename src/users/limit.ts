@@ -1,3 +1,10 @@
+/**
+ * Keeps a user's sessions within `maxUserSessions`.
+ *
+ * - With `onLimit: 'evict'`, `enforceLimit` signs out the sessions beyond the limit, after the sign-in.
+ * - With `onLimit: 'reject'`, the script that lists the new session refuses it: `write` on one server, `reserve` on
+ *   Redis Cluster. `refuseBeyond` then drops entries without a session, so that the sign-in can be tried once more.
+ */
 import type { Access } from '../redis/access.ts'
 import { SessionLimitError } from '../session/errors.ts'
 import { type UserRecord, userRecords } from './list.ts'
@@ -36,8 +43,9 @@ async function allOf(access: Access, userId: string): Promise<Map<string, UserRe
 }
 
 /**
- * Throws a `SessionLimitError` if the user has `limit` sessions besides `signingIn`. The listing also drops entries
- * without a session. So if only such entries exceeded the limit, the sign-in can be tried again.
+ * Called after a script has refused the sign-in. Throws a `SessionLimitError` if the user has `limit` sessions besides
+ * `signingIn`. The listing also drops entries without a session. If there are fewer sessions then, `requests/save.ts`
+ * tries the sign-in again.
  */
 export async function refuseBeyond(
   access: Access,

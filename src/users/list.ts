@@ -1,7 +1,10 @@
 /** Lists a user's sessions, as the user's index has them, and corrects wrong entries on the way. */
-import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
+import { batches } from '../redis/batches.ts'
 import { isCondemned, isFresh, isReserved } from '../redis/entry-marks.ts'
 import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
+import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
+import { oneAhead } from '../session/ahead.ts'
 import { settleAll } from '../session/settle-all.ts'
 
 /** A session of a user, as a listing found it. `session` is `null` if the record is corrupt or of another type. */
@@ -18,8 +21,9 @@ export interface UserRecord {
 export type ListedSession = UserRecord & { raw: string; session: StoredSession }
 
 /**
- * Yields a user's sessions in pages, as the index lists them. A session may come twice. Ended sessions come too as long
- * as Redis has them, so that a revocation deletes them.
+ * Yields a user's sessions in batches, as the index lists them. The next batch is being read while the caller works on
+ * this one. A session may come twice. Ended sessions come too as long as Redis has them, so that a revocation deletes
+ * them.
  *
  * Wrong entries are corrected on the way: the session is gone, belongs to another user, or has another `until`.
  */
@@ -28,7 +32,8 @@ export async function* userRecords(access: Access, userId: string): AsyncGenerat
   do {
     const page = await access.records.page(userId, cursor)
     cursor = page.cursor
-    yield await readPage(access, userId, page)
+    const read = (entries: Entry[]) => readEntries(access, entries)
+    for await (const found of oneAhead(batches(page.entries), read)) yield await check(access, userId, found)
   } while (cursor !== '0')
 }
 
@@ -44,14 +49,16 @@ export async function listUser(access: Access, userId: string): Promise<ListedSe
 }
 
 type Entry = IndexPage['entries'][number]
+type ReadEntry = { entry: Entry; stored: StoredRecord }
 type Look = Seen & UserRecord & { score: number; isUnclear: boolean }
 
-async function readPage(access: Access, userId: string, { entries }: IndexPage): Promise<UserRecord[]> {
-  if (entries.length === 0) return []
+async function readEntries(access: Access, entries: readonly Entry[]): Promise<ReadEntry[]> {
   const found = await access.records.read(entries.map(({ sessionId }) => sessionId))
-  const looks = await settleAll(
-    entries.map((entry, n) => look(access, userId, entry, found[n] as StoredRecord)),
-  )
+  return entries.map((entry, n) => ({ entry, stored: found[n] as StoredRecord }))
+}
+
+async function check(access: Access, userId: string, found: readonly ReadEntry[]): Promise<UserRecord[]> {
+  const looks = await settleAll(found.map((entry) => look(access, userId, entry)))
   const wrong = looks.filter(isWrong)
   if (wrong.length > 0) await access.records.reconcile(userId, wrong)
   return looks.filter(({ wanted }) => wanted !== null)
@@ -60,10 +67,8 @@ async function readPage(access: Access, userId: string, { entries }: IndexPage):
 async function look(
   access: Access,
   userId: string,
-  { sessionId, score }: Entry,
-  stored: StoredRecord,
+  { entry: { sessionId, score }, stored: { raw, foreign, expires } }: ReadEntry,
 ): Promise<Look> {
-  const { raw, foreign, expires } = stored
   const session = await readable(access, sessionId, raw)
   const exists = raw !== null || foreign
   const isOwned = exists && (session === null || session.owner === userId)

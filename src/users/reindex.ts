@@ -1,12 +1,13 @@
 /** Adds sessions that another store wrote to the indexes of their owners. */
-import { type Access, hasEnded, readable, type StoredSession } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
 import type { Seen, StoredRecord } from '../redis/records.ts'
+import { hasEnded, readable, type StoredSession } from '../redis/stored-session.ts'
 import { checkNames } from '../session/arguments.ts'
 import { badArgument, SessionConflictError } from '../session/errors.ts'
 import { forever } from '../session/expiry.ts'
 import { createdOf, sealed } from '../session/lifetime.ts'
 import { settleAll } from '../session/settle-all.ts'
-import { sessionIds } from './enumerate.ts'
+import { sessionIds } from './all-sessions.ts'
 
 export interface ReindexResult {
   /** How many sessions were read. */

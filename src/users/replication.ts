@@ -9,7 +9,7 @@ import {
 } from '../redis/clients/client.ts'
 import type { Keys } from '../redis/keys.ts'
 import { recordsOn } from '../redis/records-on.ts'
-import { markScript } from '../redis/scripts/mark.ts'
+import { emptyWriteScript } from '../redis/scripts/empty-write.ts'
 import { hasPrefix, run } from '../redis/scripts/script.ts'
 import { NotReplicatedError } from '../session/errors.ts'
 import { newSessionId } from '../session/session-id.ts'
@@ -32,15 +32,16 @@ export function isWaitForReplicas(value: unknown): value is WaitForReplicas {
 type Revocation = (access: Access) => Promise<number | boolean>
 
 /** How many times the work may start again because of a failover or a new sign-in. */
-const maxLooks = 5
+const maxRounds = 5
 
 /**
  * Revokes, and then waits until replicas have it. Rejects with `NotReplicatedError` if too few replicas confirm it in
  * time. The revocation is done even then. It can only be lost with the master, before the replicas catch up.
  *
  * WAIT counts only the writes of its own connection. So a pool or a Sentinel client uses one connection for all steps.
- * A failover can move that connection to a new master, whose replicas confirm only what that master has. So the work is
- * repeated until it finds no session to revoke: then the master that answered has the revocation.
+ * A failover can move that connection to a new master that does not have the revocation. Its replicas confirm what it
+ * has. So the work is repeated until it finds no session to revoke. Then the master that has answered has the
+ * revocation.
  *
  * @param resultOf Turns the number of revoked sessions into the result of the call.
  */
@@ -53,7 +54,7 @@ export async function replicated<T>(
   if (wait === undefined) return resultOf(Number(await revoke(access)))
   return onOneConnection(access, async (pinned) => {
     let revoked = Number(await revoke(pinned))
-    for (let looks = 0; looks < maxLooks; looks++) {
+    for (let rounds = 0; rounds < maxRounds; rounds++) {
       const acknowledged = await countReplicas(pinned, wait)
       if (acknowledged < wait.count) throw new NotReplicatedError(acknowledged, wait, resultOf(revoked))
       const again = Number(await revoke(pinned))
@@ -105,7 +106,7 @@ async function countOn(client: ConnectionClient, { count, timeout }: WaitForRepl
 }
 
 async function mark(client: SessionClient, keys: Keys, sessionId: string): Promise<void> {
-  await run(client, markScript, [keys.session(sessionId)], [])
+  await run(client, emptyWriteScript, [keys.session(sessionId)], [])
 }
 
 /** The last id that marked each master. It lies in one of that master's slots. */

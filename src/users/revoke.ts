@@ -1,10 +1,13 @@
 /**
  * Revokes sessions: one, one of a user, or all of a user. Each is deleted with its index entry, even if its record is
- * corrupt.
+ * corrupt. A request that has loaded the session before cannot bring it back: its save finds no record, and
+ * `requests/save.ts` drops it.
  */
-import { type Access, fetchRaw, readable } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
 import { maxAttempts } from '../redis/compare-and-set.ts'
 import type { Outcome, Removal } from '../redis/records.ts'
+import { fetchRaw, readable } from '../redis/stored-session.ts'
+import { startEarly } from '../session/ahead.ts'
 import { CorruptSessionError, SessionConflictError } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
 import { settleAll } from '../session/settle-all.ts'
@@ -39,7 +42,7 @@ function whateverIsThere(error: unknown): '' {
 /** Deletes a user's sessions, except the session `except`. Resolves to how many were deleted. */
 export async function revokeUser(access: Access, userId: string, except?: string): Promise<number> {
   let revoked = 0
-  for (let looks = 0; looks < maxLooks; looks++) {
+  for (let listings = 0; listings < maxListings; listings++) {
     const found = await revokeListed(access, userId, except)
     if (found === 0) break
     revoked += found
@@ -48,16 +51,23 @@ export async function revokeUser(access: Access, userId: string, except?: string
 }
 
 /**
- * How often a revocation lists the sessions at most. On Redis Cluster an entry may be missing for a moment, until the
- * step that removed it lists it again.
+ * How often a revocation lists the sessions at most. On Redis Cluster an entry may be missing for a moment. A listing in
+ * another process has removed it, has then seen that the session lives, and is about to list it again.
  */
-const maxLooks = 3
+const maxListings = 3
 
+/** The next sessions are being read while these are being deleted. */
 async function revokeListed(access: Access, userId: string, except?: string): Promise<number> {
   let revoked = 0
-  for await (const page of userRecords(access, userId)) {
-    const others = page.filter(({ sessionId }) => sessionId !== except)
-    revoked += await revokeAll(access, userId, others)
+  let revoking = Promise.resolve(0)
+  try {
+    for await (const batch of userRecords(access, userId)) {
+      const others = batch.filter(({ sessionId }) => sessionId !== except)
+      revoked += await revoking
+      revoking = startEarly(revokeAll(access, userId, others))
+    }
+  } finally {
+    revoked += await revoking
   }
   return revoked
 }

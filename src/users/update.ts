@@ -1,15 +1,8 @@
 /** Updates stored sessions, even if other writes come in between: one session, or all sessions of a user. */
-import {
-  type Access,
-  decode,
-  encode,
-  fetchRaw,
-  hasEnded,
-  readOne,
-  type StoredSession,
-} from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { Expiry, IndexEntry, Write } from '../redis/records.ts'
+import { decode, encode, fetchRaw, hasEnded, readOne, type StoredSession } from '../redis/stored-session.ts'
 import { cookieExpiry, withCookieExpiry } from '../session/cookie.ts'
 import { CorruptSessionError, SessionUserError } from '../session/errors.ts'
 import { forever } from '../session/expiry.ts'

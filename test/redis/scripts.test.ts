@@ -7,8 +7,8 @@ import { CorruptSessionError } from '../../src/index.ts'
 import { HOUR, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import {
   condemnScript,
+  emptyWriteScript,
   evictScript,
-  markScript,
   pageScript,
   raiseScript,
   readScript,
@@ -456,7 +456,7 @@ describe('The script', () => {
   }
 
   it('mark leaves nothing behind', async () => {
-    await expectUnchanged(async () => expect(await call(markScript, [s1()])).to.equal(1))
+    await expectUnchanged(async () => expect(await call(emptyWriteScript, [s1()])).to.equal(1))
   })
 
   /** A score with marks: how many writes have reserved the entry, and the stamp of the current work. */

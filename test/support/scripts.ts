@@ -1,7 +1,7 @@
 /** Every Lua script of the package, by its name. */
 export { condemnScript } from '../../src/redis/scripts/condemn.ts'
+export { emptyWriteScript } from '../../src/redis/scripts/empty-write.ts'
 export { evictScript } from '../../src/redis/scripts/evict.ts'
-export { markScript } from '../../src/redis/scripts/mark.ts'
 export { pageScript } from '../../src/redis/scripts/page.ts'
 export { raiseScript } from '../../src/redis/scripts/raise.ts'
 export { readScript } from '../../src/redis/scripts/read.ts'

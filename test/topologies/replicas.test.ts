@@ -17,7 +17,7 @@ import { eventually } from '../support/eventually.ts'
 import { freshPrefixes, type Prefixes } from '../support/hooks.ts'
 import { runs, watch } from '../support/paused-client.ts'
 import { load, newId } from '../support/scene.ts'
-import { markScript } from '../support/scripts.ts'
+import { emptyWriteScript } from '../support/scripts.ts'
 import { newSession } from '../support/sessions.ts'
 import type { Node } from '../support/topologies/node.ts'
 import type { PoolClient, ServerClient } from '../support/topologies/one-server.ts'
@@ -194,7 +194,7 @@ describe('waitForReplicas', () => {
           await store.destroyUser('nobody')
           const before = calls.length
           await store.destroyUser('nobody')
-          expect(calls.slice(before).filter(runs(markScript))).to.have.lengthOf(3)
+          expect(calls.slice(before).filter(runs(emptyWriteScript))).to.have.lengthOf(3)
         })
       }
 

@@ -1,15 +1,17 @@
 /**
- * The small interface that the rest of the package uses to talk to Redis. It has the shape of a node-redis client. Each
- * client library has a file here that adapts its clients. An adapter of your own needs the methods below, and
- * `sessionClient` accepts it as it is.
+ * The small interface that the rest of the package uses to talk to Redis. It has the shape of a node-redis client.
+ *
+ * To support another client library, add a file here that makes a `SessionClient` of its clients, as `ioredis.ts` does,
+ * and call it in `supported.ts`. `database.ts` finds the number of the database, and `replication.ts` in `users` takes
+ * one connection of a pool. Apps can also pass in any object that has the methods of `SessionClient`.
  */
 
 /**
- * Everything that this package needs of a client. Clients, pools, Sentinels and Clusters of node-redis fit as they are.
- * Their modules, scripts and type mapping do not matter: replies may be strings, numbers or buffers.
+ * The commands that this package needs of a client. Modules, scripts and type mapping of the client do not matter:
+ * replies may be strings, numbers or buffers.
  *
- * A failed command rejects with the client's own error. If Redis sent an error, its message must stay, because this
- * package looks for `NOSCRIPT …` and `WRONGTYPE …`.
+ * A failed command rejects with the client's own `Error`. If Redis sent an error, the error's message must be what Redis
+ * sent. This package looks for codes at its start, such as `NOSCRIPT` or `WRONGTYPE`.
  */
 export interface SessionClient extends ScanningClient {
   /** Reads a key, always from the master. Resolves to `null` if there is no such key. */

@@ -1,10 +1,12 @@
-import { entryMarks, onKey, settleIndex } from './parts.ts'
+import { entryMarks, onKey, tidyIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
- * Stamps an index entry before its removal, on Redis Cluster. A reserved entry stays as it is, with one exception. If
- * exactly one write has reserved the entry, and found none before, the session can only come from that write. So when
- * the caller has seen the session, the entry counts as settled.
+ * Stamps an index entry before its removal, on Redis Cluster.
+ *
+ * A reserved entry stays as it is, because the session may still be written. There is one exception. Exactly one write
+ * has reserved the entry and found no entry before, and the caller has seen the session. Then that write is done: the
+ * session can only come from it.
  *
  * KEYS[1]  the index
  * ARGV[1]  session id
@@ -19,10 +21,10 @@ import { scriptWhileFull } from './script.ts'
 export const condemnScript = scriptWhileFull(
   'condemn',
   onKey,
-  settleIndex,
+  tidyIndex,
   entryMarks,
   `
-settleIndex(1)
+tidyIndex(1)
 local before = ifThere(1, 'ZSCORE', ARGV[1])
 if not before then return '' end
 local ends, makers, stamp = marksOf(tonumber(before))
@@ -38,6 +40,6 @@ if ARGV[2] ~= '' and stamp < 4 then
 end
 local score = marked(ends, 0, removedStamp(stamp))
 onKey(1, 'ZADD', score, ARGV[1])
-settleIndex(1)
+tidyIndex(1)
 return score`,
 )

@@ -1,4 +1,4 @@
-import { deleteSessions, onKey, settleIndex } from './parts.ts'
+import { deleteSessions, onKey, tidyIndex } from './parts.ts'
 import { script } from './script.ts'
 
 /**
@@ -17,12 +17,12 @@ import { script } from './script.ts'
 export const evictScript = script(
   'evict',
   onKey,
-  settleIndex,
+  tidyIndex,
   deleteSessions,
   `
-settleIndex(2)
+tidyIndex(2)
 if onKey(2, 'ZCARD') <= tonumber(ARGV[1]) then return -1 end
 local reply = deleteSessions(1, 2)[1]
-settleIndex(2)
+tidyIndex(2)
 return reply`,
 )

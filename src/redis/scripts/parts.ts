@@ -18,7 +18,7 @@ end`
  * Redis deletes an index with its last entry. If its slot is being moved to another master, this master then refuses
  * all commands on that key. `ifThere` ignores that refusal.
  */
-export const settleIndex = `
+export const tidyIndex = `
 local function ifThere(n, command, ...)
   local reply = redis.pcall(command, KEYS[n], ...)
   if type(reply) ~= 'table' or not reply.err then return reply end
@@ -29,7 +29,7 @@ local function clock()
   local time = redis.call('TIME')
   return time[1] .. string.sub('00000' .. time[2], -6, -4)
 end
-local function settleIndex(n)
+local function tidyIndex(n)
   ifThere(n, 'ZREMRANGEBYSCORE', '-inf', clock())
   local last = ifThere(n, 'ZRANGE', -1, -1, 'WITHSCORES')
   if last and last[2] then redis.call('PEXPIREAT', KEYS[n], math.ceil(math.min(last[2], 8.64e15))) end

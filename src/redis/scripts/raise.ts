@@ -1,4 +1,4 @@
-import { entryMarks, onKey, settleIndex } from './parts.ts'
+import { entryMarks, onKey, tidyIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
@@ -14,7 +14,7 @@ import { scriptWhileFull } from './script.ts'
 export const raiseScript = scriptWhileFull(
   'raise',
   onKey,
-  settleIndex,
+  tidyIndex,
   entryMarks,
   `
 local before = onKey(1, 'ZSCORE', ARGV[1])
@@ -26,6 +26,6 @@ elseif tonumber(ARGV[2]) > ends then
   score = ARGV[2]
 end
 onKey(1, 'ZADD', score, ARGV[1])
-settleIndex(1)
+tidyIndex(1)
 return { before or '', score }`,
 )

@@ -1,4 +1,4 @@
-import { onKey, settleIndex } from './parts.ts'
+import { onKey, tidyIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
@@ -16,7 +16,7 @@ import { scriptWhileFull } from './script.ts'
 export const reconcileScript = scriptWhileFull(
   'reconcile',
   onKey,
-  settleIndex,
+  tidyIndex,
   `
 local changed = {}
 for n = 2, #KEYS do
@@ -30,6 +30,6 @@ for n = 2, #KEYS do
     changed[#changed + 1] = id
   end
 end
-settleIndex(1)
+tidyIndex(1)
 return changed`,
 )

@@ -1,4 +1,4 @@
-import { deleteSessions, settleIndex } from './parts.ts'
+import { deleteSessions, tidyIndex } from './parts.ts'
 import { script } from './script.ts'
 
 /**
@@ -18,12 +18,12 @@ import { script } from './script.ts'
  */
 export const removeScript = script(
   'remove',
-  settleIndex,
+  tidyIndex,
   deleteSessions,
   `
 local last = ARGV[1] == '1' and #KEYS - 1 or #KEYS
 local index = last < #KEYS and redis.call('TYPE', KEYS[#KEYS]).ok == 'zset' and #KEYS
 local replies = deleteSessions(last, index)
-if index then settleIndex(index) end
+if index then tidyIndex(index) end
 return replies`,
 )

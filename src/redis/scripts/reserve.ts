@@ -1,4 +1,4 @@
-import { entryMarks, onKey, settleIndex } from './parts.ts'
+import { entryMarks, onKey, tidyIndex } from './parts.ts'
 import { script } from './script.ts'
 
 /**
@@ -19,7 +19,7 @@ import { script } from './script.ts'
 export const reserveScript = script(
   'reserve',
   onKey,
-  settleIndex,
+  tidyIndex,
   entryMarks,
   `
 local now = clock()
@@ -35,6 +35,6 @@ if before then
   score = marked(math.max(ends, ARGV[2]), math.min(makers + 1, 3), movedStamp(stamp))
 end
 onKey(1, 'ZADD', score, ARGV[1])
-settleIndex(1)
+tidyIndex(1)
 return { before or '', score }`,
 )

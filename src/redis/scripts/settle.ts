@@ -1,4 +1,4 @@
-import { entryMarks, onKey, settleIndex } from './parts.ts'
+import { entryMarks, onKey, tidyIndex } from './parts.ts'
 import { scriptWhileFull } from './script.ts'
 
 /**
@@ -9,7 +9,8 @@ import { scriptWhileFull } from './script.ts'
  * ARGV[1]  session id
  * ARGV[2]  the score that the work began with
  * ARGV[3]  the new score; '' to remove the entry
- * ARGV[4]  '1' if the caller has reserved the entry, else ''; if other work has changed it, only that reservation ends
+ * ARGV[4]  '1' if the caller has reserved the entry, else ''. The caller's reservation ends even if other work has
+ *          changed the entry
  *
  * Returns one of:
  * - 1: done
@@ -19,7 +20,7 @@ import { scriptWhileFull } from './script.ts'
 export const settleScript = scriptWhileFull(
   'settle',
   onKey,
-  settleIndex,
+  tidyIndex,
   entryMarks,
   `
 local score = tonumber(onKey(1, 'ZSCORE', ARGV[1]) or '')
@@ -35,6 +36,6 @@ if score then
     if makers == 2 then onKey(1, 'ZADD', marked(ends, 1, stamp), ARGV[1]) end
   end
 end
-settleIndex(1)
+tidyIndex(1)
 return reply`,
 )

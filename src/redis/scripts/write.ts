@@ -1,4 +1,4 @@
-import { onKey, settleIndex } from './parts.ts'
+import { onKey, tidyIndex } from './parts.ts'
 import { script, scriptWhileFull } from './script.ts'
 
 /**
@@ -35,21 +35,21 @@ end
 local previous = 2
 if ARGV[6] ~= '' then
   if ARGV[7] ~= '' and not onKey(2, 'ZSCORE', ARGV[1]) then
-    settleIndex(2)
+    tidyIndex(2)
     if onKey(2, 'ZCARD') >= tonumber(ARGV[7]) then return -1 end
   end
   onKey(2, 'ZADD', ARGV[6], ARGV[1])
-  settleIndex(2)
+  tidyIndex(2)
   previous = 3
 end
 for n = previous, #KEYS do
   onKey(n, 'ZREM', ARGV[1])
-  settleIndex(n)
+  tidyIndex(n)
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', expires)
 return 1`
 
-export const writeScript = script('write', onKey, settleIndex, body)
+export const writeScript = script('write', onKey, tidyIndex, body)
 
 /** The same for a touch. Redis accepts it even while it is full. */
-export const touchScript = scriptWhileFull('touch', onKey, settleIndex, body)
+export const touchScript = scriptWhileFull('touch', onKey, tidyIndex, body)

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { NotReplicatedError, readSession, UserSessionStore } from '../../../src/index.ts'
-import { sessionClient } from '../../../src/redis/clients/session-client.ts'
+import { sessionClient } from '../../../src/redis/clients/supported.ts'
 import { rejection } from '../../support/database.ts'
 import { everythingWorks } from '../../support/everything.ts'
 import { untilChecked } from '../../support/heard.ts'

@@ -1,6 +1,6 @@
 /** The commands of the adapter for each kind of node-redis client. */
 import { expect } from 'chai'
-import { sessionClient } from '../../../src/redis/clients/session-client.ts'
+import { sessionClient } from '../../../src/redis/clients/supported.ts'
 import { freshPrefixes } from '../../support/hooks.ts'
 import { onEveryTopology } from '../../support/topologies.ts'
 

@@ -1,10 +1,11 @@
 /** Tells the listeners of a store, and other processes, that sessions were destroyed. */
 import { randomBytes } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
-import { type Access, hasEnded, readable } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
 import type { SubscriberClient } from '../redis/clients/client.ts'
 import { databaseOf } from '../redis/clients/database.ts'
 import type { Announcement, StoredRecord } from '../redis/records.ts'
+import { hasEnded, readable } from '../redis/stored-session.ts'
 import { badArgument } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
 import { type DestroyedEvent, type DestroyReason, emitLater, type Reports } from './events.ts'
@@ -30,7 +31,7 @@ interface OwnMessage extends Announcement {
  * Messages get lost while a connection is down. After a reconnect, the store therefore checks all sessions that have a
  * listener. The record is the truth; the message only says when to check.
  */
-export class Revocations {
+export class Announcements {
   readonly #store = randomBytes(9).toString('base64url')
   readonly #watches = new Map<string, Watch>()
   /**
@@ -160,7 +161,7 @@ export class Revocations {
     const message = JSON.stringify({ ...event, store: this.#store, number })
     const own = { channel, message, number, isTold: false }
     this.#unanswered.set(number, own)
-    // Those of attempts that failed stay. To forget one means to go by the answer alone.
+    // A failed attempt never gets an answer, so the oldest messages are forgotten. Only their answers count then.
     if (this.#unanswered.size > recentSize)
       this.#unanswered.delete(this.#unanswered.keys().next().value as number)
     return own

@@ -6,7 +6,7 @@ import { scriptWhileFull } from './script.ts'
  *
  * KEYS[1]  a session key that does not exist, before and after
  */
-export const markScript = scriptWhileFull(
-  'mark',
+export const emptyWriteScript = scriptWhileFull(
+  'empty-write',
   `redis.call('SET', KEYS[1], '') return redis.call('DEL', KEYS[1])`,
 )

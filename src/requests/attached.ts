@@ -5,23 +5,23 @@
  * A `WeakMap` would add 10 % to the cost of a load on Node 24. So it holds only the objects that accept no new
  * property.
  */
-export class Marks<Value> {
-  readonly #name = Symbol('mark')
-  readonly #ofSealed = new WeakMap<object, Mark<Value>>()
+export class Attached<Value> {
+  readonly #name = Symbol('attached')
+  readonly #ofSealed = new WeakMap<object, Box<Value>>()
 
   get(object: object): Value | undefined {
-    return this.#markOf(object)?.value
+    return this.#boxOf(object)?.value
   }
 
   /** Copies of the object, such as `{ ...object }`, do not get the value. */
   set(object: object, value: Value): void {
-    const mark = this.#markOf(object)
-    if (mark) mark.value = value
+    const box = this.#boxOf(object)
+    if (box) box.value = value
     else if (!takes(object, this.#name, { value })) this.#ofSealed.set(object, { value })
   }
 
-  #markOf(object: object): Mark<Value> | undefined {
-    return (object as Record<symbol, Mark<Value>>)[this.#name] ?? this.#ofSealed.get(object)
+  #boxOf(object: object): Box<Value> | undefined {
+    return (object as Record<symbol, Box<Value>>)[this.#name] ?? this.#ofSealed.get(object)
   }
 }
 
@@ -38,6 +38,6 @@ function takes(object: object, name: symbol, value: unknown): boolean {
 }
 
 /** A box for the value, which can change even after its object was frozen. */
-interface Mark<Value> {
+interface Box<Value> {
   value: Value
 }

@@ -1,6 +1,7 @@
 /** Finds all sessions by SCAN, without an index. */
-import { type Access, hasEnded, readable, type StoredSession, trueExpiry } from '../redis/access.ts'
+import type { Access } from '../redis/access.ts'
 import { scanKeys } from '../redis/clients/client.ts'
+import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
 import { settleAll } from '../session/settle-all.ts'
 import { revokeOne } from './revoke.ts'
 

@@ -1,25 +1,25 @@
 import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'chai'
-import { Marks } from '../../src/requests/marks.ts'
+import { Attached } from '../../src/requests/attached.ts'
 
-describe('Marks: values that are attached to objects', () => {
-  const marks = new Marks<string>()
+describe('Attached: values that are attached to objects', () => {
+  const attached = new Attached<string>()
 
   function marked<T extends object>(object: T): T {
-    marks.set(object, 'known')
+    attached.set(object, 'known')
     return object
   }
 
   it('is told of the object, and of a proxy around it', () => {
     const object = marked({})
-    expect(marks.get(object)).to.equal('known')
-    expect(marks.get(new Proxy(object, {}))).to.equal('known')
+    expect(attached.get(object)).to.equal('known')
+    expect(attached.get(new Proxy(object, {}))).to.equal('known')
   })
 
   it('is told of the object if a proxy around it was marked', () => {
     const object = {}
     marked(new Proxy(object, {}))
-    expect(marks.get(object)).to.equal('known')
+    expect(attached.get(object)).to.equal('known')
   })
 
   for (const [what, seal] of [
@@ -28,8 +28,8 @@ describe('Marks: values that are attached to objects', () => {
     ['not extensible', Object.preventExtensions],
   ] as [string, <T extends object>(object: T) => T][]) {
     it(`is told of an object that was ${what} before, or is ${what} later`, () => {
-      expect(marks.get(marked(seal({ a: 1 })))).to.equal('known')
-      expect(marks.get(seal(marked({ a: 1 })))).to.equal('known')
+      expect(attached.get(marked(seal({ a: 1 })))).to.equal('known')
+      expect(attached.get(seal(marked({ a: 1 })))).to.equal('known')
     })
   }
 
@@ -44,29 +44,29 @@ describe('Marks: values that are attached to objects', () => {
     ],
   ] as [string, () => boolean][]) {
     it(`is told of a proxy that ${what} new properties`, () => {
-      expect(marks.get(marked(new Proxy({}, { defineProperty })))).to.equal('known')
+      expect(attached.get(marked(new Proxy({}, { defineProperty })))).to.equal('known')
     })
   }
 
   it('changes', () => {
     for (const object of [marked({}), marked(Object.freeze({}))]) {
-      marks.set(object, 'known anew')
-      expect(marks.get(object)).to.equal('known anew')
+      attached.set(object, 'known anew')
+      expect(attached.get(object)).to.equal('known anew')
     }
   })
 
   it('changes also if the object was frozen after the first mark', () => {
     const object = Object.freeze(marked({}))
-    marks.set(object, 'known anew')
-    expect(marks.get(object)).to.equal('known anew')
+    attached.set(object, 'known anew')
+    expect(attached.get(object)).to.equal('known anew')
   })
 
-  it('is not told of a copy, and not by other marks', () => {
+  it('is not told of a copy, and not by another instance', () => {
     const object = marked({ a: 1 })
-    expect(marks.get({ ...object })).to.equal(undefined)
-    expect(marks.get(Object.assign({}, object))).to.equal(undefined)
-    expect(marks.get(structuredClone(object))).to.equal(undefined)
-    expect(new Marks().get(object)).to.equal(undefined)
+    expect(attached.get({ ...object })).to.equal(undefined)
+    expect(attached.get(Object.assign({}, object))).to.equal(undefined)
+    expect(attached.get(structuredClone(object))).to.equal(undefined)
+    expect(new Attached().get(object)).to.equal(undefined)
   })
 
   it('is not visible on the object', () => {

@@ -17,7 +17,7 @@ import { adaptNodeRedis, isNodeRedis, nodeRedisProblem } from './node-redis.ts'
  *
  * - node-redis 5 or 6: client, pool, Sentinel, Cluster
  * - ioredis or iovalkey: client, Cluster
- * - an adapter of your own with the methods of `SessionClient`
+ * - any object with the methods of `SessionClient`
  */
 export type SupportedClient = SessionClient | IoredisClient
 
