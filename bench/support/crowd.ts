@@ -9,8 +9,10 @@ import { quantile, spread } from './statistics.ts'
 const CROWDS = [1_000, 100_000, 1_000_000]
 const QUICK_CROWDS = [1_000, 10_000]
 const SESSIONS_OF_THE_USER = [5, 500]
-/** Turns of the baseline. Each needs seconds, because it visits every session. */
+/** Turns of the baseline beside a large crowd. Each needs seconds, because it visits every session. */
 const BASELINE_TURNS = 3
+/** Turns that are not counted, until both stores are compiled. */
+const WARM_UP = 5
 
 export interface CrowdWork {
   /** Before each turn, untimed. */
@@ -68,7 +70,7 @@ async function startCrowd(others: number, context: Context): Promise<Crowd> {
 async function measure(crowds: Crowd[], sessions: number, work: CrowdWork, context: Context): Promise<Row[]> {
   const user = userOf(sessions)
   const ours = new Map<Crowd, number[]>(crowds.map((crowd) => [crowd, []]))
-  for (let round = -2; round < context.rounds; round++) {
+  for (let round = -WARM_UP; round < context.rounds; round++) {
     for (const crowd of crowds) {
       const time = await timed(crowd, sessions, work, () => work.ours(crowd.store, user))
       if (round >= 0) ours.get(crowd)?.push(time)
@@ -78,8 +80,10 @@ async function measure(crowds: Crowd[], sessions: number, work: CrowdWork, conte
   for (const crowd of crowds) {
     context.say(`${crowd.rival.name} beside ${crowd.others.toLocaleString('en-US')}`)
     const theirs: number[] = []
-    for (let turn = 0; turn < BASELINE_TURNS; turn++) {
-      theirs.push(await timed(crowd, sessions, work, () => work.baseline(crowd.rival.store, user)))
+    const isSmall = crowd.others === CROWDS[0]
+    for (let turn = isSmall ? -WARM_UP : 0; turn < (isSmall ? context.rounds : BASELINE_TURNS); turn++) {
+      const time = await timed(crowd, sessions, work, () => work.baseline(crowd.rival.store, user))
+      if (turn >= 0) theirs.push(time)
     }
     rows.push(row(crowd, sessions, ours, theirs, ours.get(crowds[0] as Crowd) as number[]))
   }

@@ -3,6 +3,7 @@
  * corrupt. A request that has loaded the session before cannot bring it back: its save finds no record, and
  * `requests/save.ts` drops it.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Access } from '../redis/access.ts'
 import { maxAttempts } from '../redis/compare-and-set.ts'
 import type { Outcome, Removal } from '../redis/records.ts'
@@ -56,7 +57,10 @@ export async function revokeUser(access: Access, userId: string, except?: string
  */
 const maxListings = 3
 
-/** The next sessions are being read while these are being deleted. */
+/**
+ * Redis deletes these sessions while this process parses the next ones. A client sends its commands at the end of the
+ * turn of the event loop, so this waits until then.
+ */
 async function revokeListed(access: Access, userId: string, except?: string): Promise<number> {
   let revoked = 0
   let revoking = Promise.resolve(0)
@@ -65,6 +69,7 @@ async function revokeListed(access: Access, userId: string, except?: string): Pr
       const others = batch.filter(({ sessionId }) => sessionId !== except)
       revoked += await revoking
       revoking = startEarly(revokeAll(access, userId, others))
+      await setImmediate()
     }
   } finally {
     revoked += await revoking
