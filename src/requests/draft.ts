@@ -12,6 +12,7 @@ import {
   saysExpiry,
 } from '../session/cookie.ts'
 import { withoutNote } from '../session/index-note.ts'
+import { isoTime } from '../session/iso-time.ts'
 import { endOf, isFixed, listedUntil, sealed } from '../session/lifetime.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Version } from './versions.ts'
@@ -63,7 +64,7 @@ export function draftOf(
   const maxAge = base && touchedAge(data, base)
   if (maxAge === null)
     return sealDraft(access, data, basis, { said, rolls: rollsBy(data, basis), isTouched: false })
-  const expires = new Date(Date.now() + maxAge).toISOString()
+  const expires = isoTime(Date.now() + maxAge)
   const moved = { ...data, cookie: { ...cookieOf(data), originalMaxAge: maxAge, expires } }
   return sealDraft(access, moved, basis, { said, rolls: true, isTouched: true })
 }

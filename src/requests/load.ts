@@ -7,6 +7,7 @@ import type { Access } from '../redis/access.ts'
 import { decode, fetchRaw, hasEnded, type StoredSession } from '../redis/stored-session.ts'
 import { cookieData, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { notMissing } from '../session/errors.ts'
+import { isoTime } from '../session/iso-time.ts'
 import { endOf, isFixed, startOf } from '../session/lifetime.ts'
 import { lostIdIn, namedInRecord } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -39,9 +40,8 @@ export function loadedOf(access: Access, session: StoredSession, expires: number
   const maxAge = maxAgeOf(data)
   let cookieExpires = recorded
   if (rolls && maxAge !== null && recorded !== null) {
-    const next = new Date(Math.min(expires ?? Date.now() + maxAge, endOf(access, created)))
-    cookieExpires = next.getTime()
-    data.cookie = { ...cookieOf(data), expires: next.toISOString() }
+    cookieExpires = Math.trunc(Math.min(expires ?? Date.now() + maxAge, endOf(access, created)))
+    data.cookie = { ...cookieOf(data), expires: isoTime(cookieExpires) }
   }
   const named = namedInRecord(access.userId, data)
   const version = {

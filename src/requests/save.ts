@@ -13,6 +13,7 @@ import { decode, entryOf, hasEnded, readable, type StoredSession } from '../redi
 import type { Latest } from '../redis/turns.ts'
 import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
+import { isoTime } from '../session/iso-time.ts'
 import { createdOf, earliest } from '../session/lifetime.ts'
 import { lostIdIn, namedInRecord, namedUser, namesTheSame } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -307,7 +308,7 @@ function withMergedExpiry(
   const maxAge = maxAgeOf(merged)
   const isOutright = recorded !== null && recorded === stored.until
   if (maxAge !== null && recorded !== null && (!isOutright || isMoved)) {
-    return { ...merged, cookie: { ...cookie, expires: new Date(Date.now() + maxAge).toISOString() } }
+    return { ...merged, cookie: { ...cookie, expires: isoTime(Date.now() + maxAge) } }
   }
   return { ...merged, cookie: { ...cookie, expires: cookieOf(stored.data)?.expires ?? null } }
 }

@@ -1,5 +1,6 @@
 /** Reads and changes the expiry in a session's cookie. */
 import { badArgument } from './errors.ts'
+import { isoTime } from './iso-time.ts'
 import type { SessionRecord } from './record.ts'
 
 /** Returns the `cookie` of a session if it is an object. express-session needs an object there. */
@@ -23,7 +24,7 @@ export const plainCookie: SessionRecord = { originalMaxAge: null, expires: null,
 export function cookieExpiry(session: SessionRecord): number | null {
   const expires = cookieOf(session)?.expires
   if (expires === undefined || expires === null || expires === false || expires === '') return null
-  const ms = new Date(expires as Date | number | string).getTime()
+  const ms = typeof expires === 'string' ? Date.parse(expires) : new Date(expires as Date | number).getTime()
   if (Number.isNaN(ms)) throw badArgument('session.cookie.expires', 'a date', expires)
   return ms
 }
@@ -72,5 +73,5 @@ function agreesWith(cookie: SessionRecord, other: SessionRecord): boolean {
 
 /** Returns the data with another cookie expiry, in ms since 1970. */
 export function withCookieExpiry(data: SessionRecord, expires: number): SessionRecord {
-  return { ...data, cookie: { ...cookieData(data), expires: new Date(expires).toISOString() } }
+  return { ...data, cookie: { ...cookieData(data), expires: isoTime(expires) } }
 }

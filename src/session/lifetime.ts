@@ -1,5 +1,6 @@
 import { cookieExpiry, isSameAge, maxAgeOf, withCookieExpiry } from './cookie.ts'
 import { expiryOf, forever, ownExpiry, type Ttl } from './expiry.ts'
+import { isoTime } from './iso-time.ts'
 import type { SessionRecord } from './record.ts'
 
 /** The store's options that decide how long sessions live. */
@@ -85,7 +86,7 @@ function capData(data: SessionRecord, created: number, end: number): SessionReco
   // If the cookie has an expiry, the app may use the name `expires` for something else.
   if (cookieExpires === null) {
     const own = ownExpiry(data)
-    if (own !== null && own > end) capped.expires = new Date(end).toISOString()
+    if (own !== null && own > end) capped.expires = isoTime(end)
     return capped
   }
   return cookieExpires > end ? withCookieExpiry(capped, end) : capped
