@@ -58,9 +58,12 @@ export async function storedRow(
   return comparisonRow(what, pair, await compare(pair, onStoredSession(operation), options))
 }
 
+/** How many times as long a turn is in a process of its own, and how many times fewer turns there are. */
+const LONGER = 10
+
 /**
  * The same with each store in its own process, as in real apps. Then the timers and the garbage of one store cost the
- * other no time.
+ * other no time. A turn is so long that the timers and the garbage of its own operations fall into it, as under load.
  */
 async function apart(size: number, url: string, turn: Turn, context: Context): Promise<Comparison> {
   const { build, against, rounds } = context
@@ -70,8 +73,10 @@ async function apart(size: number, url: string, turn: Turn, context: Context): P
     const start: Omit<Start, 'which'> = { url, builds: { build, against }, size }
     await baseline.ask({ start: { ...start, which: 'baseline' } })
     await ours.ask({ start: { ...start, which: 'ours' } })
-    const turnOf = (child: typeof ours) => async () => (await child.ask<{ cost: number }>({ turn })).cost
-    return await paired([turnOf(baseline), turnOf(ours)], rounds)
+    const long = { ...turn, operations: turn.operations * LONGER }
+    const turnOf = (child: typeof ours) => async () =>
+      (await child.ask<{ cost: number }>({ turn: long })).cost
+    return await paired([turnOf(baseline), turnOf(ours)], Math.ceil(rounds / LONGER))
   } finally {
     await Promise.all([baseline.stop(), ours.stop()])
   }

@@ -3,7 +3,8 @@
  *
  * If a record cannot be parsed, `decode`, `fetchRaw` and `readLive` fail with a `CorruptSessionError`, and so does the
  * load of that session. `readable` gives `null` instead. So a listing leaves the session out, and a revocation deletes
- * it. An asynchronous serializer can also fail for another reason. Then all of them fail with its error.
+ * it. An asynchronous serializer can also fail for another reason. Then a load, a listing and a revocation of a user fail
+ * with its error.
  */
 import { type ParsedRecord, parseRecord, stringifyRecord } from '../session/codec.ts'
 import { cookieOf } from '../session/cookie.ts'

@@ -30,7 +30,7 @@ export interface SignInRules {
    * valid number.
    */
   limitOf(session: object): number | undefined
-  /** Rejects if the user has that many sessions. */
+  /** Rejects with a `SessionLimitError` if the user really has that many other sessions. */
   refuse(signIn: Omit<SignIn, 'isNew'>): Promise<void>
   /** Called after a session was created, or after it got another owner. The save waits for it. */
   signedIn(signIn: SignIn): Promise<void>
@@ -234,7 +234,8 @@ export class Saves {
   ): Promise<Latest | undefined> {
     const { expires, version } = write.draft
     const isNew = loaded.version === null && !loaded.attempt
-    // The next save is compared with the object's own data, not with the merged data. The ends come from the merge.
+    // The next save is compared with the object's own data, not with the merged data. `until` and `created` are as
+    // written.
     loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempt = undefined
     if (expires <= Date.now()) return undefined

@@ -6,7 +6,10 @@
  * - It is one plain command, `PEXPIREAT … GT`, as long as the index lists the session until the new expiry. That command
  *   cannot bring back a session that is gone, and it conflicts with no save.
  * - Otherwise it saves the cookie: beyond the index entry, about once in an eighth of the lifetime, or if the cookie has
- *   changed. That is one script on one server. On Redis Cluster it takes three steps, because the index entry moves too.
+ *   changed. That is one script on one server. On Redis Cluster it takes three steps if the index entry moves. A cookie
+ *   that has expired deletes the session.
+ *
+ * An object that this store has not made costs a read first.
  */
 import type { Access } from '../redis/access.ts'
 import { readLive } from '../redis/stored-session.ts'

@@ -20,7 +20,8 @@ interface Revocable extends Pick<UserRecord, 'sessionId' | 'raw'> {
 
 /**
  * Deletes a session. Resolves to whether there was one. If its owner cannot be read, the owner's next listing removes
- * the entry. With `known`, the session is not read first. If another record is there by then, that record counts.
+ * the entry. With `known`, the session is not read first. If another record is there by then, it is deleted too, with
+ * the entry of its own owner.
  */
 export async function revokeSession(
   access: Access,
@@ -52,8 +53,8 @@ export async function revokeUser(access: Access, userId: string, except?: string
 }
 
 /**
- * How often a revocation lists the sessions at most. On Redis Cluster an entry may be missing for a moment. A listing in
- * another process has removed it, has then seen that the session lives, and is about to list it again.
+ * How often a revocation lists the sessions at most. A further listing finds the sessions of sign-ins at the same time.
+ * On Redis Cluster such a sign-in may be about to list its session again, after another process has removed the entry.
  */
 const maxListings = 3
 

@@ -213,6 +213,12 @@ describe('The script', () => {
         expect(await db.raw('s1')).to.equal('r2')
       })
 
+      it('counts a session whose own entry has ended', async () => {
+        await listed(eva(), { s1: MINUTE, s2: soon, s3: soon }, soon)
+        expect(await write([s1(), eva()], { limit: 2 })).to.equal(-1)
+        expect(await db.raw('s1')).to.equal(null)
+      })
+
       it('forgets entries that have expired by Redis’s clock, to the millisecond', async () => {
         const now = await clockWithin(300, 700)
         await listed(eva(), { past: now - 1, older: now - 5 * MINUTE, next: now + MINUTE })
@@ -667,6 +673,11 @@ describe('The script', () => {
     it('counts no session that the index lists already', async () => {
       await listed(eva(), { s1: soon, s2: soon }, soon)
       expect(await reserve(soon, 1)).to.deep.equal([String(soon), said(marked(soon, 1, 1))])
+    })
+
+    it('counts a session whose own entry has ended', async () => {
+      await listed(eva(), { s1: MINUTE, s2: soon, s3: soon }, soon)
+      expect(await reserve(soon, 2)).to.equal('full')
     })
 
     it('names the index that is of another type', async () => {

@@ -2,8 +2,9 @@
  * The small interface that the rest of the package uses to talk to Redis. It has the shape of a node-redis client.
  *
  * To support another client library, add a file here that makes a `SessionClient` of its clients, as `ioredis.ts` does,
- * and call it in `supported.ts`. `database.ts` finds the number of the database, and `replication.ts` in `users` takes
- * one connection of a pool. Apps can also pass in any object that has the methods of `SessionClient`.
+ * and call it in `supported.ts`. To hear of revocations in other processes, it also needs a `SubscriberClient`.
+ * `database.ts` finds the number of the database. For `waitForReplicas`, `users/replication.ts` takes one connection of
+ * a pool. Apps can also pass in any object that has the methods of `SessionClient`.
  */
 
 /**
@@ -31,7 +32,7 @@ export interface SessionClient extends ScanningClient {
   wait?(replicas: number, timeoutMs: number): Promise<unknown>
   /** Only a Cluster client has `masters` and `nodeClient`. It sends every other command to the master of its key. */
   masters?: readonly unknown[]
-  /** Returns a client of one master, for `scan` and `wait`. */
+  /** Returns a client of one master, for `scan`, `wait` and a script before `wait`. */
   nodeClient?(node: never): unknown
 }
 

@@ -4,9 +4,9 @@ import { scriptWhileFull } from './script.ts'
 /**
  * Stamps an index entry before its removal, on Redis Cluster.
  *
- * A reserved entry stays as it is, because the session may still be written. There is one exception. Exactly one write
- * has reserved the entry and found no entry before, and the caller has seen the session. Then that write is done: the
- * session can only come from it.
+ * A reserved entry stays as it is, because the session may still be written. There is one exception: the caller has seen
+ * the session, and exactly one write has reserved the entry, which found no entry before. The session can only come from
+ * that write. So that write is done, and the entry can be removed.
  *
  * KEYS[1]  the index
  * ARGV[1]  session id

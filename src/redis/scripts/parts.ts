@@ -38,9 +38,9 @@ end`
 /**
  * The marks on an index entry, on Redis Cluster. They are the fraction of its score, in 32nds of a millisecond.
  *
- * - Each write that has reserved the entry counts 8. A count of 3 writes means three or more.
- * - The rest is a stamp. All work on the entry changes it. It is 1 to 3 while the entry's end is being moved. It is 4
- *   to 7 while the session is being removed.
+ * - The number of writes that have reserved the entry, times 8. The number 3 means three or more.
+ * - Plus a stamp from 0 to 7. All work on the entry changes it. It is 1 to 3 while the entry's end is being moved. It is
+ *   4 to 7 while the session is being removed.
  * - An entry at rest has no marks.
  */
 export const entryMarks = `

@@ -34,9 +34,9 @@ if ARGV[4] ~= '' then
 end
 local previous = 2
 if ARGV[6] ~= '' then
-  if ARGV[7] ~= '' and not onKey(2, 'ZSCORE', ARGV[1]) then
+  if ARGV[7] ~= '' then
     tidyIndex(2)
-    if onKey(2, 'ZCARD') >= tonumber(ARGV[7]) then return -1 end
+    if not onKey(2, 'ZSCORE', ARGV[1]) and onKey(2, 'ZCARD') >= tonumber(ARGV[7]) then return -1 end
   end
   onKey(2, 'ZADD', ARGV[6], ARGV[1])
   tidyIndex(2)
