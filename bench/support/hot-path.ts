@@ -58,7 +58,7 @@ export async function storedRow(
   return comparisonRow(what, pair, await compare(pair, onStoredSession(operation), options))
 }
 
-/** How many times as long a turn is in a process of its own, and how many times fewer turns there are. */
+/** In a process of its own, a turn is that many times as long, and there are that many times fewer. */
 const LONGER = 10
 
 /**

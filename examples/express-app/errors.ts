@@ -40,8 +40,8 @@ export const handleError: ErrorRequestHandler = async (error, req, res, next) =>
 }
 
 /**
- * The form comes from a page from before a sign-in or sign-out, or from a page that was open too long. The
- * new page has a new form.
+ * The form comes from a page that is older than a sign-in or sign-out, or was open too long. The new page
+ * has a new form.
  */
 function outdated(req: Request, res: Response): Promise<void> {
   return answer(

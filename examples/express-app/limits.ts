@@ -16,8 +16,8 @@ declare global {
 }
 
 /**
- * Allows these wrong passwords in a quarter of an hour: twenty from one address, and fifty for one account
- * from all addresses. They must come after the check of the CSRF token. Otherwise any page could use up a
+ * Allows twenty wrong passwords from one address in a quarter of an hour. Allows fifty for one account from all
+ * addresses. They must come after the check of the CSRF token. Otherwise any page could use up a
  * visitor's attempts with its own forms.
  *
  * The counters are in the memory of one process. With several processes, give `rateLimit` a shared `store`.

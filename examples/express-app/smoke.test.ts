@@ -1,5 +1,5 @@
 /**
- * The minimum that must work, over HTTP and on a real Redis: two browsers sign in, and one signs out the
+ * The minimum that must work, over HTTP and on a real Redis. Two browsers sign in, and one signs out the
  * other.
  */
 import assert from 'node:assert/strict'

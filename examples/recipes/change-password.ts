@@ -7,8 +7,8 @@ import { startSession } from './start-session.ts'
 /**
  * Resolves to how many other devices were signed out. Check the current password before you call it.
  *
- * Resolves to `null` if the account has changed since this session began or while this ran, by a demotion or a sign-out
- * for instance. Then send the browser to the sign-in page.
+ * Resolves to `null` if the account has changed since this session began or while this ran. A demotion or a sign-out
+ * changes it, for instance. Then send the browser to the sign-in page.
  */
 export async function changePassword(
   store: UserSessionStore,

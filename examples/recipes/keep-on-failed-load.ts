@@ -1,6 +1,6 @@
 /**
  * For apps with `unset: 'destroy'`: a session that could not be loaded is not signed out. With that option express-session
- * destroys the session of a request that ends without `req.session`, and a failed load leaves a request without one.
+ * destroys the session of a request that ends without `req.session`. A failed load leaves a request without one.
  *
  *     app.use(session({ store, unset: 'destroy', … }))
  *     app.use(keepOnFailedLoad)

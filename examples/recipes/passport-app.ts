@@ -39,8 +39,8 @@ export function passportApp(store: UserSessionStore, users: Users, secret: strin
   app.use(express.urlencoded())
   app.use(authenticator.session())
 
-  // Passport regenerates the session on sign-in and on logout. Leave its option `keepSessionInfo` off: it copies what the
-  // session before held, which may be another user's, or out of date.
+  // Passport regenerates the session on sign-in and on logout. Leave its option `keepSessionInfo` off. It copies what the
+  // session before held. That may be another user's, or out of date.
   app.post('/sign-in', authenticator.authenticate('local'), (req, res) => {
     res.type('text').send(`Hello ${req.user?.name}`) // as text: a name may contain HTML
   })

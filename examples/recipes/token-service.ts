@@ -1,4 +1,4 @@
-/** A service without Express: bearer tokens that belong to a user, are listed beside the user's browsers, and can be revoked. */
+/** A service without Express. Its bearer tokens belong to a user, are listed beside the user's browsers, and can be revoked. */
 import { createServer, type IncomingMessage } from 'node:http'
 import { createSession, deleteSession, readSession, type SessionClient } from 'redis-user-sessions'
 

@@ -1,12 +1,12 @@
 /**
  * Touches sessions: moves their expiry.
  *
- * - A touch sends nothing if this process has written nearly the same expiry already (`touchInterval`), or if the app
- *   has set the expiry outright and the session has it.
+ * - A touch sends nothing if this process has written nearly the same expiry already (`touchInterval`). It also sends
+ *   nothing if the app has set the expiry outright and the session has it.
  * - It is one plain command, `PEXPIREAT … GT`, as long as the index lists the session until the new expiry. That command
  *   cannot bring back a session that is gone, and it conflicts with no save.
- * - Otherwise it saves the cookie: beyond the index entry, about once in an eighth of the lifetime, or if the cookie has
- *   changed. That is one script on one server. On Redis Cluster it takes three steps if the index entry moves. A cookie
+ * - Otherwise it saves the cookie. This happens about once in an eighth of the lifetime, when the new expiry is beyond
+ *   the index entry. It also happens if the cookie has changed. That is one script on one server. On Redis Cluster it takes three steps if the index entry moves. A cookie
  *   that has expired deletes the session.
  *
  * An object that this store has not made costs a read first.

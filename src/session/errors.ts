@@ -46,8 +46,8 @@ export class SessionLimitError extends Error {
 }
 
 /**
- * The value that Redis holds under `key` is not session data. The record cannot be parsed, is not an object, or is a
- * value of another Redis type. `cause` is the error of the app's own serializer, if there is one. The message of a
+ * The value that Redis holds under `key` is not session data. The record cannot be parsed or is not an object, or the
+ * value is of another Redis type. `cause` is the error of the app's own serializer, if there is one. The message of a
  * `SyntaxError` of `JSON.parse` quotes the record, so `cause` then has another message.
  */
 export class CorruptSessionError extends Error {

@@ -94,7 +94,7 @@ function capData(data: SessionRecord, created: number, end: number): SessionReco
 
 /**
  * Returns the time until which the index lists a session, in ms since 1970. It is an eighth of the lifetime after
- * `expires`, so that touches need not move the entry. `previous` stays if it still fits. If the app sets the expiry
+ * `expires`. So touches need not move the entry. `previous` stays if it still fits. If the app sets the expiry
  * outright, the entry ends at the expiry.
  */
 export function listedUntil(

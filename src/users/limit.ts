@@ -2,8 +2,9 @@
  * Keeps a user's sessions within `maxUserSessions`.
  *
  * - With `onLimit: 'evict'`, `enforceLimit` signs out the sessions beyond the limit, after the sign-in.
- * - With `onLimit: 'reject'`, the script that lists the new session refuses it: `write` on one server, `reserve` on
- *   Redis Cluster. `refuseBeyond` then drops entries without a session, so that the sign-in can be tried again.
+ * - With `onLimit: 'reject'`, the script that lists the new session refuses it. That is `write` on one server, and
+ *   `reserve` on Redis Cluster. `refuseBeyond` then drops entries without a session. After that, the sign-in can be
+ *   tried again.
  */
 import type { Access } from '../redis/access.ts'
 import { SessionLimitError } from '../session/errors.ts'

@@ -1,6 +1,6 @@
 /**
  * Revokes sessions: one, one of a user, or all of a user. Each is deleted with its index entry, even if its record is
- * corrupt. A request that has loaded the session before cannot bring it back: its save finds no record, and
+ * corrupt. A request that has loaded the session before cannot bring it back. Its save finds no record, and
  * `requests/save.ts` drops it.
  */
 import { setImmediate } from 'node:timers/promises'
@@ -54,7 +54,7 @@ export async function revokeUser(access: Access, userId: string, except?: string
 
 /**
  * How often a revocation lists the sessions at most. A further listing finds the sessions of sign-ins at the same time.
- * On Redis Cluster such a sign-in may be about to list its session again, after another process has removed the entry.
+ * On Redis Cluster another process may have removed the entry of such a sign-in, which then lists its session again.
  */
 const maxListings = 3
 

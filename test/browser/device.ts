@@ -25,7 +25,7 @@ export type Look = {
   timezoneId?: string
 }
 
-// Code that runs in the page: a string, so that the types of a browser stay out of a Node project.
+// Code that runs in the page. It is a string, because a Node project has no types of a browser.
 const FOCUSED_TEXT = `(() => {
   const { activeElement } = document
   if (activeElement === document.body) return '(the page)'

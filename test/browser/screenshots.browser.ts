@@ -1,6 +1,6 @@
 /**
- * Takes the pictures for the README and the documentation: the account page on a desktop and a phone, in light and
- * dark, and the page of one device.
+ * Takes the pictures for the README and the documentation. They show the account page on a desktop and a phone, in light
+ * and dark. One shows the page of one device.
  */
 import { mkdirSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

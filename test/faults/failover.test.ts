@@ -1,5 +1,5 @@
 /**
- * A master dies: users who were signed in stay signed in, and sessions that were signed out stay gone. `npm run
+ * A master dies. Users who were signed in stay signed in. Sessions that were signed out stay gone. `npm run
  * test:faults` repeats it.
  */
 import { EventEmitter, once } from 'node:events'

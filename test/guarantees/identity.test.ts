@@ -1,4 +1,4 @@
-/** Which session an object belongs to: an id that is used again, a save without an answer, a proxy, a copy. */
+/** Which session an object belongs to, after a reused id, a save without an answer, a proxy, a copy. */
 import { expect } from 'chai'
 import type { Request } from 'express'
 import {

@@ -1,7 +1,7 @@
 /**
  * Hostile input through the functions, the store and HTTP. For any input, a promise settles and no prototype is
- * changed. Nothing is written outside of the two key patterns, and only sessions and indexes are written under them.
- * (The root hooks check that no rejection is unhandled.)
+ * changed. Nothing is written outside of the two key patterns. Only sessions and indexes are written under them. The
+ * root hooks check that no rejection is unhandled.
  */
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'

@@ -140,7 +140,7 @@ async function wrongInRedis(world: World, model: Model): Promise<string[]> {
   return [...new Set(wrong)]
 }
 
-/** A listing leaves the entry of a session that ends between the listing and the look: then both are done again. */
+/** A session may end between the listing and the look, and its entry stays. Then both are done again. */
 async function wrongAfterListing(world: World, model: Model, allowance: Allowance): Promise<string[]> {
   for (;;) {
     const before = await countSessions(world, model)
@@ -157,8 +157,8 @@ async function countSessions(world: World, { ids }: Model): Promise<number> {
 
 /**
  * Every session ends by a last write, and nothing lists any more. Then nothing may be left, not even entries that were
- * too long. Two things may stay until their own end: the key of a session that a late touch has moved, and a reserved
- * entry.
+ * too long. Two things may stay until their own end. One is the key of a session that a late touch has moved. The
+ * other is a reserved entry.
  */
 async function leftAfterExpiry(world: World, model: Model): Promise<string[]> {
   if (world.topology.name === 'cluster' && model.hadFaults) return []

@@ -20,9 +20,9 @@ export type Allowance = {
   /** On Cluster an entry may stay reserved until its own end, if its maker died or the answer was lost. */
   mayStayReserved?: boolean
   /**
-   * Entries of these sessions may stay until the next listing. Each session was anonymous and is destroyed by two
-   * commands: one for its key, and one for the entry of a user who had just signed in to it. A fault may happen between
-   * the two.
+   * Entries of these sessions may stay until the next listing. Each session was anonymous, and a user has just signed
+   * in to it. Two commands destroy it: one for its key, and one for the user's entry. A fault may happen between the
+   * two.
    */
   mayBeLeft?: ReadonlySet<string> | undefined
 }

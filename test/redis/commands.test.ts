@@ -13,7 +13,7 @@ import { cookie, newSession } from '../support/sessions.ts'
 const SESSIONS = 3
 const LIFETIME = HOUR
 
-/** Commands on one server, a pool or Sentinel, and on Cluster, where a session and its index are in different slots. */
+/** `one`: commands on one server, a pool or Sentinel. On Cluster, a session and its index are in different slots. */
 const commands: Record<string, { one: number; cluster: number }> = {
   'create, anonymous': { one: 1, cluster: 1 },
   create: { one: 1, cluster: 4 },

@@ -133,7 +133,7 @@ function statisticsOf(info: string, command: string): [calls: number, failed: nu
 
 /**
  * An address that leads to one server and then to another. A failover closes all connections. The "older server" is the
- * same server: it gets `OLDQ`, which it knows as little as an older server knows `IFEQ`.
+ * same server. It gets `OLDQ` instead of `IFEQ`, and does not know it.
  */
 async function startFailover(url: string) {
   const { hostname, port } = new URL(url)

@@ -1,4 +1,4 @@
-/** `regenerate` destroys the session that the request has loaded, whatever has become of it meanwhile, and does not read it again. */
+/** `regenerate` destroys the session that the request has loaded, whatever has become of it. It does not read it again. */
 import { expect } from 'chai'
 import type { Request } from 'express'
 import { UserSessionStore } from '../../src/index.ts'

@@ -1,6 +1,5 @@
 /**
- * Edge cases of loads, saves and touches: the order of saves of one object, skipped touches, and the owner in the
- * record.
+ * Edge cases of loads, saves and touches: the order of saves of one object, skipped touches, the owner in the record.
  */
 import { expect } from 'chai'
 import { CorruptSessionError, createSession, deleteUserSessions, readSession } from '../../src/index.ts'

@@ -1,5 +1,5 @@
 /**
- * A sign-out by an empty user in the session: `''`, `false`, `null` or no property, wherever the app keeps its user.
+ * A sign-out by an empty user in the session: `''`, `false`, `null` or no property. The app may keep its user anywhere.
  */
 import { expect } from 'chai'
 import type { UserSessionStoreOptions } from '../../src/index.ts'

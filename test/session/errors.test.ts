@@ -1,4 +1,4 @@
-/** The errors of this package show no session data, no session id of others, and no text that a parser quotes. */
+/** The errors of this package show no session data, no session id of others, and no text quoted by a parser. */
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import * as functions from '../../src/index.ts'

@@ -1,5 +1,5 @@
 /**
- * absoluteTtl: no session lives longer after its creation, for any use of it, and no write can move the creation time.
+ * absoluteTtl: no session lives longer after its creation, for any use of it. No write can move the creation time.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'

@@ -1,6 +1,6 @@
 /**
- * Unusual expiries: a TTL beyond the absolute end, an interval longer than the lifetime, activity in the future, an
- * empty expiry.
+ * Unusual expiries: a TTL beyond the absolute end, an interval longer than the lifetime, future activity, an empty
+ * expiry.
  */
 import { expect } from 'chai'
 import type { SessionData } from 'express-session'

@@ -13,7 +13,7 @@ interface Place {
 }
 
 /**
- * Checks that the user's index lists the session under exactly the `until` of its record. `until` is no sooner than the
+ * Checks that the user's index lists the session under exactly the `until` of its record. That is no sooner than the
  * TTL, and at most an eighth of the lifetime later. The index lives as long as its longest entry. Resolves to the
  * score.
  */

@@ -1,6 +1,6 @@
 /**
- * Synchronous clean-up for every usual end of a process: the end of its work, `process.exit`, an uncaught exception, or
- * a signal that would end it silently.
+ * Synchronous clean-up for every usual end of a process. That is the end of its work, `process.exit`, an uncaught
+ * exception, or a signal that would end it silently.
  */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 

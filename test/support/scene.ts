@@ -1,5 +1,5 @@
 /**
- * The scene of one forced interleaving: requests and callers that share a Redis, each stopped at a step that the test
+ * The scene of one forced interleaving: requests and callers that share a Redis. Each stops at a step that the test
  * chooses.
  */
 import { randomBytes } from 'node:crypto'
@@ -182,8 +182,8 @@ export class Scene {
   }
 
   /**
-   * Checks that the index entry ends exactly when the record says: never before the TTL, and at most an eighth of the
-   * lifetime after it. The index lives as long as its longest entry, or `drift` ms longer if MIGRATE has moved it.
+   * Checks that the index entry ends exactly when the record says. That is never before the TTL, and at most an
+   * eighth of the lifetime after it. The index lives as long as its longest entry, or `drift` ms longer if MIGRATE has moved it.
    * Resolves to the score.
    */
   async expectListed(sessionId: string, userId: string, drift = 0): Promise<number> {

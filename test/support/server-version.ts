@@ -19,8 +19,8 @@ function versionIn(info: string): string {
 }
 
 /**
- * Returns the beginning of the version that an image must have. `valkey/valkey:8` gives `Valkey 8.`, an image without a
- * number gives `Valkey `.
+ * Returns the beginning of the version that an image must have. `valkey/valkey:8` gives `Valkey 8.`. An image without
+ * a number gives `Valkey `.
  */
 export function versionOfImage(image: string): string {
   const [, name, major] = /^(redis|valkey)[^:@]*(?::(\d+))?/.exec(image.split('/').at(-1) ?? '') ?? []

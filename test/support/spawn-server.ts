@@ -1,9 +1,9 @@
 /**
  * Redis or Valkey as a child process on a loopback port. It persists nothing and leaves nothing behind.
  *
- * The port is below every system's ephemeral range. The server's own bind decides whether the port is free, so there is
- * no gap between a probe and the bind. A client that reconnects to a dead server cannot connect to itself there. (TCP
- * connects to itself if the kernel picks the target's port as the source.)
+ * The port is below every system's ephemeral range. The server's own bind decides whether the port is free. So there
+ * is no gap between a probe and the bind. A client that reconnects to a dead server cannot connect to itself there. TCP
+ * connects to itself if the kernel picks the target's port as the source.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'

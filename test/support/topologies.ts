@@ -6,7 +6,7 @@
  *         const client = await topology().connect()
  *
  * `TEST_TOPOLOGIES=server,cluster` limits a run to these. With `TEST_TOPOLOGIES_STAY=1` the shared ones live until the process
- * ends, for tools that run the same tests many times in one process.
+ * ends. Tools that run the same tests many times in one process need that.
  */
 import { loadScripts } from './load-scripts.ts'
 import { startCluster } from './topologies/cluster.ts'

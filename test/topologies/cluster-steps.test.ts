@@ -89,8 +89,8 @@ describe('The records on Cluster, step by step', () => {
       }
 
       /**
-       * Checks that `s1` lives in this state, and that alice's index lists it until the time in the record: exactly, or
-       * at least.
+       * Checks that `s1` lives in this state. Alice's index must list it until the time in the record: exactly, or at
+       * least.
        */
       async function expectListed(state: State, exactly = true): Promise<void> {
         expect(await scene.client.get(scene.sessionKey('s1')), 'the record').to.equal(recordOf(state))

@@ -362,7 +362,7 @@ async function expectGuarantees(scene: Scene): Promise<void> {
   }
 }
 
-/** The indexes list exactly the live sessions of their users: until the time in the record, or at least that long. */
+/** The indexes list exactly the live sessions of their users, until the time in the record or at least that long. */
 async function expectListed(scene: Scene, scores: 'exactly' | 'at least'): Promise<void> {
   const live = await liveSessions(scene)
   for (const name of users) {

@@ -44,7 +44,7 @@ describe('A check of all sessions', () => {
     expect((await check()).problems).to.deep.equal([])
   })
 
-  /** Runs after the check has read a page of the index, or a session, and before it reads the other part. */
+  /** Runs when the check has read a page of the index or a session, and not yet the other part. */
   async function meanwhile(
     choice: (call: Call) => boolean,
     change: () => Promise<unknown>,

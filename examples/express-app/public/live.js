@@ -1,6 +1,6 @@
 /**
- * Keeps an open page up to date: the list of devices, the role, the times, and whether this browser is still
- * signed in. All pages also work without this script. Then they show the state at their loading.
+ * Keeps an open page up to date: the devices, the role, the times, and whether this browser is still signed in.
+ * All pages also work without this script. Then they show the state at their loading.
  */
 import { timeInWords } from './times.js'
 

@@ -24,8 +24,7 @@ export function signInRoutes(shared: Shared): Router {
     if (!user) {
       res.locals.wrongPassword = true
       const typed = { name: name.slice(0, 100), remember: remembered ? 'yes' : '' }
-      // The message is the same for a wrong name and a wrong password, so that it does not reveal which names
-      // exist.
+      // The message is the same for a wrong name and a wrong password. It must not reveal which names exist.
       const message = problem('That name and password do not go together.', { typed })
       return answer(req, res, pageOfForm(req), message)
     }

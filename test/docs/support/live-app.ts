@@ -98,7 +98,7 @@ export class LiveApp {
 }
 
 /**
- * Finds errors in the index: live sessions that are missing, or listed for another time than their record or TTL has.
+ * Finds errors in the index. A live session may be missing, or be listed for another time than its record or TTL has.
  */
 export async function wronglyIndexed(
   client: TestClient,

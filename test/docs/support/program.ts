@@ -24,7 +24,7 @@ declare module 'express-session' {
 `
 
 /**
- * Writes the block, after the blocks that it continues, to a place where imports find the packages and this checkout's
+ * Writes the block, after the blocks that it continues. Imports from there find the packages and this checkout's
  * sources.
  */
 export function writeProgram(parent: string, number: number, block: Block, before: Block[]): Program {

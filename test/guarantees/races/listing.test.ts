@@ -1,5 +1,5 @@
 /**
- * Guarantees 1 and 3: a listing removes wrong entries and hides no live session, while sessions begin, end and change
+ * Guarantees 1 and 3: a listing removes wrong entries and hides no live session. Meanwhile sessions begin, end and change
  * their owner.
  */
 import { expect } from 'chai'

@@ -1,6 +1,5 @@
 /**
- * Finds out what replicas have, by the offsets that servers report. `WAIT` would count only the writes of its own
- * connection.
+ * Finds out what replicas have, by the offsets that servers report. `WAIT` counts only the writes of its own connection.
  */
 import { eventually } from '../eventually.ts'
 import type { Node } from './node.ts'
