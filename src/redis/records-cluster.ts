@@ -54,7 +54,7 @@ interface Claim {
  *   that stamp. Every step that lists the session meanwhile changes the stamp.
  * - A write that makes a session first reserves its entry: it lists the session with a mark in the score. Afterwards it
  *   settles the entry: it takes the mark away. No other step removes a reserved entry, because the session may be
- *   written at any moment. So a crash in between can leave an entry without a session, until the entry's own end.
+ *   written at any moment. Only a removal may that has seen the session. So a crash in between can leave an entry without a session, until the entry's own end.
  *
  * The scripts have the names of these steps: "reserve", "raise" (list longer), "condemn" (stamp before a removal) and
  * "settle". `scripts/parts.ts` explains stamps and marks.
@@ -288,7 +288,7 @@ export class ClusterRecords implements Records {
     return claimOf(await this.#onIndex(raiseScript, owner, [sessionId, until, isMoved ? '1' : '']))
   }
 
-  /** Stamps an entry before its removal. Resolves to '' if there is no entry or a reserved one. */
+  /** Stamps an entry before its removal. Resolves to '' if there is no entry, or a reserved one that must stay. */
   async #condemn(
     owner: string,
     sessionId: string,

@@ -51,7 +51,7 @@ interface UpdateOptions {
   isTouch?: boolean
 }
 
-/** How many times a sign-in beyond the limit checks whether the other sessions still exist. */
+/** How many times a sign-in beyond the limit is tried, each time after a look at the other sessions. */
 const maxLooks = 3
 
 /** A write, with the draft that it was made from. */

@@ -3,8 +3,8 @@
  *
  * - With `onLimit: 'evict'`, `enforceLimit` signs out the sessions beyond the limit, after the sign-in.
  * - With `onLimit: 'reject'`, the script that lists the new session refuses it. That is `write` on one server, and
- *   `reserve` on Redis Cluster. `refuseBeyond` then drops entries without a session. After that, the sign-in can be
- *   tried again.
+ *   `reserve` on Redis Cluster. `refuseBeyond` then drops the entries of sessions that are gone. After that, the
+ *   sign-in can be tried again. On Redis Cluster an entry that a crashed sign-in has reserved stays, and counts.
  */
 import type { Access } from '../redis/access.ts'
 import { SessionLimitError } from '../session/errors.ts'
@@ -45,7 +45,7 @@ async function allOf(access: Access, userId: string): Promise<Map<string, UserRe
 
 /**
  * Called after a script has refused the sign-in. Throws a `SessionLimitError` if the user has `limit` sessions besides
- * `signingIn`. The listing also drops entries without a session. If there are fewer sessions then, `requests/save.ts`
+ * `signingIn`. The listing also drops entries of sessions that are gone. If there are fewer then, `requests/save.ts`
  * tries the sign-in again.
  */
 export async function refuseBeyond(

@@ -25,7 +25,8 @@ export type ListedSession = UserRecord & { raw: string; session: StoredSession }
  * this one. A session may come twice. Ended sessions come too as long as Redis has them, so that a revocation deletes
  * them.
  *
- * Wrong entries are corrected on the way: the session is gone, belongs to another user, or has another `until`.
+ * Wrong entries are corrected on the way: the session is gone, belongs to another user, or has another `until`. On Redis
+ * Cluster, an entry that ends after `until` stays.
  */
 export async function* userRecords(access: Access, userId: string): AsyncGenerator<UserRecord[]> {
   let cursor = '0'

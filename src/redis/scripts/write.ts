@@ -21,7 +21,7 @@ import { script, scriptWhileFull } from './script.ts'
  * - -1: the owner has as many sessions as allowed
  * - an array: the other record that is there
  *
- * Only 1 means a change.
+ * Only 1 means a change, apart from ended entries, which a limit drops.
  */
 const body = `
 local expected = ARGV[5] == '1' and ARGV[8] or false
