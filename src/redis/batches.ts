@@ -1,14 +1,11 @@
-/** How much one command does at most. More would keep other clients of the server waiting. */
+/** How much a listing or a revocation does at a time. */
 
-/** How many sessions one command reads or removes. */
-const batchSize = 200
-
-/** About how many entries of an index one command lists. */
+/** About how many entries of an index one command lists. More would keep other clients of the server waiting. */
 export const pageSize = 1000
 
-/** Splits items into slices of at most `batchSize`. */
-export function batches<T>(items: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(items.length / batchSize) }, (_, n) =>
-    items.slice(n * batchSize, (n + 1) * batchSize),
+/** Splits items into slices of at most `size`. */
+export function batches<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) =>
+    items.slice(n * size, (n + 1) * size),
   )
 }

@@ -23,6 +23,9 @@ import { run } from './scripts/script.ts'
 
 /** One server, used through a client, a pool or Sentinel. Each write is one command or one script, so it is atomic. */
 export class AtomicRecords implements Records {
+  /** One script does a whole batch. A larger batch would keep other clients of the server waiting. */
+  readonly batchSize = 200
+
   constructor(
     readonly client: SessionClient,
     readonly keys: Keys,
@@ -30,7 +33,7 @@ export class AtomicRecords implements Records {
 
   async read(sessionIds: readonly string[]): Promise<StoredRecord[]> {
     const found: StoredRecord[] = []
-    for (const batch of batches(sessionIds)) {
+    for (const batch of batches(sessionIds, this.batchSize)) {
       const keys = batch.map((id) => this.keys.session(id))
       found.push(...storedRecords(await run(this.client, readScript, keys, [])))
     }
@@ -50,7 +53,8 @@ export class AtomicRecords implements Records {
 
   async remove(owner: string | null, removals: readonly Removal[]): Promise<Outcome[]> {
     const outcomes: Outcome[] = []
-    for (const batch of batches(removals)) outcomes.push(...(await this.#removeBatch(owner, batch)))
+    for (const batch of batches(removals, this.batchSize))
+      outcomes.push(...(await this.#removeBatch(owner, batch)))
     return outcomes
   }
 
@@ -85,7 +89,7 @@ export class AtomicRecords implements Records {
 
   async reconcile(owner: string, seen: readonly Seen[]): Promise<string[]> {
     const changed: string[] = []
-    for (const batch of batches(seen)) {
+    for (const batch of batches(seen, this.batchSize)) {
       const keys = [this.keys.index(owner), ...batch.map(({ sessionId }) => this.keys.session(sessionId))]
       const args = batch.flatMap(({ sessionId, wanted, raw }) => [sessionId, String(wanted ?? ''), raw ?? ''])
       const reply = (await run(this.client, reconcileScript, keys, args)) as unknown[]

@@ -85,6 +85,8 @@ export interface Seen {
  * different slots.
  */
 export interface Records {
+  /** How many sessions to read, update or remove at a time. */
+  readonly batchSize: number
   /** Reads sessions from the master, with their true expiry. */
   read(sessionIds: readonly string[]): Promise<StoredRecord[]>
   write(write: Write): Promise<Outcome>

@@ -3,6 +3,7 @@
  * expired.
  */
 import type { Access } from '../redis/access.ts'
+import { batches } from '../redis/batches.ts'
 import { scanKeys } from '../redis/clients/client.ts'
 import { isReserved } from '../redis/entry-marks.ts'
 import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
@@ -162,7 +163,7 @@ async function* pagesOf({ records }: Access, userId: string): AsyncGenerator<Ind
   do {
     const page = await records.page(userId, cursor).catch(noIndex)
     cursor = page.cursor
-    yield page.entries
+    yield* batches(page.entries, records.batchSize)
   } while (cursor !== '0')
 }
 

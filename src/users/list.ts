@@ -33,8 +33,9 @@ export async function* userRecords(access: Access, userId: string): AsyncGenerat
   do {
     const page = await access.records.page(userId, cursor)
     cursor = page.cursor
-    const read = (entries: Entry[]) => readEntries(access, entries)
-    for await (const found of oneAhead(batches(page.entries), read)) yield await check(access, userId, found)
+    const entries = batches(page.entries, access.records.batchSize)
+    const reads = oneAhead(entries, (batch) => readEntries(access, batch))
+    for await (const found of reads) yield await check(access, userId, found)
   } while (cursor !== '0')
 }
 

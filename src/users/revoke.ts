@@ -58,8 +58,11 @@ export async function revokeUser(access: Access, userId: string, except?: string
  */
 const maxListings = 3
 
+/** Taken while this module loads, so that a fake clock of a test cannot stop a revocation. */
+const endOfTurn = setImmediate
+
 /**
- * Redis deletes these sessions while this process parses the next ones. A client sends its commands at the end of the
+ * Redis deletes these sessions while this process parses the next ones. node-redis sends its commands at the end of the
  * turn of the event loop, so this waits until then.
  */
 async function revokeListed(access: Access, userId: string, except?: string): Promise<number> {
@@ -70,7 +73,7 @@ async function revokeListed(access: Access, userId: string, except?: string): Pr
       const others = batch.filter(({ sessionId }) => sessionId !== except)
       revoked += await revoking
       revoking = startEarly(revokeAll(access, userId, others))
-      await setImmediate()
+      await endOfTurn()
     }
   } finally {
     revoked += await revoking

@@ -553,6 +553,7 @@ describe('The script', () => {
       ...['r2', -1],
       ...['r1', soon],
     ])
+    expect(await call(readScript, [])).to.deep.equal([])
   })
 
   it('page reads an index of any size, with about the given number of entries at a time', async () => {

@@ -28,12 +28,29 @@ describe('oneAhead', () => {
     expect(seen).to.deep.equal([1])
   })
 
-  it('leaves no unhandled rejection if the caller stops early', async () => {
-    const start = (item: number) => (item === 2 ? Promise.reject(new Error('second')) : Promise.resolve(item))
-    for await (const item of oneAhead([1, 2], start)) {
-      expect(item).to.equal(1)
-      break
-    }
-    await new Promise((resolve) => setImmediate(resolve))
-  })
+  for (const [how, end] of [
+    ['stops early', () => false],
+    [
+      'fails',
+      () => {
+        throw new Error('of the caller')
+      },
+    ],
+  ] as const) {
+    it(`waits for the next item if the caller ${how}, and hides its error`, async () => {
+      const log: string[] = []
+      const start = async (item: number) => {
+        if (item === 1) return item
+        await new Promise((resolve) => setImmediate(resolve))
+        log.push('the next item has ended')
+        throw new Error('of the next item')
+      }
+      const run = async () => {
+        for await (const _ of oneAhead([1, 2], start)) if (!end()) return 'stopped'
+        return 'ran to its end'
+      }
+      log.push(await run().catch((error) => error.message))
+      expect(log).to.deep.equal(['the next item has ended', how === 'fails' ? 'of the caller' : 'stopped'])
+    })
+  }
 })

@@ -36,6 +36,15 @@ export function connectDriver(
   return client
 }
 
+/**
+ * Waits until the client is connected. A subscriber that connects later makes its store check the sessions once more. That
+ * check may notice a revocation before its message comes.
+ */
+export async function untilReady(client: DriverClient): Promise<void> {
+  if (client.status !== 'ready')
+    await new Promise<void>((resolve) => void client.on('ready', () => resolve()))
+}
+
 function sentinelsOf(topology: Topology) {
   return topology.sentinels.map(({ port }) => ({ host: '127.0.0.1', port }))
 }

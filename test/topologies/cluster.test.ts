@@ -1,5 +1,6 @@
 /** Redis Cluster: one key per command, scripts on every node, redirects while slots move, enumeration over all masters. */
 import { expect } from 'chai'
+import { createCluster } from 'redis'
 import {
   createSession,
   deleteSession,
@@ -10,6 +11,7 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
+import { tracked } from '../support/clients.ts'
 import { HOUR, inMs, MINUTE, SECOND } from '../support/database.ts'
 import { loadScripts } from '../support/load-scripts.ts'
 import { type Call, watch } from '../support/paused-client.ts'
@@ -20,6 +22,7 @@ import type { Node } from '../support/topologies/node.ts'
 import type { AnyClient } from '../support/topologies.ts'
 
 const SOME = 60
+const MANY = 450
 
 describe('on Redis Cluster', () => {
   onEveryStage(
@@ -33,6 +36,20 @@ describe('on Redis Cluster', () => {
         const commands = new Set(calls.map(({ command }) => command))
         expect(commands).to.have.all.keys('evalSha', 'eval', 'get', 'set', 'pExpireAt', 'getDel', 'scan')
         expect(calls.length).to.be.greaterThan(100)
+      })
+
+      it('a call for a user with many sessions queues few commands at a time', async () => {
+        const ids = await spread(scene, MANY)
+        const [master] = await scene.topology.masters()
+        const cluster = createCluster({
+          rootNodes: [{ url: String(master?.server.url) }],
+          defaults: { commandsQueueMaxLength: 160 },
+        })
+        const store = scene.store({ client: tracked(await cluster.connect()) })
+        expect(await store.userSessions('alice')).to.have.length(ids.length)
+        expect(await store.updateUser('alice', { role: 'admin' } as never)).to.equal(ids.length)
+        expect(await store.destroyUser('alice')).to.equal(ids.length)
+        await cluster.close()
       })
 
       it('a node that forgets its scripts is sent them again, and only then', async () => {

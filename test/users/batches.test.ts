@@ -75,4 +75,21 @@ describe('A user with many sessions', () => {
     expect(calls.filter(isRead), 'only the first batch and the failing one').to.have.length(2)
     expect(await left()).to.equal(MANY - 1)
   })
+
+  it('has no command under way after a call has ended', async () => {
+    const [listed] = await db.store().userSessions('eva')
+    const { client, reached, release } = pauseBefore(db.client, secondRead())
+    let isOver = false
+    const revoking = db
+      .store({ client })
+      .destroyUserSession('eva', String(listed?.sessionId))
+      .finally(() => {
+        isOver = true
+      })
+    await reached
+    await Promise.all([db.client.ping(), db.client.ping()])
+    expect(isOver).to.equal(false)
+    release()
+    expect(await revoking).to.equal(true)
+  })
 })

@@ -69,13 +69,13 @@ local function removedStamp(stamp) return 4 + (stamp + 1) % 4 end`
 export const deleteSessions = `
 local function deleteSessions(last, index)
   local replies, keys, ids = {}, {}, {}
-  local records = redis.call('MGET', unpack(KEYS, 1, last))
   for n = 1, last do
-    local expected, current = ARGV[3 * n + 1], records[n]
-    if current and expected ~= '' and current ~= expected then
+    local expected = ARGV[3 * n + 1]
+    local current = redis.pcall('GET', KEYS[n])
+    if expected ~= '' and type(current) == 'string' and current ~= expected then
       replies[n] = { current }
     else
-      replies[n] = (current or redis.call('TYPE', KEYS[n]).ok ~= 'none') and 1 or 0
+      replies[n] = current and 1 or 0
       keys[#keys + 1] = KEYS[n]
       ids[#ids + 1] = ARGV[3 * n]
     end

@@ -1,6 +1,8 @@
 // Both builds of the package in one process: a library requires it, and the app imports it.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
+import { mock } from 'node:test'
+import { Redis } from 'ioredis'
 import * as imported from 'redis-user-sessions'
 import * as importedFunctions from 'redis-user-sessions/functions'
 import { connect } from './shared/node-redis.mjs'
@@ -46,3 +48,17 @@ for (const [mine, theirs] of [builds, builds.toReversed()]) {
   for (const each of [store, other]) await each.close()
 }
 await client.close()
+
+// A test of an app may stop the clock. ioredis sends its commands even then, so every call settles.
+const driver = new Redis(process.env.REDIS_URL)
+const watchdog = setTimeout(() => assert.fail('a call did not settle'), 20_000)
+for (const { UserSessionStore } of builds) {
+  const store = new UserSessionStore({ client: driver, prefix })
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'setImmediate'] })
+  await store.set('s1', { cookie: { originalMaxAge: 60_000 }, userId: 'eva' })
+  assert.equal((await store.userSessions('eva')).length, 1)
+  assert.equal(await store.destroyUser('eva'), 1)
+  mock.timers.reset()
+}
+clearTimeout(watchdog)
+await driver.quit()

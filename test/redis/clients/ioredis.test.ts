@@ -7,7 +7,13 @@ import { rejection } from '../../support/database.ts'
 import { everythingWorks } from '../../support/everything.ts'
 import { untilChecked } from '../../support/heard.ts'
 import { freshPrefixes } from '../../support/hooks.ts'
-import { connectDriver, type DriverClient, type DriverName, drivers } from '../../support/ioredis.ts'
+import {
+  connectDriver,
+  type DriverClient,
+  type DriverName,
+  drivers,
+  untilReady,
+} from '../../support/ioredis.ts'
 import { pauseBefore } from '../../support/paused-client.ts'
 import { fields, newSession } from '../../support/sessions.ts'
 import { onEveryTopology, startTopology, type Topology } from '../../support/topologies.ts'
@@ -62,6 +68,7 @@ for (const name of Object.keys(drivers) as DriverName[]) {
       it('hears of revocations in other processes', async () => {
         const prefixes = freshPrefixes()
         const subscribers = [connectDriver(name, topology()), connectDriver(name, topology())]
+        await Promise.all(subscribers.map(untilReady))
         const [here, there] = subscribers.map(
           (subscriber) => new UserSessionStore({ client, ...prefixes, subscriber }),
         ) as [UserSessionStore, UserSessionStore]
