@@ -45,8 +45,8 @@ export async function baseline(client: Client, { against }: Builds, prefix: stri
   if (against === undefined) {
     return { name: 'connect-redis', store: new RedisStore({ client, prefix }) as unknown as BenchStore }
   }
-  const { UserSessionStore } = await loadBuild(against)
-  const store = new UserSessionStore({ client, prefix, userPrefix: `${prefix}user:`, touchInterval: 0 })
+  const options = { prefix, userPrefix: `${prefix}user:`, touchInterval: 0 }
+  const store = await ourStore(client, { build: against }, options)
   return { name: 'other build', store: store as unknown as BenchStore }
 }
 

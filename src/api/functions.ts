@@ -18,6 +18,7 @@ import { stringifyRecord } from '../session/codec.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
 import { checkTimestamp, dataExpiry } from '../session/expiry.ts'
 import { withoutNote } from '../session/index-note.ts'
+import { isoTime } from '../session/iso-time.ts'
 import { defaultUserId, namedUser, type UserIdOption } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { newSessionId } from '../session/session-id.ts'
@@ -276,5 +277,5 @@ function withUserId(data: SessionRecord, owner: string | null): SessionRecord {
 /** A timestamp of the same instant stays as it was written. */
 function withTrueExpiry(data: SessionRecord, expires: number | null): SessionRecord {
   if (expires === null || dataExpiry(data.expires) === expires) return data
-  return { ...data, expires: new Date(expires).toISOString() }
+  return { ...data, expires: isoTime(expires) }
 }

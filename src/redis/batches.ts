@@ -1,4 +1,4 @@
-/** How much a listing or a revocation does at a time. */
+/** Splits work on many sessions into parts. */
 
 /** About how many entries of an index one command lists. More would keep other clients of the server waiting. */
 export const pageSize = 1000

@@ -234,8 +234,7 @@ export class Saves {
   ): Promise<Latest | undefined> {
     const { expires, version } = write.draft
     const isNew = loaded.version === null && !loaded.attempt
-    // The next save is compared with the object's own data, not with the merged data. `until` and `created` are as
-    // written.
+    // The next save is compared with the object's own data, not with the merged data. The other two are as written.
     loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempt = undefined
     if (expires <= Date.now()) return undefined

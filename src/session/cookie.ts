@@ -24,7 +24,7 @@ export const plainCookie: SessionRecord = { originalMaxAge: null, expires: null,
 export function cookieExpiry(session: SessionRecord): number | null {
   const expires = cookieOf(session)?.expires
   if (expires === undefined || expires === null || expires === false || expires === '') return null
-  const ms = typeof expires === 'string' ? Date.parse(expires) : new Date(expires as Date | number).getTime()
+  const ms = new Date(expires as Date | number | string).getTime()
   if (Number.isNaN(ms)) throw badArgument('session.cookie.expires', 'a date', expires)
   return ms
 }

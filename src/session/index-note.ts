@@ -21,17 +21,12 @@ export interface IndexNote {
 export function takeNote(data: SessionRecord): IndexNote | null {
   const cookie = cookieOf(data)
   if (cookie?.index === undefined) return null
-  // Deleting a property would make later work with the cookie slow.
+  // Deleting a property would make later work with the cookie slow. The prototype stays: a serializer may give cookies
+  // a class.
   const { index, ...rest } = cookie
   if (Object.keys(rest).length === 0) delete data.cookie
-  else data.cookie = likeThat(cookie, rest)
+  else data.cookie = { __proto__: Object.getPrototypeOf(cookie), ...rest }
   return checkedNote(index)
-}
-
-/** A serializer may give cookies a class. */
-function likeThat(cookie: SessionRecord, rest: SessionRecord): SessionRecord {
-  const prototype = Object.getPrototypeOf(cookie)
-  return prototype === Object.prototype ? rest : { __proto__: prototype, ...rest }
 }
 
 function checkedNote(index: unknown): IndexNote | null {

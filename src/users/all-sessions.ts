@@ -1,5 +1,6 @@
 /** Finds all sessions by SCAN, without an index. */
 import type { Access } from '../redis/access.ts'
+import { batches } from '../redis/batches.ts'
 import { scanKeys } from '../redis/clients/client.ts'
 import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
 import { settleAll } from '../session/settle-all.ts'
@@ -18,7 +19,7 @@ export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
   const { client, keys, scanCount } = access
   for await (const found of scanKeys(client, keys.sessionPattern, scanCount)) {
     const ids = found.filter((key) => !keys.isIndex(key)).map((key) => keys.sessionIdOf(key))
-    for (let start = 0; start < ids.length; start += batchSize) yield ids.slice(start, start + batchSize)
+    yield* batches(ids, batchSize)
   }
 }
 

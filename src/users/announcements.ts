@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import type { Access } from '../redis/access.ts'
+import { batches } from '../redis/batches.ts'
 import type { SubscriberClient } from '../redis/clients/client.ts'
 import { databaseOf } from '../redis/clients/database.ts'
 import type { Announcement, StoredRecord } from '../redis/records.ts'
@@ -111,11 +112,8 @@ export class Announcements {
 
   /** Checks all sessions that have a listener, and announces those that are gone. Resolves to how many were gone. */
   async check(): Promise<number> {
-    const watched = [...this.#watches]
     let gone = 0
-    for (let start = 0; start < watched.length; start += checkSize) {
-      gone += await this.#check(watched.slice(start, start + checkSize))
-    }
+    for (const watched of batches([...this.#watches], checkSize)) gone += await this.#check(watched)
     return gone
   }
 

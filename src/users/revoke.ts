@@ -1,7 +1,9 @@
 /**
  * Revokes sessions: one, one of a user, or all of a user. Each is deleted with its index entry, even if its record is
- * corrupt. If nobody knows the owner of a corrupt record, the owner's next listing removes the entry. A request that has loaded the session before cannot bring it back. Its save finds no record, and
- * `requests/save.ts` drops it.
+ * corrupt. If nobody knows the owner of a corrupt record, the owner's next listing removes the entry.
+ *
+ * A request that has loaded the session before cannot bring it back. Its save finds no record, and `requests/save.ts`
+ * drops it.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Access } from '../redis/access.ts'
@@ -144,8 +146,7 @@ async function changedRecord(
 
 /**
  * Deletes a session and resolves to whether it did. With `userId`, it deletes the session only if that user owns it. A
- * corrupt record is the user's whose index lists it.
- * Each attempt deletes only the record in which the owner was found.
+ * corrupt record is the user's whose index lists it. Each attempt deletes only the record in which the owner was found.
  */
 export async function revokeOne(access: Access, session: Revocable, userId?: string): Promise<boolean> {
   const removed = await removeUnchanged(access, session, userId, async (owner, removal) => {
