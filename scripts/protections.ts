@@ -166,8 +166,22 @@ const protections: Protection[] = [
   {
     what: 'Who destroys a session waits for the save that makes it',
     on: 'server',
-    file: 'api/user-session-store.ts',
-    line: 'await this.#access.turns.made(this.#access.keys.session(id))',
+    file: 'redis/turns.ts',
+    line: 'const turn = queue.existence.then(work)',
+    without: 'const turn = work()',
+  },
+  {
+    what: 'Who loads a session waits for the destroy of it, and for the save that makes it, in the same process',
+    on: 'server',
+    file: 'requests/load.ts',
+    line: 'if (existence) await existence',
+    without: '',
+  },
+  {
+    what: 'Who touches a session object waits for the save of that object',
+    on: 'server',
+    file: 'requests/touch.ts',
+    line: 'if (loaded.saving) await loaded.saving.catch(() => {})',
     without: '',
   },
   {

@@ -165,10 +165,10 @@ export class UserSessionStore extends Store {
 
   async #destroy(sessionId: string): Promise<void> {
     const id = this.#checkId(sessionId)
-    await this.#access.turns.made(this.#access.keys.session(id))
     const known = this.#leaving.get(id)
     const revoke = (access: Access) => revokeSession(access, id, known)
-    await this.#revoking('logout', revoke, () => undefined)
+    const { turns, keys } = this.#access
+    await turns.end(keys.session(id), () => this.#revoking('logout', revoke, () => undefined))
   }
 
   /** Resolves to the data of all sessions that can be read, each with its `id`. Use `sessions` for bounded memory. */

@@ -12,8 +12,8 @@ type Work = (latest: Latest | undefined) => Promise<Latest | undefined>
 interface Queue {
   /** Settles when all work so far has ended. */
   tail: Promise<void>
-  /** Settles when all work so far that makes the session has ended. */
-  making: Promise<void>
+  /** Settles when all work so far that makes or ends the session has ended. Loads wait for it. */
+  existence: Promise<void>
   latest: Latest | undefined
 }
 
@@ -41,29 +41,57 @@ export class Turns {
   /** Same as `take`, for work that makes the session. */
   make(key: string, work: Work): Promise<void> {
     const { turn, queue } = this.#enqueue(key, work)
-    queue.making = queue.tail
+    queue.existence = queue.tail
     return turn
   }
 
-  /** Resolves when all earlier work that makes this session has ended. `destroy` waits for it, to delete that session. */
-  async made(key: string): Promise<void> {
-    await this.#queues.get(key)?.making
+  /**
+   * Runs work that ends the session, after all earlier work that makes it. It does not wait for earlier updates, which
+   * cannot bring the session back.
+   */
+  end<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
+    const queue = this.#queueOf(key)
+    const turn = queue.existence.then(work)
+    queue.existence = settled(turn)
+    this.#append(key, queue, Promise.all([queue.tail, queue.existence]))
+    return turn
+  }
+
+  /**
+   * Returns a promise that resolves when all earlier work that makes or ends this session has ended, or `undefined` if
+   * there is no work on the session.
+   */
+  existence(key: string): Promise<void> | undefined {
+    return this.#queues.get(key)?.existence
   }
 
   #enqueue(key: string, work: Work): { turn: Promise<void>; queue: Queue } {
-    const done = Promise.resolve()
-    const queue = this.#queues.get(key) ?? { tail: done, making: done, latest: undefined }
+    const queue = this.#queueOf(key)
     const turn = queue.tail.then(async () => {
       const { latest } = queue
       queue.latest = undefined
       queue.latest = await work(latest)
     })
+    this.#append(key, queue, turn)
+    return { turn, queue }
+  }
+
+  #queueOf(key: string): Queue {
+    const done = Promise.resolve()
+    return this.#queues.get(key) ?? { tail: done, existence: done, latest: undefined }
+  }
+
+  /** Later work waits for `turn`. The queue is forgotten when its last work has ended. */
+  #append(key: string, queue: Queue, turn: Promise<unknown>): void {
     const ended = () => {
       if (queue.tail === end) this.#queues.delete(key)
     }
     const end = turn.then(ended, ended)
     queue.tail = end
     this.#queues.set(key, queue)
-    return { turn, queue }
   }
+}
+
+async function settled(work: Promise<unknown>): Promise<void> {
+  await work.catch(() => {})
 }

@@ -18,8 +18,13 @@ export interface LoadedSession {
   version: Version
 }
 
-/** Resolves to a session's data and its version, or to `null` if the session does not exist. */
+/**
+ * Resolves to a session's data and its version, or to `null` if the session does not exist. If this process is creating
+ * or destroying the session, the load waits: express-session's `req.session.destroy()` gives its caller no promise.
+ */
 export async function loadSession(access: Access, sessionId: string): Promise<LoadedSession | null> {
+  const existence = access.turns.existence(access.keys.session(sessionId))
+  if (existence) await existence
   try {
     const raw = await fetchRaw(access, sessionId)
     if (raw === null) return null

@@ -83,7 +83,8 @@ export class Saves {
     }
     const { turns, keys } = this.access
     const key = keys.session(sessionId)
-    return loaded.version === null ? turns.make(key, work) : turns.take(key, work)
+    loaded.saving = loaded.version === null ? turns.make(key, work) : turns.take(key, work)
+    return loaded.saving
   }
 
   /**

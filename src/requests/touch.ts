@@ -49,8 +49,8 @@ export class Touches {
   async touch(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.find(session, sessionId) ?? (await this.#load(sessionId))
     if (loaded === null) return
-    if (loaded.version === null) await this.access.turns.made(this.access.keys.session(sessionId))
-    // The save that should have created the session has failed, and has rejected by itself.
+    // The app may not have waited for its `save()`. If that has failed, it has rejected by itself.
+    if (loaded.saving) await loaded.saving.catch(() => {})
     if (loaded.version === null) return
     const expires = this.#expiryOf(session, loaded.version)
     if (this.#lacksStart(loaded.version) || !movesExpiryAlone(session, loaded.version, expires))

@@ -30,6 +30,8 @@ export interface Loaded {
   sessionId: string
   /** The record it was made from or was last saved as; `null` until the session was created. */
   version: Version | null
+  /** The last save of the object, which may be under way. */
+  saving?: Promise<void> | undefined
   /** A save whose answer was lost. It may have been written. */
   attempt?: Attempt | undefined
   /** Properties of the record that express-session's `Session` cannot hold, such as `id`. */

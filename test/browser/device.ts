@@ -202,8 +202,17 @@ export class Device {
     return this.page.mouse.move(0, 0)
   }
 
-  /** Resolves to the element with the keyboard's focus: its text, or the label of a field. */
-  focused(): Promise<string> {
+  /**
+   * Resolves to the element with the keyboard's focus: its text, or the label of a field. The browser moves the focus to
+   * an element with `autofocus` only when it draws the page, which may be after the page's `load` event.
+   */
+  async focused(): Promise<string> {
+    await this.page.locator(':focus').waitFor({ state: 'attached' })
+    return this.focusedNow()
+  }
+
+  /** Same as `focused`, but resolves to '(the page)' if no element has the focus. */
+  focusedNow(): Promise<string> {
     return this.page.evaluate(FOCUSED_TEXT)
   }
 

@@ -147,7 +147,7 @@ for (const javaScriptEnabled of [true, false]) {
       await device.page.locator('.flash').getByText(says).waitFor()
       expect(device.path).to.equal(to)
       // A click beside all elements removes the focus, as always. It moves the focus nowhere else.
-      expect(await device.focused()).to.match(new RegExp(`^${says}|^\\(the page\\)$`))
+      expect(await device.focusedNow()).to.match(new RegExp(`^${says}|^\\(the page\\)$`))
       expect(await site.store.userSessions(grace.id)).to.have.lengthOf(leaves)
     }
 
