@@ -15,6 +15,7 @@ import {
   userIdOf,
 } from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
+import { cookieExpiry, withCookieExpiry } from '../session/cookie.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
 import { checkTimestamp, dataExpiry } from '../session/expiry.ts'
 import { withoutNote } from '../session/index-note.ts'
@@ -77,6 +78,12 @@ export interface UserSessionData {
  */
 export async function createSession<T extends UserSessionData>(
   options: OneSessionOptions & { sessionId?: string | undefined; data: T },
+): Promise<string>
+export async function createSession<T extends Pick<UserSessionData, 'expires'>>(
+  options: OneSessionOptions & { userId: UserIdOption; sessionId?: string | undefined; data: T },
+): Promise<string>
+export async function createSession(
+  options: OneSessionOptions & { sessionId?: string | undefined; data: object },
 ): Promise<string> {
   const access = accessOf(options, ['sessionId', 'data', 'userId'])
   const sessionId = options.sessionId === undefined ? newSessionId() : sessionIdOf(access, options.sessionId)
@@ -102,8 +109,8 @@ export async function createSession<T extends UserSessionData>(
 }
 
 /**
- * Reads a session. Resolves to `null` if it does not exist. In the data, `expires` is when the session ends. `userId`
- * is its owner, unless the app uses that name for something else.
+ * Reads a session. Resolves to `null` if it does not exist. In the data, `expires` is when the session ends, and so is
+ * the cookie's `expires` if it has one. `userId` is its owner, unless the app uses that name for something else.
  *
  * @throws {TypeError} if an argument is wrong.
  * @throws {CorruptSessionError} if the value in Redis is not session data.
@@ -274,8 +281,13 @@ function withUserId(data: SessionRecord, owner: string | null): SessionRecord {
   return owner === null || data.userId === owner || !isFree ? data : { ...data, userId: owner }
 }
 
-/** A timestamp of the same instant stays as it was written. */
+/**
+ * Sets `expires`, and the cookie's expiry if it has one, to when the session ends. A timestamp of the same instant stays
+ * as it was written.
+ */
 function withTrueExpiry(data: SessionRecord, expires: number | null): SessionRecord {
-  if (expires === null || dataExpiry(data.expires) === expires) return data
-  return { ...data, expires: isoTime(expires) }
+  if (expires === null) return data
+  const written = cookieExpiry(data)
+  const moved = written === null || written === expires ? data : withCookieExpiry(data, expires)
+  return dataExpiry(data.expires) === expires ? moved : { ...moved, expires: isoTime(expires) }
 }

@@ -31,7 +31,10 @@ export interface UserSessionStoreOptions {
    * `session.userId`, else Passport's `session.passport.user`.
    */
   userId?: ((session: SessionData) => UserId | false | null | undefined) | undefined
-  /** The lifetime in seconds, if neither the cookie nor `session.expires` sets an expiry. Default 86400, one day. */
+  /**
+   * The lifetime in seconds, if neither the cookie nor `session.expires` sets an expiry. Default 86400, one day. A lower
+   * number shortens a user's sessions at their next touch, and anonymous sessions at their next save.
+   */
   ttl?: number | ((session: SessionData) => number) | undefined
   /** If true, a use of the session does not move its expiry; only a change does. Default `false`. */
   disableTouch?: boolean | undefined

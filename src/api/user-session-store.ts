@@ -285,19 +285,25 @@ export class UserSessionStore extends Store {
 
   /**
    * Merges `data` into all sessions of a user by top-level property. Requests in flight keep the change too. Resolves
-   * to how many sessions were updated. A new `expires` (ISO 8601) or `cookie` moves the TTL. Each session is updated
-   * atomically, but not all of them together. The call can be repeated safely.
+   * to how many sessions were updated. A new `expires` (ISO 8601) or `cookie` moves the TTL. Any other property that is
+   * `undefined` is deleted. Each session is updated atomically, but not all of them together. The call can be repeated
+   * safely.
    *
    * @throws {SessionUserError} if `data` would change the owner of a session. Such a session is not changed.
    */
-  updateUser(userId: UserId, data: Partial<SessionData>, callback?: Callback<number>): Promise<number> {
+  updateUser(
+    userId: UserId,
+    data: Partial<SessionData> & { expires?: string | undefined },
+    callback?: Callback<number>,
+  ): Promise<number> {
     return this.#settle('updateUser', callback, () => this.#updateUser(userId, data))
   }
 
   async #updateUser(id: UserId, data: object): Promise<number> {
     const userId = checkUserId(id)
     const patch = plainData(data, 'data')
-    if (patch.expires !== undefined) checkTimestamp(patch.expires, 'data.expires')
+    if (patch.expires === undefined) delete patch.expires
+    else checkTimestamp(patch.expires, 'data.expires')
     await stringifyRecord(this.#access.serializer, patch)
     return updateUserRecords(this.#access, userId, patch)
   }

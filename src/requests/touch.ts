@@ -6,7 +6,7 @@
  * - It is one plain command, `PEXPIREAT … GT`, as long as the index lists the session until the new expiry. That command
  *   cannot bring back a session that is gone, and it conflicts with no save.
  * - Otherwise it saves the cookie. This happens about once in an eighth of the lifetime, when the new expiry is beyond
- *   the index entry. It also happens if the cookie has changed. That is one script on one server. On Redis Cluster it
+ *   the index entry. It also happens if the cookie has changed, or if the app has lowered `ttl`. That is one script on one server. On Redis Cluster it
  *   takes three steps if the index entry moves. A cookie that has expired deletes the session.
  *
  * An object that this store has not made costs a read first.
@@ -57,9 +57,9 @@ export class Touches {
       return this.#saveCookie(loaded, session)
     if (isThere(expires, loaded.version)) return
     const { until } = loaded.version
-    const interval = this.#intervalOf(session, expires)
-    if (this.recent.within(interval, sessionId, expires, until)) return
-    if (!isListedAt(expires, loaded.version)) return this.#saveCookie(loaded, session)
+    const lifetime = maxAgeOf(session) ?? expires - Date.now()
+    if (this.recent.within(this.#intervalFor(lifetime), sessionId, expires, until)) return
+    if (!fitsEntry(expires, lifetime, loaded.version)) return this.#saveCookie(loaded, session)
     await this.access.records.touch(sessionId, expires)
     this.recent.remember(sessionId, expires, until)
   }
@@ -80,8 +80,7 @@ export class Touches {
     return this.access.absoluteTtl !== null && created === null
   }
 
-  #intervalOf(session: SessionRecord, expires: number): number {
-    const lifetime = maxAgeOf(session) ?? expires - Date.now()
+  #intervalFor(lifetime: number): number {
     if (this.interval === undefined) return Math.min(lifetime / 100, longestInterval)
     return Math.min(this.interval, lifetime / 2)
   }
@@ -119,9 +118,12 @@ function movesExpiryAlone(session: SessionRecord, version: Version, expires: num
   return !isSetOutright && expires > Date.now()
 }
 
-/** Whether the index lists the session until this expiry. An anonymous session needs no index. */
-function isListedAt(expires: number, { owner, until }: Version): boolean {
-  return owner === null || (until !== null && expires <= until)
+/**
+ * Whether the index lists the session until this expiry, and not much longer. It does so much longer if the app has
+ * lowered `ttl`. A plain touch would not shorten such a session. An anonymous session needs no index.
+ */
+function fitsEntry(expires: number, lifetime: number, { owner, until }: Version): boolean {
+  return owner === null || (until !== null && expires <= until && until - expires <= lifetime / 2)
 }
 
 /** Whether the app has set the expiry outright, and the session already has it. */

@@ -25,8 +25,8 @@ export class SessionUserError extends Error {
     readonly userId: unknown,
   ) {
     const handle = sessionId === null ? null : handleOf(sessionId)
-    const which = handle === null ? 'the sessions belong' : `the session with the handle ${handle} belongs`
-    super(`${which} to another user than ${shownUser(userId)}; a session never changes its user`)
+    const which = handle === null ? 'the sessions do' : `the session with the handle ${handle} does`
+    super(`${which} not belong to ${shownUser(userId)}; a session never changes its user`)
     this.handle = handle
   }
 }

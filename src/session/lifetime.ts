@@ -77,6 +77,21 @@ export function sealed(
 }
 
 /**
+ * Returns when a session ends whose key has no TTL, in ms since 1970. connect-redis writes such keys with `disableTTL`.
+ * Its touches do not reach Redis, so the recorded cookie may say a time long ago. If the cookie has a `maxAge`, the
+ * session gets that lifetime from now, as its next touch would give it.
+ */
+export function expiryWithoutTtl(
+  lifetimes: Pick<Lifetimes, 'ttl' | 'absoluteTtl'>,
+  { data, until }: { data: SessionRecord; until: number | null },
+): number {
+  if (until !== null) return until
+  const { created, expires } = sealed(lifetimes, data, createdOf(data))
+  const maxAge = maxAgeOf(data)
+  return maxAge === null ? expires : Math.min(Date.now() + maxAge, endOf(lifetimes, created), forever)
+}
+
+/**
  * Adds the creation time to the data. The cookie's expiry and `expires` are moved back to `end` (ms since 1970) if they
  * are later.
  */

@@ -5,7 +5,7 @@ import { hasEnded, readable, type StoredSession } from '../redis/stored-session.
 import { checkNames } from '../session/arguments.ts'
 import { badArgument, SessionConflictError } from '../session/errors.ts'
 import { forever } from '../session/expiry.ts'
-import { createdOf, sealed } from '../session/lifetime.ts'
+import { expiryWithoutTtl } from '../session/lifetime.ts'
 import { settleAll } from '../session/settle-all.ts'
 import { sessionIds } from './all-sessions.ts'
 
@@ -88,8 +88,9 @@ async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map
   for (const [n, sessionId] of sessionIds.entries()) {
     const { raw, expires } = found[n] as StoredRecord
     const session = await readable(access, sessionId, raw)
-    if (!session?.owner || hasEnded(access, session)) continue
+    if (session === null || hasEnded(access, session)) continue
     const given = expires ?? (await giveExpiry(access, session))
+    if (session.owner === null) continue
     const wanted = session.until ?? given
     const seen = byUser.get(session.owner) ?? []
     seen.push({ sessionId, score: null, wanted, raw })
@@ -100,19 +101,19 @@ async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map
 
 /**
  * A session without a TTL would stay in Redis forever. It gets the end that its record says, or that its next touch
- * would give it.
+ * would give it. Resolves to that end, in ms since 1970.
  */
 async function giveExpiry(access: Access, session: StoredSession): Promise<number> {
-  const { sessionId, raw, data, owner, until } = session
-  const expires = until ?? sealed(access, data, createdOf(data)).expires
-  const entry = { owner: owner as string, until: expires }
+  const { sessionId, raw, owner } = session
+  const expires = expiryWithoutTtl(access, session)
+  const entry = owner === null ? null : { owner, until: expires }
   await access.records.write({
     sessionId,
     expected: raw,
     record: raw,
     expiry: { keep: true, end: forever, else: expires },
     entry,
-    previous: { ...entry, until: null },
+    previous: entry && { ...entry, until: null },
   })
   return expires
 }

@@ -7,7 +7,15 @@ import { cookieExpiry, withCookieExpiry } from '../session/cookie.ts'
 import { CorruptSessionError, SessionUserError } from '../session/errors.ts'
 import { forever } from '../session/expiry.ts'
 import { withoutNote } from '../session/index-note.ts'
-import { createdOf, createdProperty, endOf, listedUntil, type Sealed, sealed } from '../session/lifetime.ts'
+import {
+  createdOf,
+  createdProperty,
+  endOf,
+  expiryWithoutTtl,
+  listedUntil,
+  type Sealed,
+  sealed,
+} from '../session/lifetime.ts'
 import { namedInRecord, namesTheSame } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { settleAll } from '../session/settle-all.ts'
@@ -85,7 +93,7 @@ async function patchedWrite(access: Access, session: StoredSession, patch: Sessi
     sessionId,
     expected: raw,
     record: await encode(access, seal.data, owner, entry?.until ?? null),
-    expiry: movesExpiry ? { at: seal.expires } : keptExpiry(access, seal),
+    expiry: movesExpiry ? { at: seal.expires } : keptExpiry(access, seal, until),
     entry,
     previous: owner === null ? null : ({ owner, until } satisfies IndexEntry),
   }
@@ -101,8 +109,9 @@ function refuseOtherUser(
   if (named !== owner && !namesTheSame(userId, next, data)) throw new SessionUserError(sessionId, named)
 }
 
-function keptExpiry(access: Access, { created, expires }: Sealed): Expiry {
-  return { keep: true, end: Math.min(endOf(access, created), forever), else: expires }
+function keptExpiry(access: Access, { data, created }: Sealed, until: number | null): Expiry {
+  const end = Math.min(endOf(access, created), forever)
+  return { keep: true, end, else: Math.min(expiryWithoutTtl(access, { data, until }), end) }
 }
 
 /** If the app sets the expiry outright, it is also the `until`. A record without an `until` gets one from its TTL. */
@@ -117,7 +126,8 @@ async function nextUntil(
   if (patch.cookie !== undefined) return listedUntil(seal.data, seal.expires, end, session.until)
   if (session.until !== null) return Math.min(session.until, end)
   const { expires } = await readOne(access, session.sessionId)
-  return listedUntil(seal.data, Math.min(expires ?? seal.expires, end), end, null)
+  const ends = expires ?? expiryWithoutTtl(access, { data: seal.data, until: null })
+  return listedUntil(seal.data, Math.min(ends, end), end, null)
 }
 
 /** If the cookie sets the expiry, a new `expires` goes into the cookie. So the session does not have two. */

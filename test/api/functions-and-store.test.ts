@@ -350,3 +350,22 @@ describe('A session of the store, through the functions', () => {
     })
   })
 })
+
+describe('A session of the store that was touched since its last save', () => {
+  const db = useDatabase()
+
+  it('Guarantee 6, true expiry: the functions report the end that Redis has, in the cookie too', async () => {
+    const store = db.store({ touchInterval: 0 })
+    await store.set('s1', newSession({ userId: 'eva' }, usedCookie(5 * MINUTE)))
+    const loaded = fields(await store.get('s1'))
+    await store.touch('s1', loaded)
+    const expiry = await db.expiry('s1')
+    expect(Date.parse((await db.record('s1')).cookie.expires as string)).to.be.below(expiry)
+    const [listed] = await getUserSessions({ ...db.options, userId: 'eva' })
+    for (const data of [await readSession({ ...db.options, sessionId: 's1' }), listed?.data]) {
+      const { cookie: read, expires } = data as unknown as { cookie: { expires: string }; expires: string }
+      expect([Date.parse(read.expires), Date.parse(expires)]).to.deep.equal([expiry, expiry])
+      expect(read).to.include({ originalMaxAge: HOUR, path: '/' })
+    }
+  })
+})

@@ -48,6 +48,11 @@ export async function goodArguments(client: SessionClient): Promise<void> {
   const own: Own & UserSessionData = { ...data, role: 'user', cart: [] }
   await createSession({ client, ...both, sessionId: 's1', data: own })
   await createSession({ client, data: { ...data, anything: [1, { deep: true }] } })
+  await createSession({
+    client,
+    userId: (session: { account: string }) => session.account,
+    data: { account: 'eva', expires: '2999-01-01' },
+  })
   await readSession({ client, ...both, sessionId: 's1' })
   await updateSession({ client, ...both, sessionId: 's1', data: { role: 'admin' } })
   await updateSession({ client, sessionId: 's1', data: { expires: '2999-01-01' } })

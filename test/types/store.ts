@@ -52,6 +52,7 @@ export async function results(store: UserSessionStore): Promise<void> {
   sameType<typeof ids, string[]>(true)
   const counts = [await store.length(), await store.destroyUser('eva'), await store.updateUser(42, {})]
   sameType<typeof counts, number[]>(true)
+  await store.updateUser('eva', { expires: '2999-01-01' })
   const signedOut = await store.destroyUserSession('eva', 'handle')
   sameType<typeof signedOut, boolean>(true)
   const reindexed = await store.reindex()
@@ -69,6 +70,8 @@ export async function results(store: UserSessionStore): Promise<void> {
   sameType<typeof first.lastActive, Date | undefined>(true)
   sameType<typeof first.data, SessionData>(true)
   sameType<typeof first.data.typeTestColour, 'red' | 'blue' | undefined>(true)
+  // @ts-expect-error expires is a string
+  await store.updateUser('eva', { expires: new Date() })
   // @ts-expect-error no such colour
   first.data.typeTestColour = 'green'
 }

@@ -37,6 +37,15 @@ describe('An update', () => {
       expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
     })
 
+    it('of all sessions of a user with an `expires` that is undefined keeps the expiry of each', async () => {
+      const expires = inMs(HOUR)
+      await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires, role: 'admin' } })
+      const change = { expires: undefined, role: undefined }
+      expect(await db.store().updateUser('eva', change as never)).to.equal(1)
+      expect(await db.record('s1')).to.deep.equal({ userId: 'eva', expires })
+      expect(await db.expiry('s1')).to.equal(Date.parse(expires))
+    })
+
     it('keeps such a TTL also of a session that has an end of its own, absoluteTtl', async () => {
       const absoluteTtl = (9 * HOUR) / SECOND
       await db.store({ ttl: 100, absoluteTtl }).set('s1', newSession({ userId: 'eva' }, cookie(null)))
