@@ -223,7 +223,7 @@ const protections: Protection[] = [
     what: 'An update keeps the TTL that touches have moved',
     on: 'server',
     file: 'users/update.ts',
-    line: 'movesExpiry ? { at: seal.expires } : keptExpiry(access, seal)',
+    line: 'movesExpiry ? { at: seal.expires } : keptExpiry(access, seal, until)',
     without: '{ at: seal.expires }',
   },
   {
@@ -251,8 +251,8 @@ const protections: Protection[] = [
     what: 'A touch moves the TTL alone only as long as the index lists the session',
     on: 'server',
     file: 'requests/touch.ts',
-    line: 'return owner === null || (until !== null && expires <= until)',
-    without: 'return true',
+    line: '(until !== null && expires <= until && until - expires <= lifetime / 2)',
+    without: '(until !== null && until - expires <= lifetime / 2)',
   },
   {
     what: 'A touch that says another cookie saves it',
