@@ -71,6 +71,7 @@ const groups: Record<string, Group> = {
       'requests/save-edges',
       'users/update-rules',
       'requests/touch-interval',
+      'requests/lower-ttl',
       'session/lifetime',
       'guarantees/laundering',
       'users/events',
@@ -103,6 +104,7 @@ const groups: Record<string, Group> = {
       'guarantees/corrupt-records',
       'requests/merge-edges',
       'session/lifetime',
+      'users/without-ttl',
     ],
   },
   limit: {
