@@ -72,18 +72,16 @@ export interface UserSessionData {
  * that is already expired is not an error, and leaves nothing behind.
  *
  * @param options.sessionId Default: 24 random bytes, base64url.
+ * @param options.data With the option `userId`, it needs no `userId`.
  * @returns The session id.
  * @throws {TypeError} if an argument is wrong. Nothing is written.
  * @throws {SessionUserError} if another user has a session with this id. Nothing is written.
  */
-export async function createSession<T extends UserSessionData>(
-  options: OneSessionOptions & { sessionId?: string | undefined; data: T },
-): Promise<string>
 export async function createSession<T extends Pick<UserSessionData, 'expires'>>(
-  options: OneSessionOptions & { userId: UserIdOption; sessionId?: string | undefined; data: T },
-): Promise<string>
-export async function createSession(
-  options: OneSessionOptions & { sessionId?: string | undefined; data: object },
+  options: OneSessionOptions & { sessionId?: string | undefined } & (
+      | { data: T & Pick<UserSessionData, 'userId'> }
+      | { userId: UserIdOption; data: T }
+    ),
 ): Promise<string> {
   const access = accessOf(options, ['sessionId', 'data', 'userId'])
   const sessionId = options.sessionId === undefined ? newSessionId() : sessionIdOf(access, options.sessionId)

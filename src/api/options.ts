@@ -32,8 +32,9 @@ export interface UserSessionStoreOptions {
    */
   userId?: ((session: SessionData) => UserId | false | null | undefined) | undefined
   /**
-   * The lifetime in seconds, if neither the cookie nor `session.expires` sets an expiry. Default 86400, one day. A lower
-   * number shortens a user's sessions at their next touch, and anonymous sessions at their next save.
+   * The lifetime in seconds, if neither the cookie nor `session.expires` sets an expiry. Default 86400, one day. If
+   * it is lowered by a tenth or more, a user's sessions get it at their next touch. Anonymous sessions get it at their
+   * next save.
    */
   ttl?: number | ((session: SessionData) => number) | undefined
   /** If true, a use of the session does not move its expiry; only a change does. Default `false`. */

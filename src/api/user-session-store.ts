@@ -166,9 +166,11 @@ export class UserSessionStore extends Store {
   async #destroy(sessionId: string): Promise<void> {
     const id = this.#checkId(sessionId)
     const known = this.#leaving.get(id)
-    const revoke = (access: Access) => revokeSession(access, id, known)
     const { turns, keys } = this.#access
-    await turns.end(keys.session(id), () => this.#revoking('logout', revoke, () => undefined))
+    await turns.destroy(keys.session(id), (deleted) => {
+      const revoke = (access: Access) => revokeSession(access, id, known).finally(deleted)
+      return this.#revoking('logout', revoke, () => undefined)
+    })
   }
 
   /** Resolves to the data of all sessions that can be read, each with its `id`. Use `sessions` for bounded memory. */

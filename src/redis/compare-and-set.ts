@@ -22,14 +22,17 @@ export async function compareAndSet<W extends Write>(
   again: (current: string | null) => Promise<W | null>,
 ): Promise<W | null | 'full'> {
   let write = first
+  let wasSame = false
   for (let attempts = 0; write !== null; attempts++) {
     if (attempts === maxAttempts) throw new SessionConflictError(write.sessionId, attempts)
     const outcome = await attempt(access, write)
     if (outcome.done) return write
     if (outcome.full) return 'full'
-    if (outcome.current !== null && outcome.current === write.expected) {
+    const isSame = outcome.current !== null && outcome.current === write.expected
+    // Once can mean that another write came and went. A record that is not valid UTF-8 never matches.
+    if (isSame && wasSame)
       throw new CorruptSessionError(access.keys.session(write.sessionId), 'is not valid UTF-8')
-    }
+    wasSame = isSame
     write = await again(outcome.current)
   }
   return null

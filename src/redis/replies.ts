@@ -4,9 +4,9 @@
  */
 import type { IndexPage, Outcome, StoredRecord, Write } from './records.ts'
 
-/** Returns the ARGV of the scripts that write. */
+/** Returns the ARGV of the scripts that write. Redis refuses an expiry before 1970, so an earlier one becomes 1 ms later. */
 export function writeArguments({ sessionId, expected, record, expiry, entry, limit }: Write): string[] {
-  const [expires, end] = 'at' in expiry ? [expiry.at, ''] : [expiry.else, expiry.end]
+  const [expires, end] = 'at' in expiry ? [expiry.at, ''] : [Math.max(expiry.else, 1), expiry.end]
   const until = entry === null ? '' : entry.until
   return [
     sessionId,

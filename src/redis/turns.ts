@@ -12,8 +12,10 @@ type Work = (latest: Latest | undefined) => Promise<Latest | undefined>
 interface Queue {
   /** Settles when all work so far has ended. */
   tail: Promise<void>
-  /** Settles when all work so far that makes or ends the session has ended. Loads wait for it. */
-  existence: Promise<void>
+  /** Settles when all work so far that makes the session has ended. */
+  making: Promise<void>
+  /** Settles when all destroys so far have deleted the session, or have failed. */
+  destroying: Promise<unknown>
   latest: Latest | undefined
 }
 
@@ -41,28 +43,36 @@ export class Turns {
   /** Same as `take`, for work that makes the session. */
   make(key: string, work: Work): Promise<void> {
     const { turn, queue } = this.#enqueue(key, work)
-    queue.existence = queue.tail
+    queue.making = queue.tail
     return turn
   }
 
   /**
-   * Runs work that ends the session, after all earlier work that makes it. It does not wait for earlier updates, which
-   * cannot bring the session back.
+   * Runs the work of a destroy after all earlier work that makes the session. It does not wait for updates, which cannot
+   * bring the session back, nor for other destroys: if Redis fails, each fails in its own time. Later work and loads
+   * wait until this work ends or calls `deleted`.
    */
-  end<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
+  destroy<Result>(key: string, work: (deleted: () => void) => Promise<Result>): Promise<Result> {
     const queue = this.#queueOf(key)
-    const turn = queue.existence.then(work)
-    queue.existence = settled(turn)
-    this.#append(key, queue, Promise.all([queue.tail, queue.existence]))
+    let turn!: Promise<Result>
+    const isOver = new Promise<void>((resolve) => {
+      turn = queue.making.then(() => work(resolve))
+      turn.then(
+        () => resolve(),
+        () => resolve(),
+      )
+    })
+    queue.destroying = Promise.all([queue.destroying, isOver])
+    this.#append(key, queue, Promise.all([queue.tail, isOver]))
     return turn
   }
 
   /**
-   * Returns a promise that resolves when all earlier work that makes or ends this session has ended, or `undefined` if
-   * there is no work on the session.
+   * Returns a promise that resolves when all earlier destroys of this session have deleted it or have failed, or
+   * `undefined` if there is no work on the session.
    */
-  existence(key: string): Promise<void> | undefined {
-    return this.#queues.get(key)?.existence
+  destroyed(key: string): Promise<unknown> | undefined {
+    return this.#queues.get(key)?.destroying
   }
 
   #enqueue(key: string, work: Work): { turn: Promise<void>; queue: Queue } {
@@ -78,7 +88,7 @@ export class Turns {
 
   #queueOf(key: string): Queue {
     const done = Promise.resolve()
-    return this.#queues.get(key) ?? { tail: done, existence: done, latest: undefined }
+    return this.#queues.get(key) ?? { tail: done, making: done, destroying: done, latest: undefined }
   }
 
   /** Later work waits for `turn`. The queue is forgotten when its last work has ended. */
@@ -90,8 +100,4 @@ export class Turns {
     queue.tail = end
     this.#queues.set(key, queue)
   }
-}
-
-async function settled(work: Promise<unknown>): Promise<void> {
-  await work.catch(() => {})
 }

@@ -19,12 +19,12 @@ export interface LoadedSession {
 }
 
 /**
- * Resolves to a session's data and its version, or to `null` if the session does not exist. If this process is creating
- * or destroying the session, the load waits: express-session's `req.session.destroy()` gives its caller no promise.
+ * Resolves to a session's data and its version, or to `null` if the session does not exist. If this process is deleting
+ * the session, the load waits: express-session's `req.session.destroy()` gives its caller no promise.
  */
 export async function loadSession(access: Access, sessionId: string): Promise<LoadedSession | null> {
-  const existence = access.turns.existence(access.keys.session(sessionId))
-  if (existence) await existence
+  const destroyed = access.turns.destroyed(access.keys.session(sessionId))
+  if (destroyed) await destroyed
   try {
     const raw = await fetchRaw(access, sessionId)
     if (raw === null) return null

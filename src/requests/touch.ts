@@ -120,10 +120,10 @@ function movesExpiryAlone(session: SessionRecord, version: Version, expires: num
 
 /**
  * Whether the index lists the session until this expiry, and not much longer. It does so much longer if the app has
- * lowered `ttl`. A plain touch would not shorten such a session. An anonymous session needs no index.
+ * lowered `ttl` by a tenth or more. A plain touch would not shorten such a session. An anonymous session needs no index.
  */
 function fitsEntry(expires: number, lifetime: number, { owner, until }: Version): boolean {
-  return owner === null || (until !== null && expires <= until && until - expires <= lifetime / 2)
+  return owner === null || (until !== null && expires <= until && until - expires <= lifetime / 4)
 }
 
 /** Whether the app has set the expiry outright, and the session already has it. */

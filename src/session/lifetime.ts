@@ -78,17 +78,18 @@ export function sealed(
 
 /**
  * Returns when a session ends whose key has no TTL, in ms since 1970. connect-redis writes such keys with `disableTTL`.
- * Its touches do not reach Redis, so the recorded cookie may say a time long ago. If the cookie has a `maxAge`, the
- * session gets that lifetime from now, as its next touch would give it.
+ * Its touches do not reach Redis, so the recorded cookie may say a time long ago. If touches move the session, it gets
+ * the cookie's `maxAge` from now, as its next touch would give it.
  */
 export function expiryWithoutTtl(
-  lifetimes: Pick<Lifetimes, 'ttl' | 'absoluteTtl'>,
+  lifetimes: Lifetimes,
   { data, until }: { data: SessionRecord; until: number | null },
 ): number {
   if (until !== null) return until
   const { created, expires } = sealed(lifetimes, data, createdOf(data))
   const maxAge = maxAgeOf(data)
-  return maxAge === null ? expires : Math.min(Date.now() + maxAge, endOf(lifetimes, created), forever)
+  if (maxAge === null || lifetimes.disableTouch) return expires
+  return Math.min(Date.now() + maxAge, endOf(lifetimes, created), forever)
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Access } from '../redis/access.ts'
 import type { Seen, StoredRecord } from '../redis/records.ts'
 import { hasEnded, readable, type StoredSession } from '../redis/stored-session.ts'
 import { checkNames } from '../session/arguments.ts'
+import { cookieOf } from '../session/cookie.ts'
 import { badArgument, SessionConflictError } from '../session/errors.ts'
 import { forever } from '../session/expiry.ts'
 import { expiryWithoutTtl } from '../session/lifetime.ts'
@@ -88,7 +89,7 @@ async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map
   for (const [n, sessionId] of sessionIds.entries()) {
     const { raw, expires } = found[n] as StoredRecord
     const session = await readable(access, sessionId, raw)
-    if (session === null || hasEnded(access, session)) continue
+    if (session === null || !isSession(session) || hasEnded(access, session)) continue
     const given = expires ?? (await giveExpiry(access, session))
     if (session.owner === null) continue
     const wanted = session.until ?? given
@@ -97,6 +98,11 @@ async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map
     byUser.set(session.owner, seen)
   }
   return byUser
+}
+
+/** Whether a record is a session. JSON with neither a user nor a cookie may be something else under the same prefix. */
+function isSession({ owner, data }: StoredSession): boolean {
+  return owner !== null || cookieOf(data) !== undefined
 }
 
 /**

@@ -9,10 +9,10 @@ describe('The turns of one session', () => {
   const works: Record<string, (turns: Turns) => Promise<unknown>> = {
     take: (turns) => turns.take('s1', nothing),
     make: (turns) => turns.make('s1', nothing),
-    end: (turns) => turns.end('s1', nothing),
+    destroy: (turns) => turns.destroy('s1', nothing),
     'take that fails': (turns) => turns.take('s1', fails).catch(() => {}),
     'make that fails': (turns) => turns.make('s1', fails).catch(() => {}),
-    'end that fails': (turns) => turns.end('s1', fails).catch(() => {}),
+    'destroy that fails': (turns) => turns.destroy('s1', fails).catch(() => {}),
   }
   for (const [name, work] of Object.entries(works)) {
     it(`are forgotten after its last work: ${name}`, async () => {
@@ -20,10 +20,10 @@ describe('The turns of one session', () => {
       const first = work(turns)
       const last = work(turns)
       await first
-      expect(turns.existence('s1')).to.be.instanceOf(Promise)
+      expect(turns.destroyed('s1')).to.be.instanceOf(Promise)
       await last
       await nextTurn()
-      expect(turns.existence('s1')).to.equal(undefined)
+      expect(turns.destroyed('s1')).to.equal(undefined)
     })
   }
 
@@ -31,13 +31,50 @@ describe('The turns of one session', () => {
     const turns = new Turns()
     const { promise: held, release } = hold()
     const update = turns.take('s1', () => held)
-    await turns.end('s1', nothing)
+    await turns.destroy('s1', nothing)
     await nextTurn()
-    expect(turns.existence('s1')).to.be.instanceOf(Promise)
+    expect(turns.destroyed('s1')).to.be.instanceOf(Promise)
     release()
     await update
     await nextTurn()
-    expect(turns.existence('s1')).to.equal(undefined)
+    expect(turns.destroyed('s1')).to.equal(undefined)
+  })
+
+  it('destroys run beside each other, and after the work that makes the session', async () => {
+    const turns = new Turns()
+    const { promise: held, release } = hold()
+    const order: string[] = []
+    const made = turns.make('s1', () => held)
+    const destroys = [1, 2].map((n) =>
+      turns.destroy('s1', async () => {
+        order.push(`begin ${n}`)
+        await nextTurn()
+        order.push(`end ${n}`)
+      }),
+    )
+    await nextTurn()
+    order.push('made')
+    release()
+    await Promise.all([made, ...destroys])
+    expect(order).to.deep.equal(['made', 'begin 1', 'begin 2', 'end 1', 'end 2'])
+  })
+
+  it('later work waits until the session is deleted, and not for what its destroy does afterwards', async () => {
+    const turns = new Turns()
+    const { promise: held, release } = hold()
+    const order: string[] = []
+    const destroyed = turns.destroy('s1', async (deleted) => {
+      await nextTurn()
+      order.push('deleted')
+      deleted()
+      await held
+      order.push('replicated')
+    })
+    const later = [turns.destroyed('s1'), turns.take('s1', nothing), turns.make('s1', nothing)]
+    await Promise.all(later.map((work) => work?.then(() => order.push('later'))))
+    release()
+    await destroyed
+    expect(order).to.deep.equal(['deleted', 'later', 'later', 'later', 'replicated'])
   })
 
   it('pass the record on from turn to turn, but not beyond work that wrote none', async () => {

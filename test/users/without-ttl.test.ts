@@ -72,4 +72,41 @@ describe('Keys without a TTL', () => {
     await limited.reindex()
     expect(await db.expiry(id)).to.be.closeTo(Date.now() + MINUTE, 10_000)
   })
+
+  it('reindex: JSON with neither a user nor a cookie is no session, and stays', async () => {
+    await db.client.set(db.sessionKey('settings'), '{"theme":"dark"}')
+    expect(await db.store().reindex()).to.deep.equal({ scanned: 1, indexed: 0 })
+    expect(await db.expiry('settings')).to.equal(-1)
+  })
+
+  it('reindex: sessions that ended at or before 1970 stop nothing', async () => {
+    for (const [n, data] of [{}, { userId: 'eva' }].entries()) {
+      for (const expires of [new Date(0), new Date(-1)]) {
+        const record = JSON.stringify({ ...data, cookie: { originalMaxAge: null, expires } })
+        await db.client.set(db.sessionKey(`old${n}${+expires}`), record)
+      }
+    }
+    const id = await old('s1')
+    expect(await db.store().reindex()).to.have.property('scanned', 5)
+    expect(await db.expiry(id)).to.be.closeTo(Date.now() + HOUR, MINUTE)
+    expect(await db.store().ids()).to.deep.equal([id])
+  })
+
+  it('updateSession: a session that ended at 1970 is gone', async () => {
+    const record = JSON.stringify({ userId: 'eva', cookie: { originalMaxAge: null, expires: new Date(0) } })
+    await db.client.set(db.sessionKey('s1'), record)
+    await updateSession({ ...db.options, sessionId: 's1', data: { seen: 1 } })
+    expect(await db.raw('s1')).to.equal(null)
+  })
+
+  it('with disableTouch, the expiry that the cookie says counts', async () => {
+    const store = db.store({ disableTouch: true })
+    const record = JSON.stringify(newSession({ userId: 'eva' }, cookie(HOUR)))
+    await db.client.set(db.sessionKey('s1'), record)
+    await old('s2')
+    await store.reindex()
+    expect(await store.ids()).to.deep.equal(['s1'])
+    const loaded = fields(await store.get('s1'))
+    expect(await db.expiry('s1')).to.equal(loaded.cookie.expires && Date.parse(String(loaded.cookie.expires)))
+  })
 })

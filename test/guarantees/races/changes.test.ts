@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { createSession, updateSession, updateUserSessions } from '../../../src/index.ts'
 import { atClock } from '../../support/clock.ts'
 import { HOUR, inMs, MINUTE, SECOND } from '../../support/database.ts'
-import { pauseBefore } from '../../support/paused-client.ts'
+import { pauseAfter, pauseBefore } from '../../support/paused-client.ts'
 import {
   inflate,
   load,
@@ -32,6 +32,23 @@ describe('no change is lost', () => {
       expect(await scene.record(id))
         .to.include({ userId: 'alice', theme: 'dark' })
         .and.deep.include({ cart: ['book'] })
+    })
+
+    it('of a save that meets another record, which is as before when the save looks at it', async () => {
+      const id = await scene.signIn('alice', { cart: [] })
+      const record = (await scene.client.get(scene.sessionKey(id))) as string
+      const before = pauseBefore(scene.client, theWrite)
+      const after = pauseAfter(before.client, theWrite)
+      const store = scene.store({ client: after.client as never })
+      const saving = store.set(id, Object.assign(await load(store, id), { cart: ['book'] }))
+      await before.reached
+      await scene.client.set(scene.sessionKey(id), record.replace('"cart":[]', '"cart":1'), { KEEPTTL: true })
+      before.release()
+      await after.reached
+      await scene.client.set(scene.sessionKey(id), record, { KEEPTTL: true })
+      after.release()
+      await saving
+      expect(await scene.record(id)).to.deep.include({ userId: 'alice', cart: ['book'] })
     })
 
     it('of two saves that change the same property, but the earlier one', async () => {
