@@ -4,6 +4,18 @@ import { badArgument } from '../session/errors.ts'
 export type Callback<T = void> = (error: unknown, result?: T) => void
 
 /**
+ * Returns the callback of a call. If an argument before it is missing, the callback is in that place. It is called with
+ * the error for that argument.
+ */
+export function callbackOf<T>(
+  callback: Callback<T> | undefined,
+  ...before: unknown[]
+): Callback<T> | undefined {
+  if (callback !== undefined) return callback
+  return before.find((argument) => typeof argument === 'function') as Callback<T> | undefined
+}
+
+/**
  * Runs a method that returns a promise and accepts a Node callback. If the callback has a wrong type, it rejects with a
  * `TypeError` and does not begin.
  *

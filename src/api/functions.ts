@@ -1,12 +1,14 @@
 import type { Access } from '../redis/access.ts'
 import { type SupportedClient, sessionClient } from '../redis/clients/supported.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
+import { destroyedBy } from '../redis/destroyed.ts'
 import { defaultPrefix, defaultUserPrefix, Keys } from '../redis/keys.ts'
 import type { Write } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
 import { decode, encode, entryOf, hasEnded, readLive } from '../redis/stored-session.ts'
 import { turnsOf } from '../redis/turns.ts'
 import {
+  checkCookie,
   checkNames,
   checkSessionId,
   checkUserId,
@@ -223,6 +225,7 @@ export function accessOf(options: FunctionOptions, names: string[]): Access {
     userId: userId ?? (defaultUserId as UserIdOption),
     guessesUsers: userId === undefined,
     turns: turnsOf(client),
+    destroyed: destroyedBy(client),
     ttl: defaultTtl,
     scanCount: defaultScanCount,
     absoluteTtl: null,
@@ -269,6 +272,7 @@ async function checkPatch(access: Access, data: unknown): Promise<SessionRecord>
     checkTimestamp(expires, 'data.expires')
     patch.expires = expires
   }
+  checkCookie(patch)
   await stringifyRecord(access.serializer, patch)
   return patch
 }

@@ -126,6 +126,8 @@ export function checkOptions(given: unknown): CheckedOptions {
     if (!isValid(checked[name])) throw badArgument(name, expected, checked[name])
   }
   checkWaitForReplicas(options.waitForReplicas)
+  if (options.subscriber === options.client)
+    throw new TypeError('subscriber must be a second client, got the same as client')
   const { prefix, userPrefix = defaultUserPrefix(prefix as string), subscriber } = checked
   return {
     ...(checked as unknown as CheckedOptions),

@@ -1,5 +1,6 @@
 import { type Session, type SessionData, Store } from 'express-session'
 import type { Access } from '../redis/access.ts'
+import { destroyedBy } from '../redis/destroyed.ts'
 import { Keys } from '../redis/keys.ts'
 import { recordsOn } from '../redis/records-on.ts'
 import { turnsOf } from '../redis/turns.ts'
@@ -16,6 +17,7 @@ import { Saves, type SignIn } from '../requests/save.ts'
 import { Touches } from '../requests/touch.ts'
 import { type Version, Versions } from '../requests/versions.ts'
 import {
+  checkCookie,
   checkNames,
   checkObject,
   checkSessionId,
@@ -38,7 +40,7 @@ import { replicated, type WaitForReplicas } from '../users/replication.ts'
 import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
 import { updateUserRecords } from '../users/update.ts'
 import { warnOfMissingAdapter } from './adapter-warning.ts'
-import { type Callback, settle } from './callback.ts'
+import { type Callback, callbackOf, settle } from './callback.ts'
 import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
 
@@ -93,7 +95,8 @@ export class UserSessionStore extends Store {
     const keys = new Keys(checked.prefix, checked.userPrefix)
     const absoluteTtl = checked.absoluteTtl === undefined ? null : Math.round(checked.absoluteTtl * 1000)
     const lifetimes = { ttl, absoluteTtl, disableTouch }
-    const access = { client, keys, serializer, userId, scanCount, turns: turnsOf(client), ...lifetimes }
+    const shared = { turns: turnsOf(client), destroyed: destroyedBy(client) }
+    const access = { client, keys, serializer, userId, scanCount, ...shared, ...lifetimes }
     this.#access = { ...access, records: recordsOn(access) }
     const recent = new RecentTouches()
     this.#saves = new Saves(this.#access, this.#versions, recent, {
@@ -118,7 +121,7 @@ export class UserSessionStore extends Store {
    * @throws {CorruptSessionError} if the value in Redis is not session data. The error names the key.
    */
   override get(sessionId: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> {
-    return this.#settle('get', callback, () => this.#get(sessionId))
+    return this.#settle('get', callbackOf(callback, sessionId), () => this.#get(sessionId))
   }
 
   async #get(id: string): Promise<SessionData | null> {
@@ -135,7 +138,7 @@ export class UserSessionStore extends Store {
    * @throws {SessionLimitError} if the user has as many sessions as `maxUserSessions` allows, with `onLimit: 'reject'`.
    */
   override set(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
-    return this.#settle('set', callback, () => this.#set(sessionId, session))
+    return this.#settle('set', callbackOf(callback, session, sessionId), () => this.#set(sessionId, session))
   }
 
   async #set(sessionId: string, session: SessionData): Promise<void> {
@@ -150,7 +153,9 @@ export class UserSessionStore extends Store {
    * it is not written.
    */
   override touch(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
-    return this.#settle('touch', callback, () => this.#touch(sessionId, session))
+    return this.#settle('touch', callbackOf(callback, session, sessionId), () =>
+      this.#touch(sessionId, session),
+    )
   }
 
   async #touch(id: string, data: SessionData): Promise<void> {
@@ -160,7 +165,7 @@ export class UserSessionStore extends Store {
 
   /** Deletes a session. After this has resolved, no request that loaded the session before can bring it back. */
   override destroy(sessionId: string, callback?: Callback): Promise<void> {
-    return this.#settle('destroy', callback, () => this.#destroy(sessionId))
+    return this.#settle('destroy', callbackOf(callback, sessionId), () => this.#destroy(sessionId))
   }
 
   async #destroy(sessionId: string): Promise<void> {
@@ -232,7 +237,7 @@ export class UserSessionStore extends Store {
 
   /** Lists the live sessions of a user, most recently active first. Corrupt records are left out. */
   userSessions(userId: UserId, callback?: Callback<UserSession[]>): Promise<UserSession[]> {
-    return this.#settle('userSessions', callback, () => this.#userSessions(userId))
+    return this.#settle('userSessions', callbackOf(callback, userId), () => this.#userSessions(userId))
   }
 
   async #userSessions(userId: UserId): Promise<UserSession[]> {
@@ -261,7 +266,7 @@ export class UserSessionStore extends Store {
     callback?: Callback<number>,
   ): Promise<number> {
     if (isLastArgument(options, callback)) return this.destroyUser(userId, {}, options)
-    return this.#settle('destroyUser', callback, () =>
+    return this.#settle('destroyUser', callbackOf(callback, userId), () =>
       this.#destroyUser(userId, options as DestroyUserOptions),
     )
   }
@@ -276,7 +281,9 @@ export class UserSessionStore extends Store {
 
   /** Signs out one session of this user, by its handle or its id. Resolves to `false` if the user does not have it. */
   destroyUserSession(userId: UserId, handle: string, callback?: Callback<boolean>): Promise<boolean> {
-    return this.#settle('destroyUserSession', callback, () => this.#destroyUserSession(userId, handle))
+    return this.#settle('destroyUserSession', callbackOf(callback, handle, userId), () =>
+      this.#destroyUserSession(userId, handle),
+    )
   }
 
   async #destroyUserSession(userId: UserId, handle: string): Promise<boolean> {
@@ -298,7 +305,9 @@ export class UserSessionStore extends Store {
     data: Partial<SessionData> & { expires?: string | undefined },
     callback?: Callback<number>,
   ): Promise<number> {
-    return this.#settle('updateUser', callback, () => this.#updateUser(userId, data))
+    return this.#settle('updateUser', callbackOf(callback, data, userId), () =>
+      this.#updateUser(userId, data),
+    )
   }
 
   async #updateUser(id: UserId, data: object): Promise<number> {
@@ -306,6 +315,7 @@ export class UserSessionStore extends Store {
     const patch = plainData(data, 'data')
     if (patch.expires === undefined) delete patch.expires
     else checkTimestamp(patch.expires, 'data.expires')
+    checkCookie(patch)
     await stringifyRecord(this.#access.serializer, patch)
     return updateUserRecords(this.#access, userId, patch)
   }
@@ -323,7 +333,7 @@ export class UserSessionStore extends Store {
   ): Promise<ReindexResult> {
     if (isLastArgument(options, callback)) return this.reindex({}, options)
     return this.#settle('reindex', callback, () =>
-      reindexSessions(this.#access, (options ?? {}) as ReindexOptions),
+      reindexSessions(this.#access, options as ReindexOptions | undefined),
     )
   }
 
@@ -396,11 +406,11 @@ export class UserSessionStore extends Store {
     sessionId: string,
     callback?: Callback<(Session & SessionData) | undefined>,
   ): Promise<(Session & SessionData) | undefined> {
-    return this.#settle('load', nothingForNone(callback), () => this.#load(sessionId))
+    return this.#settle('load', nothingForNone(callbackOf(callback, sessionId)), () => this.#load(sessionId))
   }
 
   async #load(sessionID: string): Promise<(Session & SessionData) | undefined> {
-    const data = await this.get(sessionID)
+    const data = await this.get(this.#checkId(sessionID))
     return data
       ? this.createSession({ sessionID, sessionStore: this } as unknown as Request, data)
       : undefined
@@ -460,7 +470,7 @@ export class UserSessionStore extends Store {
   }
 
   #remember(sessionId: string, { data, version }: LoadedSession): SessionData {
-    this.#versions.remember(data, sessionId, version)
+    this.#versions.remember(data, sessionId, version, this.#access.destroyed.now)
     return withCookie(data)
   }
 }

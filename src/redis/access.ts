@@ -3,6 +3,7 @@ import type { Serializer } from '../session/codec.ts'
 import type { Lifetimes } from '../session/lifetime.ts'
 import type { UserIdOption } from '../session/owner.ts'
 import type { SessionClient } from './clients/client.ts'
+import type { Destroyed } from './destroyed.ts'
 import type { Keys } from './keys.ts'
 import type { Announcement, Records } from './records.ts'
 import type { Turns } from './turns.ts'
@@ -12,6 +13,8 @@ export interface Access extends Lifetimes {
   keys: Keys
   records: Records
   turns: Turns
+  /** What this process has destroyed. */
+  destroyed: Destroyed
   serializer: Serializer
   userId: UserIdOption
   /**
@@ -23,7 +26,7 @@ export interface Access extends Lifetimes {
   /** Returns the message that the removal of a session publishes, if any. */
   announce?(sessionId: string, userId: string | null): Announcement | undefined
   /** Called after a session was destroyed, with the message that was published. */
-  destroyed?(sessionId: string, userId: string | null, announcement: Announcement | undefined): void
+  onDestroyed?(sessionId: string, userId: string | null, announcement: Announcement | undefined): void
   /** Called if the message could not be published. */
   unannounced?(): void
 }

@@ -3,7 +3,8 @@
  *
  * - An object that was loaded or saved before updates exactly the record it was made from. Any other object creates a
  *   session.
- * - If the session is gone, the update is dropped.
+ * - If the session is gone, the update is dropped. If this process has destroyed it, that holds even if there is another
+ *   session under the same id by now.
  * - If another request has saved the session meanwhile, the update is merged.
  */
 import type { Access } from '../redis/access.ts'
@@ -148,11 +149,14 @@ export class Saves {
   async #create(loaded: Loaded, first: Draft, limit: number | undefined): Promise<Latest | undefined> {
     const { sessionId, attempt } = loaded
     if (attempt) {
+      // The attempt may have made a session that was destroyed since.
+      if (this.#isDestroyed(loaded)) return undefined
       const current = await this.#current(sessionId)
       if (current && current.raw !== attempt.expected) {
         return this.update(loaded, attempt.version, first, { limit })
       }
     }
+    loaded.since = this.access.destroyed.now
     const direct = savingOf(sessionId, first, null, null)
     const write = await this.#write(loaded, first, direct, limit, async (current) => {
       const previous = current === null ? null : await readable(this.access, sessionId, current)
@@ -160,6 +164,10 @@ export class Saves {
       return savingOf(sessionId, draft, current, previous && entryOf(previous))
     })
     return write ? this.#saved(loaded, first, write, limit) : undefined
+  }
+
+  #isDestroyed({ sessionId, since }: Loaded): boolean {
+    return this.access.destroyed.since(this.access.keys.session(sessionId), since)
   }
 
   async #current(sessionId: string): Promise<StoredSession | null> {
@@ -188,6 +196,7 @@ export class Saves {
   ): Promise<Latest | undefined> {
     // Nobody can load the session any more, although its key may still exist.
     if (base.until !== null && base.until <= Date.now()) return undefined
+    if (this.#isDestroyed(loaded)) return undefined
     const merge = async (current: string | null) => {
       const saving = await this.#merged(loaded, base, mine, current)
       return saving && { ...saving, isTouch }
@@ -235,6 +244,7 @@ export class Saves {
   ): Promise<Latest | undefined> {
     const { expires, version } = write.draft
     const isNew = loaded.version === null && !loaded.attempt
+    if (loaded.version === null) loaded.since = this.access.destroyed.now
     // The next save is compared with the object's own data, not with the merged data. The other two are as written.
     loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempt = undefined
@@ -256,7 +266,7 @@ export class Saves {
 
   async #merged(loaded: Loaded, base: Version, mine: Draft, current: string | null): Promise<Saving | null> {
     const { sessionId, attempt } = loaded
-    if (current === null) return null
+    if (current === null || this.#isDestroyed(loaded)) return null
     const stored = await decode(this.access, sessionId, current)
     // A late touch may have kept the key of a session that has ended.
     if (hasEnded(this.access, stored)) return null

@@ -88,7 +88,8 @@ export class Touches {
   /** An object of another library was not made from a record of this store, so the record is loaded here. */
   async #load(sessionId: string): Promise<Loaded | null> {
     const session = await readLive(this.access, sessionId)
-    return session && { sessionId, version: loadedOf(this.access, session, session.expires).version }
+    const since = this.access.destroyed.now
+    return session && { sessionId, version: loadedOf(this.access, session, session.expires).version, since }
   }
 
   /** Saves the cookie with the index entry, for a touch beyond `until` or of a changed cookie. */

@@ -30,6 +30,8 @@ export interface Loaded {
   sessionId: string
   /** The record it was made from or was last saved as; `null` until the session was created. */
   version: Version | null
+  /** The moment of the load or the creation, as `Destroyed.now` tells it. */
+  since: number
   /** The last save of the object, which may be under way. */
   saving?: Promise<void> | undefined
   /** A save whose answer was lost. It may have been written. */
@@ -54,8 +56,8 @@ export class Versions {
   readonly #origins = new Attached<Origin | undefined>()
 
   /** Remembers that `data` was made from this record. */
-  remember(data: object, sessionId: string, version: Version): void {
-    this.#loaded.set(data, { sessionId, version })
+  remember(data: object, sessionId: string, version: Version, since: number): void {
+    this.#loaded.set(data, { sessionId, version, since })
   }
 
   /**
@@ -75,7 +77,7 @@ export class Versions {
   findOrAdd(session: object, sessionId: string): Loaded {
     const found = this.find(session, sessionId)
     if (found) return found
-    const added: Loaded = { sessionId, version: null, other: this.#loaded.get(session) }
+    const added: Loaded = { sessionId, version: null, since: 0, other: this.#loaded.get(session) }
     this.#loaded.set(session, added)
     return added
   }

@@ -1,6 +1,6 @@
 /** Checks the arguments of public calls. Each check throws a `TypeError` that names the argument. */
 import { inspect } from 'node:util'
-import { badArgument } from './errors.ts'
+import { badArgument, ignoreRejection } from './errors.ts'
 
 /** A user id: a string, a finite number, or an object that serializes to one, such as a MongoDB ObjectId. */
 export type UserId = string | number | { toJSON(): string | number }
@@ -28,6 +28,7 @@ export function checkUserId(value: unknown, name = 'userId'): string {
  */
 export function userIdOf(value: unknown): string | undefined {
   const id = typeof value === 'object' && value !== null ? serializedId(value) : value
+  ignoreRejection(id)
   if (typeof id === 'number') return Number.isFinite(id) ? String(id) : undefined
   return isName(id) ? id : undefined
 }
@@ -50,6 +51,11 @@ export function checkObject(value: unknown, name: string): Record<string, unknow
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>
   throw badArgument(name, 'an object', value)
+}
+
+/** Checks the changes of an update. They replace the whole cookie, which decides when the session ends. */
+export function checkCookie({ cookie }: Record<string, unknown>): void {
+  if (cookie !== undefined) checkObject(cookie, 'data.cookie')
 }
 
 /**

@@ -17,8 +17,9 @@ export interface ParsedRecord {
 /**
  * Parses a raw record into session data. Returns a promise if the serializer returns one.
  *
- * Throws a `CorruptSessionError` that names `key` if the record is not session data. An asynchronous serializer can
- * also fail while the record is fine, for example because its key service is down. Then its own error passes through.
+ * Throws a `CorruptSessionError` that names `key` if the record is not session data. A serializer can also fail while the
+ * record is fine, for example because its key file is missing, or its key service is down. Then its own error passes
+ * through. Of a synchronous serializer, only errors of the system count as such.
  */
 export function parseRecord(
   serializer: Serializer,
@@ -29,7 +30,7 @@ export function parseRecord(
   try {
     data = serializer.parse(raw)
   } catch (error) {
-    throw unparsable(key, error)
+    throw isOfSystem(error) ? error : unparsable(key, error)
   }
   if (!isPromise(data)) return checkedRecord(data, key)
   return Promise.resolve(data).then(
@@ -38,6 +39,11 @@ export function parseRecord(
       throw blamesRecord(error) ? unparsable(key, error) : error
     },
   )
+}
+
+/** Whether the error has a code of the operating system, such as `ENOENT` or `ETIMEDOUT`. */
+function isOfSystem(error: unknown): boolean {
+  return /^E[A-Z0-9]+$/.test(String((Object(error) as { code?: unknown }).code))
 }
 
 /** `JSON.parse`, decryption and decompression fail with these errors if the text itself is wrong. */

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 import { handleOf } from './handle.ts'
 
 /** `updateSession` rejects with this error if the session does not exist. */
@@ -119,7 +119,16 @@ for (const errorClass of [
 
 /** Makes a `TypeError` that names the argument. Its message tells the kind of the value, and never shows the value. */
 export function badArgument(name: string, expected: string, value: unknown): TypeError {
+  ignoreRejection(value)
   return new TypeError(`${name} must be ${expected}, got ${kindOf(value)}`)
+}
+
+/**
+ * An app may pass an asynchronous function where its result must be a plain value. The call is refused. If the promise
+ * also rejects, that must not end the process.
+ */
+export function ignoreRejection(value: unknown): void {
+  if (types.isPromise(value)) value.catch(() => {})
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Finds the owner of a session: by the option `userId`, or from the stored record. */
 import { checkUserId, userIdOf } from './arguments.ts'
 import { cookieOf } from './cookie.ts'
+import { ignoreRejection } from './errors.ts'
 import type { IndexNote } from './index-note.ts'
 import type { SessionRecord } from './record.ts'
 
@@ -22,10 +23,16 @@ function passportUser(session: SessionRecord): string | undefined {
  * id.
  */
 export function namedUser(userId: UserIdOption, session: object): string | null {
-  const user = userId(session as never)
+  const user = askFor(userId, session)
   return user === null || user === undefined || user === '' || user === false
     ? null
     : checkUserId(user, 'session.userId')
+}
+
+function askFor(userId: UserIdOption, session: object): unknown {
+  const user = userId(session as never)
+  ignoreRejection(user)
+  return user
 }
 
 /** Same as `namedUser`, for a stored record. An invalid user id counts as anonymous there. */
@@ -43,7 +50,7 @@ export function namedInRecord(userId: UserIdOption, data: SessionRecord): string
  */
 export function lostIdIn(userId: UserIdOption, data: SessionRecord): string | undefined {
   try {
-    const user = userId(data as never)
+    const user = askFor(userId, data)
     return Object(user) === user && userIdOf(user) === undefined ? JSON.stringify(user) : undefined
   } catch {
     return undefined
@@ -67,6 +74,7 @@ export function recordedUser(data: SessionRecord): string | null {
 function serializedId(value: unknown): string | null {
   const { toJSON } = Object(value) as { toJSON?: unknown }
   const json = typeof toJSON === 'function' ? toJSON.call(value) : value
+  ignoreRejection(json)
   return typeof json === 'string' || typeof json === 'number' ? (userIdOf(json) ?? null) : null
 }
 

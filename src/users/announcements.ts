@@ -80,7 +80,7 @@ export class Announcements {
         channel === undefined
           ? undefined
           : this.#announcement(channel, { handle: handleOf(sessionId), userId, reason }),
-      destroyed: (sessionId, userId, announcement) => {
+      onDestroyed: (sessionId, userId, announcement) => {
         if (announcement && !this.#isFirst(announcement as OwnMessage)) return
         this.#hear({ handle: handleOf(sessionId), userId, reason })
       },

@@ -18,14 +18,17 @@ export interface ReindexResult {
 }
 
 export interface ReindexOptions {
-  /** Called after each batch. `total` is the number of sessions at the start. */
+  /**
+   * Called after each batch. `total` is the number of sessions at the start. If it returns a promise, the next batch waits
+   * for it.
+   */
   onProgress?: ((progress: ReindexResult & { total: number }) => void) | undefined
   /** Stops the work after the current batch. `reindex` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined
 }
 
 /** Adds all sessions to the indexes of their owners. */
-export async function reindexSessions(access: Access, options: ReindexOptions): Promise<ReindexResult> {
+export async function reindexSessions(access: Access, options: ReindexOptions = {}): Promise<ReindexResult> {
   const { onProgress, signal } = checkReindexOptions(options)
   const total = onProgress ? await countSessions(access, signal) : 0
   const result: ReindexResult = { scanned: 0, indexed: 0 }
@@ -33,7 +36,7 @@ export async function reindexSessions(access: Access, options: ReindexOptions): 
     signal?.throwIfAborted()
     result.indexed += await indexBatch(access, ids)
     result.scanned += ids.length
-    onProgress?.({ ...result, total: Math.max(total, result.scanned) })
+    await onProgress?.({ ...result, total: Math.max(total, result.scanned) })
   }
   return result
 }

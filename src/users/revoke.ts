@@ -107,7 +107,8 @@ async function concluded(
   if (outcome.done) {
     const { deleted = raw } = outcome
     const owner = deleted === raw ? userId : await ownerOf(access, sessionId, deleted)
-    access.destroyed?.(sessionId, owner, announcement)
+    access.destroyed.add(access.keys.session(sessionId))
+    access.onDestroyed?.(sessionId, owner, announcement)
     if (outcome.unannounced) access.unannounced?.()
     if (owner !== null && owner !== userId) await unlist(access, owner, sessionId)
     return true

@@ -44,6 +44,14 @@ describe('An unknown option', () => {
   it('of the store that is near to none is refused, and the known ones are listed', () =>
     refused(() => db.store({ secret: 'hunter2' } as object), "'secret'", 'client', 'scanCount'))
 
+  it('a subscriber that is the client itself is refused', () =>
+    refused(() => db.store({ subscriber: db.client as never }), 'subscriber', 'second client'))
+
+  it('null in place of the options is refused', async () => {
+    await refused(() => db.store().reindex(null as never), 'options')
+    await refused(() => db.store().destroyUser('eva', null as never), 'options')
+  })
+
   it('of destroyUser is refused, and no session is signed out', async () => {
     const store = db.store()
     await refused(() => store.destroyUser('eva', { exept: 's1' } as object), "'exept'", "'except'")

@@ -121,6 +121,28 @@ describe('Callbacks of the store', () => {
     }
   })
 
+  const short: [name: string, before: unknown[]][] = [
+    ['get', []],
+    ['set', ['s1']],
+    ['set', []],
+    ['touch', ['s1']],
+    ['destroy', []],
+    ['load', []],
+    ['userSessions', []],
+    ['destroyUser', []],
+    ['destroyUserSession', ['eva']],
+    ['updateUser', ['eva']],
+  ]
+  for (const [name, before] of short) {
+    it(`${name}: a callback in the place of a missing argument gets the error, after ${before.length} arguments`, async () => {
+      const { promise, calls } = call(db.store(), name, before)
+      const error = await rejection(promise)
+      await everythingSettled(db.client)
+      expect(error).to.be.instanceOf(TypeError)
+      expect(calls).to.deep.equal([[error]])
+    })
+  }
+
   it('destroyUser accepts its callback with and without options', async () => {
     const store = await filled()
     const two = (...args: unknown[]) =>

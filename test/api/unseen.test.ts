@@ -1,11 +1,11 @@
 /** No call of a store or session ends the process or leaves an unhandled rejection, in any calling style. */
 import { expect } from 'chai'
 import type { Request } from 'express'
-import type { UserSessionStore } from '../../src/index.ts'
+import { createSession, type UserSessionStore } from '../../src/index.ts'
 import { appWith, browser, cookieFor, type Handler } from '../support/app.ts'
 import { inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
-import { newSession } from '../support/sessions.ts'
+import { cookie, newSession } from '../support/sessions.ts'
 
 type Method = (...args: unknown[]) => Promise<unknown>
 type Failed = { method: string; error: unknown }
@@ -345,6 +345,48 @@ describe('A call whose promise no code looks at', () => {
     await client.connect()
     return { client, away: () => client.destroy() }
   }
+})
+
+/** An app's function that should return a plain value, and is asynchronous instead. */
+describe('An asynchronous function where a plain value is needed', () => {
+  const db = useDatabase()
+  const later = async () => {
+    throw new Error('the account service is away')
+  }
+  const named = newSession({ userId: { toJSON: later } })
+
+  const calls: Record<string, () => Promise<unknown>> = {
+    'the option userId': () => db.store({ userId: later as never }).set('s1', newSession()),
+    'the option ttl': () => db.store({ ttl: later as never }).set('s1', newSession({}, cookie(null))),
+    'the option maxUserSessions': () =>
+      db.store({ maxUserSessions: later as never }).set('s1', newSession({ userId: 'eva' })),
+    'a user id in a session': () => db.store().set('s1', named),
+    'a user id as an argument': () => db.store().userSessions({ toJSON: later as never }),
+    'the option userId of a function': () =>
+      createSession({ ...db.options, userId: later, data: { expires: '2999-01-01' } }),
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    it(`${name}: the call is refused, and nothing reaches the process`, async () => {
+      await quietly(async () => {
+        expect(await rejection(call())).to.be.instanceOf(TypeError)
+      })
+    })
+  }
+
+  it('the option userId, when a record is read: the session is anonymous, and nothing reaches the process', async () => {
+    await db.client.set(db.sessionKey('s1'), JSON.stringify(newSession({ userId: 'eva' })))
+    await quietly(async () => {
+      expect(await db.store({ userId: later as never }).get('s1')).to.have.property('userId', 'eva')
+    })
+  })
+
+  it('onProgress: reindex waits for it, and rejects with its error', async () => {
+    await db.store().set('s1', newSession({ userId: 'eva' }))
+    await quietly(async () => {
+      const error = await rejection(db.store().reindex({ onProgress: later }))
+      expect(error.message).to.equal('the account service is away')
+    })
+  })
 })
 
 function failuresOf(store: UserSessionStore): Failed[] {

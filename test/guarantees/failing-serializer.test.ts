@@ -68,6 +68,24 @@ describe('Guarantee 7, alone: a serializer that fails for a moment', () => {
     })
   }
 
+  it('so it is with a synchronous serializer whose key file is missing', async () => {
+    let isMissing = false
+    const missing = Object.assign(new Error('the key file is missing'), { code: 'ENOENT' })
+    const parse = (text: string) => {
+      if (isMissing) throw missing
+      return JSON.parse(text)
+    }
+    const sealed = db.store({ serializer: { parse, stringify: JSON.stringify } })
+    isMissing = true
+    const change = () => sealed.updateUser('eva', { role: 'guest' } as never)
+    for (const call of [() => sealed.get('s1'), () => sealed.userSessions('eva'), change]) {
+      expect((await rejection(call())).message).to.equal('the key file is missing')
+    }
+    expect(await rejection(sealed.get('s1'))).to.not.have.property('code', 'ENOENT')
+    isMissing = false
+    expect(await change()).to.equal(1)
+  })
+
   it('destroy signs out, or rejects and has changed nothing', async () => {
     const before = await db.dump()
     keys.isAway = true

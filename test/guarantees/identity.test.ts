@@ -101,6 +101,57 @@ describe('Guarantee 3, owned: a session id that is used again', () => {
         expect(await scene.record('kiosk')).to.deep.equal(before)
       })
 
+      const destroys: Record<string, (store: UserSessionStore) => Promise<unknown>> = {
+        destroy: (store) => store.destroy('kiosk'),
+        destroyUser: (store) => store.destroyUser('alice'),
+        destroyUserSession: (store) => store.destroyUserSession('alice', 'kiosk'),
+        deleteSession: () => deleteSession({ ...scene.options, sessionId: 'kiosk' }),
+        clear: (store) => store.clear(),
+      }
+      const creates: Record<string, () => Promise<unknown>> = {
+        'the store': () => scene.store().set('kiosk', newSession({ userId: 'alice' })),
+        'the store, without a user': () => scene.store().set('kiosk', newSession()),
+        createSession: () =>
+          createSession({
+            ...scene.options,
+            sessionId: 'kiosk',
+            data: { userId: 'alice', expires: inMs(HOUR) },
+          }),
+      }
+      for (const [destroyed, destroy] of Object.entries(destroys)) {
+        for (const [created, create] of Object.entries(creates)) {
+          it(`destroyed by ${destroyed} and made by ${created} in the same process: late saves and touches change nothing, also of the same user`, async () => {
+            const store = scene.store()
+            const made = newSession({ userId: 'alice' })
+            await store.set('kiosk', made)
+            const [saved, touched] = [await load(store, 'kiosk'), await load(store, 'kiosk')]
+            await destroy(scene.store())
+            await create()
+            const before = await scene.record('kiosk')
+            await store.set('kiosk', Object.assign(made, { cart: ['old'] }))
+            await store.set('kiosk', Object.assign(saved, { cart: ['old'] }))
+            touched.cookie.maxAge = MINUTE
+            await store.touch('kiosk', touched)
+            expect(await scene.record('kiosk')).to.deep.equal(before)
+            expect(await scene.expiry('kiosk')).to.be.above(Date.now() + HOUR / 2)
+          })
+        }
+      }
+
+      it('the objects of the new session save as ever', async () => {
+        const store = scene.store()
+        await store.set('kiosk', newSession({ userId: 'alice' }))
+        await store.destroy('kiosk')
+        const made = newSession({ userId: 'alice' })
+        await store.set('kiosk', made)
+        await store.set('kiosk', Object.assign(made, { cart: ['tea'] }))
+        await store.set('kiosk', Object.assign(await load(store, 'kiosk'), { seen: true }))
+        const [listed] = await store.userSessions('alice')
+        await store.set('kiosk', Object.assign(listed?.data as object, { listed: true }) as never)
+        expect(await scene.record('kiosk')).to.deep.include({ cart: ['tea'], seen: true, listed: true })
+        await scene.expectSignedIn('kiosk', 'alice')
+      })
+
       it('a late save of an anonymous session does not change the session of the user who got its id, and adds no user', async () => {
         const store = scene.store()
         await store.set('kiosk', newSession({ cart: ['tea'] }))
@@ -216,6 +267,18 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
           expect(await scene.record('s1')).to.deep.include({ cart: ['tea'] })
         })
       }
+
+      it('when the session was destroyed in between, it stays destroyed', async () => {
+        for (const data of [{ userId: 'alice' }, {}]) {
+          const [id, store] = [newId(), losing(failAfter)]
+          const made = newSession(data)
+          expect(await rejection(store.set(id, made))).to.equal(lost)
+          await store.destroy(id)
+          await store.set(id, made)
+          await store.set(id, Object.assign(made, { again: true }))
+          expect(await scene.lives(id)).to.equal(false)
+        }
+      })
 
       it('two answers that were lost in a row', async () => {
         const first = failAfter(scene.client, theWrite, lost)

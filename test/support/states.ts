@@ -1,4 +1,6 @@
 /** Sessions for the tests of the records. Each record names its owner and the time until which the index lists it. */
+
+import { destroyedBy } from '../../src/redis/destroyed.ts'
 import { Keys } from '../../src/redis/keys.ts'
 import type { IndexEntry, Records, Write } from '../../src/redis/records.ts'
 import { recordsOn } from '../../src/redis/records-on.ts'
@@ -37,6 +39,7 @@ function entryOf(state: State | null): IndexEntry | null {
 export function recordsOf({ prefixes }: Scene, client: AnyClient): Records {
   return recordsOn({
     ...{ client, keys: new Keys(prefixes.prefix, prefixes.userPrefix), turns: turnsOf(client) },
+    destroyed: destroyedBy(client),
     ...{ serializer: JSON, userId: defaultUserId as UserIdOption, ttl: 86_400, scanCount: 1000 },
     ...{ absoluteTtl: null, disableTouch: false },
   })

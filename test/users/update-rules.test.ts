@@ -37,6 +37,22 @@ describe('An update', () => {
       expect(await db.index('eva')).to.deep.equal({ s1: await expectListed(db, 's1', 'eva') })
     })
 
+    it('with a cookie that is no object is refused, and changes nothing', async () => {
+      await db.store().set('s1', newSession({ userId: 'eva' }))
+      const before = await db.dump()
+      for (const value of [null, 5, 'x', []]) {
+        const [data, user] = [{ cookie: value }, { ...db.options, userId: 'eva' }]
+        for (const call of [
+          () => one(data),
+          () => updateUserSessions({ ...user, data }),
+          () => db.store().updateUser('eva', data as never),
+        ]) {
+          expect((await rejection(call())).message).to.match(/^data\.cookie must be an object, got/)
+        }
+      }
+      expect(await db.dump()).to.deep.equal(before)
+    })
+
     it('of all sessions of a user with an `expires` that is undefined keeps the expiry of each', async () => {
       const expires = inMs(HOUR)
       await createSession({ ...db.options, sessionId: 's1', data: { userId: 'eva', expires, role: 'admin' } })
