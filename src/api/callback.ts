@@ -56,8 +56,10 @@ function call<T>(
     callback(...outcome)
     if (error && isEmpty(callback)) unseen(error)
   } catch (thrown) {
-    if (!isOfExpressSession(thrown)) throwLater(thrown)
-    else if (error || result === null) unseen(error ?? new Error('failed to load session'))
+    if (isOfExpressSession(thrown)) {
+      if (error || result === null) unseen(error ?? new Error('failed to load session'))
+    } else if (isOfBundledReload(thrown, callback)) unseen(error ?? thrown)
+    else throwLater(thrown)
   }
 }
 
@@ -72,7 +74,16 @@ function isEmpty(callback: Callback<never>): boolean {
 function isOfExpressSession(thrown: unknown): boolean {
   if (!(thrown instanceof TypeError)) return false
   const [, thrower = ''] = thrown.stack?.split('\n') ?? []
-  return /\bexpress-session\b/.test(thrower)
+  return /[\\/]node_modules[\\/]express-session[\\/]/.test(thrower)
+}
+
+/**
+ * Whether the error seems to be that of `reload` without a callback in a bundle, where the stack does not name
+ * express-session. The text of its own callback and the message tell it.
+ */
+function isOfBundledReload(thrown: unknown, callback: Callback<never>): boolean {
+  if (!(thrown instanceof TypeError) || !/'(apply|reload)'\)$/.test(thrown.message)) return false
+  return String(callback).includes('failed to load session')
 }
 
 function throwLater(thrown: unknown): void {

@@ -78,7 +78,6 @@ export class UserSessionStore extends Store {
   readonly #versions = new Versions()
   readonly #saves: Saves
   readonly #touches: Touches
-  readonly #disableTouch: boolean
   readonly #waitForReplicas: WaitForReplicas | undefined
   readonly #maxUserSessions: CheckedOptions['maxUserSessions']
   readonly #announcements: Announcements
@@ -109,7 +108,6 @@ export class UserSessionStore extends Store {
     this.#touches = new Touches(this.#access, this.#versions, recent, this.#saves, interval)
     this.#announcements = new Announcements(this.#access, this, this.#reports, checked.subscriber)
     this.#maxUserSessions = checked.maxUserSessions
-    this.#disableTouch = checked.disableTouch
     this.#waitForReplicas = checked.waitForReplicas
   }
 
@@ -160,7 +158,7 @@ export class UserSessionStore extends Store {
 
   async #touch(id: string, data: SessionData): Promise<void> {
     const [sessionId, session] = [this.#checkId(id), checkObject(data, 'session')]
-    if (!this.#disableTouch) await this.#touches.touch(sessionId, session)
+    await this.#touches.touch(sessionId, session)
   }
 
   /** Deletes a session. After this has resolved, no request that loaded the session before can bring it back. */

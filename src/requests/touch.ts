@@ -47,11 +47,12 @@ export class Touches {
 
   /** Moves the expiry of an existing session, and saves a changed cookie. */
   async touch(sessionId: string, session: SessionRecord): Promise<void> {
-    const loaded = this.versions.find(session, sessionId) ?? (await this.#load(sessionId))
-    if (loaded === null) return
+    const found = this.versions.find(session, sessionId)
     // The app may not have waited for its `save()`. If that has failed, it has rejected by itself.
-    if (loaded.saving) await loaded.saving.catch(() => {})
-    if (loaded.version === null) return
+    if (found?.saving) await found.saving.catch(() => {})
+    if (this.access.disableTouch) return
+    const loaded = found ?? (await this.#load(sessionId))
+    if (!loaded?.version) return
     const expires = this.#expiryOf(session, loaded.version)
     if (this.#lacksStart(loaded.version) || !movesExpiryAlone(session, loaded.version, expires))
       return this.#saveCookie(loaded, session)

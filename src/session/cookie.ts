@@ -25,7 +25,7 @@ export function cookieExpiry(session: SessionRecord): number | null {
   const expires = cookieOf(session)?.expires
   if (expires === undefined || expires === null || expires === false || expires === '') return null
   const ms = new Date(expires as Date | number | string).getTime()
-  if (Number.isNaN(ms)) throw badArgument('session.cookie.expires', 'a date', expires)
+  if (Number.isNaN(ms)) throw badArgument('session.cookie.expires', 'a valid date', expires)
   return ms
 }
 

@@ -1,8 +1,12 @@
 /** No call of a store or session ends the process or leaves an unhandled rejection, in any calling style. */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { compileFunction, runInThisContext } from 'node:vm'
 import { expect } from 'chai'
-import type { Request } from 'express'
+import express, { type Request } from 'express'
+import type session from 'express-session'
 import { createSession, type UserSessionStore } from '../../src/index.ts'
-import { appWith, browser, cookieFor, type Handler } from '../support/app.ts'
+import { appWith, browser, cookieFor, type Handler, SECRET } from '../support/app.ts'
 import { inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { cookie, newSession } from '../support/sessions.ts'
@@ -285,6 +289,30 @@ describe('A call whose promise no code looks at', () => {
       expect(String(failed[0]?.error)).to.include('failed to load session')
     })
 
+    it('reload without a callback does its work in a bundle too, whose files have other names', async () => {
+      const store = db.store()
+      await store.set('s1', newSession({ userId: 'eva' }))
+      const app = express()
+      app.use(bundledExpressSession()({ store, secret: SECRET, resave: false, saveUninitialized: false }))
+      app.get('/go', async (req, res) => {
+        const before = req.session
+        ;(before as unknown as Record<string, Method>).reload?.()
+        await eventually('the new session', () => req.session !== before)
+        res.send('done')
+      })
+      await quietly(async () => {
+        await browser(app).get('/go').set('cookie', cookieFor('s1')).expect('done')
+        await aMoment()
+      })
+    })
+
+    it('a TypeError of an app whose folder is named after express-session reaches the process', async () => {
+      const store = db.store()
+      const path = '/home/eva/my-express-session-app/server.js'
+      const callback = runInThisContext('() => { undefined.apply() }', { filename: path })
+      expect(await uncaught(() => void store.get('s1', callback))).to.include("reading 'apply'")
+    })
+
     it('the callbacks of an app get their usual arguments, and an error that they throw reaches the process', async () => {
       const store = db.store()
       await store.set('s1', newSession({ userId: 'eva' }))
@@ -388,6 +416,22 @@ describe('An asynchronous function where a plain value is needed', () => {
     })
   })
 })
+
+/** express-session's code under the name that a bundle gives to all of its files. */
+function bundledExpressSession(): typeof session {
+  const compiled = (file: string): unknown => {
+    const requireThere = createRequire(file)
+    const require = (name: string) =>
+      name.startsWith('.') ? compiled(requireThere.resolve(name)) : requireThere(name)
+    const bundle = { exports: {} }
+    const run = compileFunction(readFileSync(file, 'utf8'), ['exports', 'require', 'module'], {
+      filename: '/srv/dist/server.cjs',
+    })
+    run(bundle.exports, require, bundle)
+    return bundle.exports
+  }
+  return compiled(createRequire(import.meta.url).resolve('express-session')) as typeof session
+}
 
 function failuresOf(store: UserSessionStore): Failed[] {
   const failed: Failed[] = []

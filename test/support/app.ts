@@ -6,7 +6,7 @@ import request from 'supertest'
 import type { UserSessionStore } from '../../src/index.ts'
 import type { Fields } from './sessions.ts'
 
-const SECRET = 'a secret of the tests'
+export const SECRET = 'a secret of the tests'
 
 export type Handler = (req: Request, res: Response) => unknown
 export type Routes = Record<string, Handler>

@@ -112,6 +112,25 @@ describe('a call that nobody waits for', () => {
       })
     }
 
+    it('a save of a loaded session, with disableTouch: its touch waits, and changes nothing', async () => {
+      const id = await scene.signIn('alice')
+      const { client, reached, release } = scene.stoppedBefore(theWrite)
+      const store = scene.store({ client: client as never, disableTouch: true })
+      const session = Object.assign(await load(store, id), { cart: ['book'] })
+      const saved = store.set(id, session)
+      await reached
+      const order: string[] = []
+      const touched = store.touch(id, session).then(() => order.push('touched'))
+      await nextTurn()
+      order.push('released')
+      release()
+      await Promise.all([touched, saved])
+      expect(order).to.deep.equal(['released', 'touched'])
+      const expiry = await scene.expiry(id)
+      await store.touch(id, session)
+      expect(await scene.expiry(id)).to.equal(expiry)
+    })
+
     it('a save: its touch keeps a cookie that has changed since', async () => {
       const { store, reached, release } = scene.stoppedBefore(theWrite)
       const [id, session] = [newId(), newSession({ userId: 'alice' })]
