@@ -12,7 +12,14 @@ export function callbackOf<T>(
   ...before: unknown[]
 ): Callback<T> | undefined {
   if (callback !== undefined) return callback
-  return before.find((argument) => typeof argument === 'function') as Callback<T> | undefined
+  return before.find(isCallback) as Callback<T> | undefined
+}
+
+/** A class cannot be called. It was passed by mistake in place of data. */
+function isCallback(argument: unknown): boolean {
+  return (
+    typeof argument === 'function' && !/^class\b|^function \w+\(\) \{ \[native code\]/.test(String(argument))
+  )
 }
 
 /**

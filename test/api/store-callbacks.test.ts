@@ -143,6 +143,19 @@ describe('Callbacks of the store', () => {
     })
   }
 
+  it('a class in the place of an argument is refused, and not called', async () => {
+    for (const value of [class Session {}, Map, Promise]) {
+      for (const call of [
+        () => db.store().set('s1', value as never),
+        () => db.store().get(value as never),
+        () => db.store().updateUser('eva', value as never),
+      ]) {
+        expect(await rejection(call())).to.be.instanceOf(TypeError)
+      }
+    }
+    await everythingSettled(db.client)
+  })
+
   it('destroyUser accepts its callback with and without options', async () => {
     const store = await filled()
     const two = (...args: unknown[]) =>
