@@ -90,7 +90,8 @@ function isOfExpressSession(thrown: unknown): boolean {
  */
 function isOfBundledReload(thrown: unknown, callback: Callback<never>): boolean {
   if (!(thrown instanceof TypeError) || !/'(apply|reload)'\)$/.test(thrown.message)) return false
-  return String(callback).includes('failed to load session')
+  const text = String(callback)
+  return text.includes('failed to load session') && text.includes('createSession(')
 }
 
 function throwLater(thrown: unknown): void {

@@ -202,7 +202,7 @@ export class UserSessionStore extends Store {
     for await (const batch of readableSessions(this.#access)) {
       for (const session of batch) {
         const { sessionId, expires } = session
-        const data = this.#remember(sessionId, loadedOf(this.#access, session, expires))
+        const data = this.#remember(sessionId, loadedOf(this.#access, session, expires, session.since))
         yield Object.assign(data, { id: sessionId })
       }
     }
@@ -239,13 +239,14 @@ export class UserSessionStore extends Store {
   }
 
   async #userSessions(userId: UserId): Promise<UserSession[]> {
+    const since = this.#access.destroyed.now
     const sessions = await listUser(this.#access, checkUserId(userId))
     return sessions
       .map((listed) => {
         const { session, expires } = listed
         return userSession(
           listed,
-          this.#remember(session.sessionId, loadedOf(this.#access, session, expires)),
+          this.#remember(session.sessionId, loadedOf(this.#access, session, expires, since)),
         )
       })
       .sort(byActivity)
@@ -467,8 +468,8 @@ export class UserSessionStore extends Store {
     return own
   }
 
-  #remember(sessionId: string, { data, version }: LoadedSession): SessionData {
-    this.#versions.remember(data, sessionId, version, this.#access.destroyed.now)
+  #remember(sessionId: string, { data, version, since }: LoadedSession): SessionData {
+    this.#versions.remember(data, sessionId, version, since)
     return withCookie(data)
   }
 }

@@ -29,8 +29,8 @@ export async function compareAndSet<W extends Write>(
     if (outcome.done) return write
     if (outcome.full) return 'full'
     const isSame = outcome.current !== null && outcome.current === write.expected
-    // Once can mean that another write came and went. A record that is not valid UTF-8 never matches.
-    if (isSame && wasSame)
+    // Another write may have come and gone. A record that is not valid UTF-8 reads with this character, and never matches.
+    if (isSame && wasSame && outcome.current?.includes('\uFFFD'))
       throw new CorruptSessionError(access.keys.session(write.sessionId), 'is not valid UTF-8')
     wasSame = isSame
     write = await again(outcome.current)

@@ -18,16 +18,22 @@ export class Destroyed {
   #count = 0
   readonly #counts = new Recent<number>()
 
-  /** Returns the present moment, for `since`. It counts destroyed sessions. */
+  /** Returns the present moment, for `since`. It counts removals. */
   get now(): number {
     return this.#count
   }
 
-  add(key: string): void {
-    this.#counts.set(key, ++this.#count)
+  /** Returns a new moment. It is taken before a removal is sent. So the moments are in the order of the commands. */
+  begin(): number {
+    return ++this.#count
   }
 
-  /** Whether a session under this key was destroyed after that moment. */
+  /** The removal that began at that moment has deleted the session. */
+  add(key: string, moment: number): void {
+    this.#counts.set(key, Math.max(moment, this.#counts.get(key) ?? 0))
+  }
+
+  /** Whether a session under this key was destroyed by a removal that began after that moment. */
   since(key: string, moment: number): boolean {
     return (this.#counts.get(key) ?? 0) > moment
   }

@@ -49,8 +49,8 @@ export class Turns {
 
   /**
    * Runs the work of a destroy after all earlier work that makes the session. It does not wait for updates, which cannot
-   * bring the session back, nor for other destroys: if Redis fails, each fails in its own time. Later work and loads
-   * wait until this work ends or calls `deleted`.
+   * bring the session back, nor for other destroys: if Redis fails, each fails in its own time. Later work waits until
+   * this work has ended, and loads until it ends or calls `deleted`.
    */
   destroy<Result>(key: string, work: (deleted: () => void) => Promise<Result>): Promise<Result> {
     const queue = this.#queueOf(key)
@@ -63,7 +63,8 @@ export class Turns {
       )
     })
     queue.destroying = Promise.all([queue.destroying, isOver])
-    this.#append(key, queue, Promise.all([queue.tail, isOver]))
+    const ended = turn.catch(() => {})
+    this.#append(key, queue, Promise.all([queue.tail, ended]))
     return turn
   }
 

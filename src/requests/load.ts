@@ -16,6 +16,8 @@ import type { Version } from './versions.ts'
 export interface LoadedSession {
   data: SessionRecord
   version: Version
+  /** The moment before Redis was asked, as `Destroyed.now` tells it. */
+  since: number
 }
 
 /**
@@ -25,20 +27,26 @@ export interface LoadedSession {
 export async function loadSession(access: Access, sessionId: string): Promise<LoadedSession | null> {
   const destroyed = access.turns.destroyed(access.keys.session(sessionId))
   if (destroyed) await destroyed
+  const since = access.destroyed.now
   try {
     const raw = await fetchRaw(access, sessionId)
     if (raw === null) return null
     const decoded = decode(access, sessionId, raw)
     const session = decoded instanceof Promise ? await decoded : decoded
     if (hasEnded(access, session)) return null
-    return loadedOf(access, session, null)
+    return loadedOf(access, session, null, since)
   } catch (error) {
     throw notMissing(error)
   }
 }
 
 /** `expires` is the session's end in ms since 1970, or `null` if it was not read. */
-export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
+export function loadedOf(
+  access: Access,
+  session: StoredSession,
+  expires: number | null,
+  since: number,
+): LoadedSession {
   const { raw, data, owner, until, cookieExpires: recorded } = session
   const created = startOf(data)
   const rolls = !access.disableTouch && !isFixed(data) && !(recorded !== null && recorded === until)
@@ -60,7 +68,7 @@ export function loadedOf(access: Access, session: StoredSession, expires: number
     cookieExpires,
     rolls,
   }
-  return { data, version }
+  return { data, version, since }
 }
 
 /**

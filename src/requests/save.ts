@@ -150,7 +150,7 @@ export class Saves {
     const { sessionId, attempt } = loaded
     if (attempt) {
       // The attempt may have made a session that was destroyed since.
-      if (this.#isDestroyed(loaded)) return undefined
+      if (this.isDestroyed(loaded)) return undefined
       const current = await this.#current(sessionId)
       if (current && current.raw !== attempt.expected) {
         return this.update(loaded, attempt.version, first, { limit })
@@ -159,6 +159,7 @@ export class Saves {
     loaded.since = this.access.destroyed.now
     const direct = savingOf(sessionId, first, null, null)
     const write = await this.#write(loaded, first, direct, limit, async (current) => {
+      loaded.since = this.access.destroyed.now
       const previous = current === null ? null : await readable(this.access, sessionId, current)
       const draft = previous ? await this.#asOldAs(previous, first) : first
       return savingOf(sessionId, draft, current, previous && entryOf(previous))
@@ -166,7 +167,8 @@ export class Saves {
     return write ? this.#saved(loaded, first, write, limit) : undefined
   }
 
-  #isDestroyed({ sessionId, since }: Loaded): boolean {
+  /** Whether this process has destroyed the session that the object was loaded from, or that it has created. */
+  isDestroyed({ sessionId, since }: Loaded): boolean {
     return this.access.destroyed.since(this.access.keys.session(sessionId), since)
   }
 
@@ -196,7 +198,7 @@ export class Saves {
   ): Promise<Latest | undefined> {
     // Nobody can load the session any more, although its key may still exist.
     if (base.until !== null && base.until <= Date.now()) return undefined
-    if (this.#isDestroyed(loaded)) return undefined
+    if (this.isDestroyed(loaded)) return undefined
     const merge = async (current: string | null) => {
       const saving = await this.#merged(loaded, base, mine, current)
       return saving && { ...saving, isTouch }
@@ -244,7 +246,6 @@ export class Saves {
   ): Promise<Latest | undefined> {
     const { expires, version } = write.draft
     const isNew = loaded.version === null && !loaded.attempt
-    if (loaded.version === null) loaded.since = this.access.destroyed.now
     // The next save is compared with the object's own data, not with the merged data. The other two are as written.
     loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempt = undefined
@@ -266,7 +267,7 @@ export class Saves {
 
   async #merged(loaded: Loaded, base: Version, mine: Draft, current: string | null): Promise<Saving | null> {
     const { sessionId, attempt } = loaded
-    if (current === null || this.#isDestroyed(loaded)) return null
+    if (current === null || this.isDestroyed(loaded)) return null
     const stored = await decode(this.access, sessionId, current)
     // A late touch may have kept the key of a session that has ended.
     if (hasEnded(this.access, stored)) return null
@@ -286,7 +287,7 @@ export class Saves {
     const named = namedInRecord(userId, data)
     const owner = namesTheSame(userId, data, stored.data) ? stored.owner : ownerOf(named, mine)
     const created = earliest(mine.version.created, createdOf(stored.data))
-    const { version } = loadedOf(this.access, stored, null)
+    const { version } = loadedOf(this.access, stored, null, 0)
     return draftOf(this.access, data, version.rolls ? null : version, {
       owner,
       named,

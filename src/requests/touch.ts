@@ -52,7 +52,7 @@ export class Touches {
     if (found?.saving) await found.saving.catch(() => {})
     if (this.access.disableTouch) return
     const loaded = found ?? (await this.#load(sessionId))
-    if (!loaded?.version) return
+    if (!loaded?.version || this.saves.isDestroyed(loaded)) return
     const expires = this.#expiryOf(session, loaded.version)
     if (this.#lacksStart(loaded.version) || !movesExpiryAlone(session, loaded.version, expires))
       return this.#saveCookie(loaded, session)
@@ -88,9 +88,10 @@ export class Touches {
 
   /** An object of another library was not made from a record of this store, so the record is loaded here. */
   async #load(sessionId: string): Promise<Loaded | null> {
-    const session = await readLive(this.access, sessionId)
     const since = this.access.destroyed.now
-    return session && { sessionId, version: loadedOf(this.access, session, session.expires).version, since }
+    const session = await readLive(this.access, sessionId)
+    if (session === null) return null
+    return { sessionId, version: loadedOf(this.access, session, session.expires, since).version, since }
   }
 
   /** Saves the cookie with the index entry, for a touch beyond `until` or of a changed cookie. */

@@ -30,7 +30,7 @@ export interface Loaded {
   sessionId: string
   /** The record it was made from or was last saved as; `null` until the session was created. */
   version: Version | null
-  /** The moment of the load or the creation, as `Destroyed.now` tells it. */
+  /** The moment before Redis was asked to load or create it, as `Destroyed.now` tells it. */
   since: number
   /** The last save of the object, which may be under way. */
   saving?: Promise<void> | undefined

@@ -1,5 +1,5 @@
 /** Checks the arguments of public calls. Each check throws a `TypeError` that names the argument. */
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 import { badArgument, ignoreRejection } from './errors.ts'
 
 /** A user id: a string, a finite number, or an object that serializes to one, such as a MongoDB ObjectId. */
@@ -46,9 +46,9 @@ function serializedId(value: object): unknown {
   }
 }
 
-/** Accepts any object that is not an array, such as session data or options. */
+/** Accepts any object that is neither an array nor a promise, such as session data or options. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !types.isPromise(value))
     return value as Record<string, unknown>
   throw badArgument(name, 'an object', value)
 }

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { cookieExpiry, cookieOf } from './cookie.ts'
 import { badArgument, CorruptSessionError } from './errors.ts'
 import type { SessionRecord } from './record.ts'
@@ -41,9 +42,10 @@ export function parseRecord(
   )
 }
 
-/** Whether the error has a code of the operating system, such as `ENOENT` or `ETIMEDOUT`. */
+/** Whether the operating system gave the error, such as `ENOENT` or `ETIMEDOUT`. */
 function isOfSystem(error: unknown): boolean {
-  return /^E[A-Z0-9]+$/.test(String((Object(error) as { code?: unknown }).code))
+  const { code, syscall } = Object(error) as { code?: unknown; syscall?: unknown }
+  return typeof syscall === 'string' || (typeof code === 'string' && code in constants.errno)
 }
 
 /** `JSON.parse`, decryption and decompression fail with these errors if the text itself is wrong. */

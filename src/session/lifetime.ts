@@ -78,8 +78,8 @@ export function sealed(
 
 /**
  * Returns when a session ends whose key has no TTL, in ms since 1970. connect-redis writes such keys with `disableTTL`.
- * Its touches do not reach Redis, so the recorded cookie may say a time long ago. If touches move the session, it gets
- * the cookie's `maxAge` from now, as its next touch would give it.
+ * Its touches do not reach Redis, so the recorded cookie may say a time long ago, and the session may be in use. If
+ * touches move the session, it gets the cookie's `maxAge` from now, as its next touch would give it.
  */
 export function expiryWithoutTtl(
   lifetimes: Lifetimes,
@@ -88,7 +88,7 @@ export function expiryWithoutTtl(
   if (until !== null) return until
   const { created, expires } = sealed(lifetimes, data, createdOf(data))
   const maxAge = maxAgeOf(data)
-  if (maxAge === null || lifetimes.disableTouch) return expires
+  if (maxAge === null || (lifetimes.disableTouch && expires > Date.now())) return expires
   return Math.min(Date.now() + maxAge, endOf(lifetimes, created), forever)
 }
 

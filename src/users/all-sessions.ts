@@ -6,7 +6,8 @@ import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/sto
 import { settleAll } from '../session/settle-all.ts'
 import { revokeOne } from './revoke.ts'
 
-export type FoundSession = StoredSession & { expires: number | null }
+/** `since` is the moment before Redis was asked, as `Destroyed.now` tells it. */
+export type FoundSession = StoredSession & { expires: number | null; since: number }
 
 /**
  * How many sessions are read at a time. Larger batches outlive a garbage collection, and the heap of Node 24 then grows
@@ -26,11 +27,12 @@ export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
 /** Yields all live sessions that can be read, in batches, with their true expiry. */
 export async function* readableSessions(access: Access): AsyncGenerator<FoundSession[]> {
   for await (const ids of sessionIds(access)) {
+    const since = access.destroyed.now
     const stored = await access.records.read(ids)
     const sessions = await settleAll(ids.map((id, n) => readable(access, id, stored[n]?.raw ?? null)))
     yield sessions.flatMap((session, n) => {
       if (session === null || hasEnded(access, session)) return []
-      return [{ ...session, expires: trueExpiry(access, session, stored[n]?.expires ?? null) }]
+      return [{ ...session, expires: trueExpiry(access, session, stored[n]?.expires ?? null), since }]
     })
   }
 }

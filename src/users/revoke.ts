@@ -31,8 +31,13 @@ export async function revokeSession(
   known?: { raw: string; owner: string | null },
 ): Promise<boolean> {
   if (known) return revokeOne(access, { sessionId, raw: known.raw, session: known })
+  const moment = access.destroyed.begin()
   const raw = await fetchRaw(access, sessionId).catch(whateverIsThere)
-  if (raw === null) return false
+  if (raw === null) {
+    // An earlier attempt, whose answer was lost, may have deleted it.
+    access.destroyed.add(access.keys.session(sessionId), moment)
+    return false
+  }
   const session = await readable(access, sessionId, raw || null).catch(() => null)
   return revokeOne(access, { sessionId, raw: raw || null, session })
 }
@@ -87,10 +92,11 @@ async function revokeListed(access: Access, userId: string, except?: string): Pr
 async function revokeAll(access: Access, userId: string, sessions: readonly Revocable[]): Promise<number> {
   if (sessions.length === 0) return 0
   const removals = sessions.map((session) => removalOf(access, session, userId))
+  const moment = access.destroyed.begin()
   const outcomes = await access.records.remove(userId, removals)
   const removed = await settleAll(
     outcomes.map((outcome, n) =>
-      concluded(access, userId, sessions[n] as Revocable, removals[n] as Removal, outcome),
+      concluded(access, userId, sessions[n] as Revocable, removals[n] as Removal, moment, outcome),
     ),
   )
   return removed.filter(Boolean).length
@@ -102,12 +108,13 @@ async function concluded(
   userId: string | null,
   { sessionId, raw }: Revocable,
   { announcement }: Removal,
+  moment: number,
   outcome: Outcome,
 ): Promise<boolean> {
   if (outcome.done) {
     const { deleted = raw } = outcome
     const owner = deleted === raw ? userId : await ownerOf(access, sessionId, deleted)
-    access.destroyed.add(access.keys.session(sessionId))
+    access.destroyed.add(access.keys.session(sessionId), moment)
     access.onDestroyed?.(sessionId, owner, announcement)
     if (outcome.unannounced) access.unannounced?.()
     if (owner !== null && owner !== userId) await unlist(access, owner, sessionId)
@@ -183,9 +190,11 @@ async function removeUnchanged(
     if (userId !== undefined && session.session && session.session.owner !== userId) return false
     const owner = userId ?? session.session?.owner ?? null
     const removal = removalOf(access, session, owner)
+    const moment = access.destroyed.begin()
     const outcome = await remove(owner, removal)
     if (outcome === null) return null
-    if (outcome.done || outcome.current === null) return concluded(access, owner, session, removal, outcome)
+    if (outcome.done || outcome.current === null)
+      return concluded(access, owner, session, removal, moment, outcome)
     session = await changedRecord(access, session.sessionId, session.raw, outcome.current)
   }
   throw new SessionConflictError(first.sessionId, maxAttempts)

@@ -86,6 +86,19 @@ describe('Guarantee 7, alone: a serializer that fails for a moment', () => {
     expect(await change()).to.equal(1)
   })
 
+  it('an error of a parser is not one of the system, although its code begins with E: the record is corrupt', async () => {
+    const wrong = Object.assign(new Error('Unexpected end of JSON input'), { code: 'EJSONPARSE' })
+    const parse = (text: string) => {
+      if (text.endsWith('}')) return JSON.parse(text)
+      throw wrong
+    }
+    const strict = db.store({ serializer: { parse, stringify: JSON.stringify } })
+    await strict.set('s2', newSession({ userId: 'eva' }))
+    await db.client.set(db.sessionKey('s1'), '{"userId":"eva"', { KEEPTTL: true })
+    expect(await rejection(strict.get('s1'))).to.have.property('code', 'SESSION_CORRUPT')
+    expect(await strict.destroyUser('eva')).to.equal(2)
+  })
+
   it('destroy signs out, or rejects and has changed nothing', async () => {
     const before = await db.dump()
     keys.isAway = true

@@ -59,7 +59,7 @@ describe('The turns of one session', () => {
     expect(order).to.deep.equal(['made', 'begin 1', 'begin 2', 'end 1', 'end 2'])
   })
 
-  it('later work waits until the session is deleted, and not for what its destroy does afterwards', async () => {
+  it('loads wait until the session is deleted, and later work also for what its destroy does afterwards', async () => {
     const turns = new Turns()
     const { promise: held, release } = hold()
     const order: string[] = []
@@ -70,11 +70,14 @@ describe('The turns of one session', () => {
       await held
       order.push('replicated')
     })
-    const later = [turns.destroyed('s1'), turns.take('s1', nothing), turns.make('s1', nothing)]
-    await Promise.all(later.map((work) => work?.then(() => order.push('later'))))
+    const load = turns.destroyed('s1')?.then(() => order.push('load'))
+    const later = [turns.take('s1', nothing), turns.make('s1', nothing)]
+    const works = later.map((work) => work.then(() => order.push('work')))
+    await load
+    await nextTurn()
     release()
-    await destroyed
-    expect(order).to.deep.equal(['deleted', 'later', 'later', 'later', 'replicated'])
+    await Promise.all([destroyed, ...works])
+    expect(order).to.deep.equal(['deleted', 'load', 'replicated', 'work', 'work'])
   })
 
   it('pass the record on from turn to turn, but not beyond work that wrote none', async () => {
