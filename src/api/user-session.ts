@@ -13,8 +13,8 @@ export interface UserSession {
   /** When the session ends unless it is used before. */
   expires: Date
   /**
-   * The time of the last touch: the expiry less the cookie's `originalMaxAge`, never in the future, and not before
-   * `created`. Undefined without `originalMaxAge`. If `absoluteTtl` cuts the lifetime short, it is earlier than the touch.
+   * The time of the last touch: the expiry less the cookie's `originalMaxAge`, never in the future. Undefined without
+   * `originalMaxAge`. If `absoluteTtl` cuts the lifetime short, it is earlier than the touch.
    */
   lastActive?: Date
   /**
@@ -28,10 +28,9 @@ export interface UserSession {
 export function userSession({ sessionId, session, expires }: ListedSession, data: SessionData): UserSession {
   const listed: UserSession = { sessionId, handle: handleOf(sessionId), data, expires: new Date(expires) }
   const maxAge = maxAgeOf(session.data)
-  const created = createdOf(session.data)
   // If the app set the expiry outright, it can be later than a touch would set it.
-  if (maxAge !== null)
-    listed.lastActive = new Date(Math.min(Math.max(expires - maxAge, created ?? 0), Date.now()))
+  if (maxAge !== null) listed.lastActive = new Date(Math.min(expires - maxAge, Date.now()))
+  const created = createdOf(session.data)
   if (created !== null) listed.created = new Date(created)
   return listed
 }
