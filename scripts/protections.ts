@@ -69,8 +69,8 @@ const protections: Protection[] = [
     what: 'An update of a session that is gone is dropped',
     on: 'server',
     file: 'requests/save.ts',
-    line: 'if (current === null) return null\n    const stored',
-    without: 'if (current === null) return savingOf(sessionId, mine, null, null)\n    const stored',
+    line: 'if (current === null || this.isDestroyed(loaded)) return null',
+    without: 'if (current === null) return savingOf(sessionId, mine, null, null)',
   },
   {
     what: 'An update by the functions of a session that is gone is dropped',
@@ -181,7 +181,7 @@ const protections: Protection[] = [
     what: 'Who touches a session object waits for the save of that object',
     on: 'server',
     file: 'requests/touch.ts',
-    line: 'if (loaded.saving) await loaded.saving.catch(() => {})',
+    line: 'if (found?.saving) await found.saving.catch(() => {})',
     without: '',
   },
   {
@@ -202,7 +202,7 @@ const protections: Protection[] = [
     what: 'A revocation that meets another record deletes that, if it is still this user’s',
     on: 'server',
     file: 'users/revoke.ts',
-    line: 'if (outcome.done || outcome.current === null) return concluded',
+    line: 'if (outcome.done || outcome.current === null)\n      return concluded',
     without: 'if (outcome.done || outcome.current !== undefined) return outcome.done && concluded',
   },
   {
