@@ -13,7 +13,8 @@ import { evict } from './revoke.ts'
 
 /**
  * Signs out the user's sessions that expire soonest, but never `keep`, until `limit` sessions are left. Each deletion
- * happens only if there are still too many sessions. So simultaneous sign-ins end at the limit, and not below it.
+ * happens only if there are still too many sessions. So simultaneous sign-ins end at the limit, and not below it. Each
+ * begins with another session. Otherwise all would try to delete the same sessions, one after the other.
  */
 export async function enforceLimit(
   access: Access,
@@ -22,12 +23,14 @@ export async function enforceLimit(
   limit: number,
 ): Promise<void> {
   const sessions = await allOf(access, userId)
-  let excess = sessions.size - limit
+  let excess = Math.max(sessions.size - limit, 0)
   sessions.delete(keep)
   const candidates = [...sessions.values()].sort(
     (a, b) => Number(b.evicting) - Number(a.evicting) || a.expires - b.expires,
   )
-  for (const session of candidates) {
+  const first = candidates.splice(0, excess)
+  const start = Math.floor(Math.random() * first.length)
+  for (const session of [...first.slice(start), ...first.slice(0, start), ...candidates]) {
     if (excess <= 0) return
     const evicted = await evict(access, userId, session, limit)
     if (evicted === null) return

@@ -426,3 +426,18 @@ describe('maxUserSessions', () => {
     })
   })
 })
+
+describe('maxUserSessions on one server', () => {
+  onEveryStage(
+    (scene) => {
+      it('simultaneous sign-ins do not all try to evict the same sessions', async () => {
+        const { client, calls } = watch(scene.client)
+        const store = scene.store({ client: client as never, maxUserSessions: LIMIT })
+        await Promise.all(Array.from({ length: SIMULTANEOUS }, () => signIn(store)))
+        expect(Object.keys(await scene.index('alice'))).to.have.lengthOf(LIMIT)
+        expect(calls.filter(theEviction).length).to.be.below(SIMULTANEOUS ** 2 / 4)
+      })
+    },
+    ['server'],
+  )
+})
