@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { deleteSession, SessionConflictError } from '../../src/index.ts'
 import type { Access } from '../../src/redis/access.ts'
 import { maxAttempts } from '../../src/redis/compare-and-set.ts'
+import { Destroyed } from '../../src/redis/destroyed.ts'
 import { indexPage, outcome, storedRecords } from '../../src/redis/replies.ts'
 import { revokeOne } from '../../src/users/revoke.ts'
 import { HOUR, rejection, useDatabase } from '../support/database.ts'
@@ -118,6 +119,7 @@ describe('Revocation', () => {
     const access = {
       records: { remove: async () => [{ done: false, current: `{"userId":"eva","n":${++attempts}}` }] },
       keys: { session: (id: string) => id },
+      destroyed: new Destroyed(),
       serializer: JSON,
       userId: () => 'eva',
     } as unknown as Access
