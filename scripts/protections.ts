@@ -1,6 +1,6 @@
 /**
- * Removes one protection against races at a time, and runs the forced interleavings of test/guarantees/races without
- * it. Each time a test must fail. Prints a table of the protections with the first test that fails. Exits with 1 if no
+ * Removes one protection against races at a time, and runs the forced interleavings of test/guarantees/races, and of
+ * test/topologies/cluster-steps, without it. Each time a test must fail. Prints a table of the protections with the first test that fails. Exits with 1 if no
  * test fails for one of them.
  *
  *     npm run protections                all of them, some minutes
@@ -406,8 +406,8 @@ const protections: Protection[] = [
     what: 'On Cluster a listing that has listed a session looks at it afterwards',
     on: 'cluster',
     file: 'redis/records-cluster.ts',
-    line: 'if (until === false) await this.#unlist(owner, sessionId)\n    else if',
-    without: 'if',
+    line: 'if (until === false) await this.#unlist(owner, sessionId)\n    else if (until !== null)',
+    without: 'if (until)',
   },
 ]
 
@@ -471,7 +471,8 @@ function failureWithout({ file, line, without, on }: Protection): string | undef
 function firstFailure(folder: string, topology: string): string | undefined {
   const report = join(folder, 'report.json')
   const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
-  const args = ['test/guarantees/races/*.test.ts', '--grep', `on ${topology}`, '--timeout', '5000', '--bail']
+  const tests = ['test/guarantees/races/*.test.ts', 'test/topologies/cluster-steps.test.ts']
+  const args = [...tests, '--grep', `on ${topology}`, '--timeout', '5000', '--bail']
   spawnSync(
     process.execPath,
     [mocha, ...args, '--reporter', 'json', '--reporter-option', `output=${report}`],

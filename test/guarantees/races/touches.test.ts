@@ -3,6 +3,7 @@
  * save, a sign-in, a revocation, an update, a listing or another touch. The clock of its process may be seconds off.
  */
 import { expect } from 'chai'
+import type { SessionData } from 'express-session'
 import {
   deleteUserSessions,
   getUserSessions,
@@ -47,6 +48,19 @@ describe('A touch that is under way', () => {
       expect(calls.map(({ command }) => command)).to.deep.equal(['get', 'pExpireAt'])
       expect(await scene.record(id)).to.deep.equal(record)
       expect(await scene.index('alice')).to.deep.equal(index)
+    })
+
+    it('saves an expiry that the app has set outright, also a little earlier than before, and without another maxAge', async () => {
+      const id = await scene.signIn('alice')
+      const store = scene.store({ touchInterval: 0 })
+      for (const minutes of [55, 50]) {
+        const session = (await store.get(id)) as SessionData
+        const expires = Date.now() + minutes * MINUTE
+        session.cookie.expires = new Date(expires)
+        await store.touch(id, session)
+        expect(await scene.expiry(id)).to.equal(expires)
+        expect((await scene.record(id)).cookie.expires).to.equal(new Date(expires).toISOString())
+      }
     })
 
     it('beyond the end in the index moves the entry before the session or together with it, and keeps the data', async () => {
