@@ -1,7 +1,7 @@
 /**
  * Removes one protection against races at a time, and runs the forced interleavings of test/guarantees/races, and of
- * test/topologies/cluster-steps, without it. Each time a test must fail. Prints a table of the protections with the first test that fails. Exits with 1 if no
- * test fails for one of them.
+ * test/topologies/cluster-steps, without it. Each time a test must fail. Prints a table of the protections with the
+ * first test that fails. Exits with 1 if no test fails for one of them.
  *
  *     npm run protections                all of them, some minutes
  *     npm run protections -- gone merge  those whose description contains one of these words, or `server` or `cluster`
@@ -167,8 +167,8 @@ const protections: Protection[] = [
     what: 'Who destroys a session waits for the save that makes it',
     on: 'server',
     file: 'redis/turns.ts',
-    line: 'turn = queue.making.then(() => work(resolve))',
-    without: 'turn = work(resolve)',
+    line: 'const turn = queue.making.then(() => work(deleted))',
+    without: 'const turn = work(deleted)',
   },
   {
     what: 'Who loads a session waits for the destroy of it in the same process',

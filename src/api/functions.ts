@@ -8,7 +8,6 @@ import { recordsOn } from '../redis/records-on.ts'
 import { decode, encode, entryOf, hasEnded, readLive } from '../redis/stored-session.ts'
 import { turnsOf } from '../redis/turns.ts'
 import {
-  checkCookie,
   checkNames,
   checkSessionId,
   checkUserId,
@@ -16,7 +15,6 @@ import {
   type UserId,
   userIdOf,
 } from '../session/arguments.ts'
-import { stringifyRecord } from '../session/codec.ts'
 import { cookieExpiry, withCookieExpiry } from '../session/cookie.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
 import { checkTimestamp, dataExpiry } from '../session/expiry.ts'
@@ -28,7 +26,7 @@ import { newSessionId } from '../session/session-id.ts'
 import { listUser } from '../users/list.ts'
 import { replicated, type WaitForReplicas } from '../users/replication.ts'
 import { revokeSession, revokeUser } from '../users/revoke.ts'
-import { moveCookie, updateSessionRecord, updateUserRecords } from '../users/update.ts'
+import { checkChanges, moveCookie, updateSessionRecord, updateUserRecords } from '../users/update.ts'
 import { checkWaitForReplicas, defaultScanCount, defaultTtl } from './options.ts'
 
 /** Options of all functions. */
@@ -265,15 +263,10 @@ function checkDataUserId(value: unknown): string {
 
 /** Returns the properties to merge. Checks `userId` and `expires` if they are given. */
 async function checkPatch(access: Access, data: unknown): Promise<SessionRecord> {
-  const { userId, expires, ...rest } = plainData(data, 'data')
-  const patch: SessionRecord = { ...rest }
-  if (userId !== undefined) patch.userId = checkDataUserId(userId)
-  if (expires !== undefined) {
-    checkTimestamp(expires, 'data.expires')
-    patch.expires = expires
-  }
-  checkCookie(patch)
-  await stringifyRecord(access.serializer, patch)
+  const patch = plainData(data, 'data')
+  if (patch.userId === undefined) delete patch.userId
+  else checkDataUserId(patch.userId)
+  await checkChanges(access, patch)
   return patch
 }
 

@@ -17,7 +17,6 @@ import { Saves, type SignIn } from '../requests/save.ts'
 import { Touches } from '../requests/touch.ts'
 import { type Version, Versions } from '../requests/versions.ts'
 import {
-  checkCookie,
   checkNames,
   checkObject,
   checkSessionId,
@@ -25,9 +24,7 @@ import {
   plainData,
   type UserId,
 } from '../session/arguments.ts'
-import { stringifyRecord } from '../session/codec.ts'
 import { badArgument } from '../session/errors.ts'
-import { checkTimestamp } from '../session/expiry.ts'
 import { handleOf } from '../session/handle.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { clearSessions, readableSessions, sessionIds } from '../users/all-sessions.ts'
@@ -38,7 +35,7 @@ import { listUser } from '../users/list.ts'
 import { type ReindexOptions, type ReindexResult, reindexSessions } from '../users/reindex.ts'
 import { replicated, type WaitForReplicas } from '../users/replication.ts'
 import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
-import { updateUserRecords } from '../users/update.ts'
+import { checkChanges, updateUserRecords } from '../users/update.ts'
 import { warnOfMissingAdapter } from './adapter-warning.ts'
 import { type Callback, callbackOf, settle } from './callback.ts'
 import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
@@ -312,10 +309,7 @@ export class UserSessionStore extends Store {
   async #updateUser(id: UserId, data: object): Promise<number> {
     const userId = checkUserId(id)
     const patch = plainData(data, 'data')
-    if (patch.expires === undefined) delete patch.expires
-    else checkTimestamp(patch.expires, 'data.expires')
-    checkCookie(patch)
-    await stringifyRecord(this.#access.serializer, patch)
+    await checkChanges(this.#access, patch)
     return updateUserRecords(this.#access, userId, patch)
   }
 

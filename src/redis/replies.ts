@@ -4,7 +4,7 @@
  */
 import type { IndexPage, Outcome, StoredRecord, Write } from './records.ts'
 
-/** Returns the ARGV of the scripts that write. Redis refuses an expiry before 1970, so an earlier one becomes 1 ms later. */
+/** Returns the ARGV of the scripts that write. Redis refuses an expiry of 0 ms since 1970 or less. It becomes 1 ms. */
 export function writeArguments({ sessionId, expected, record, expiry, entry, limit }: Write): string[] {
   const [expires, end] = 'at' in expiry ? [expiry.at, ''] : [Math.max(expiry.else, 1), expiry.end]
   const until = entry === null ? '' : entry.until

@@ -54,16 +54,13 @@ export class Turns {
    */
   destroy<Result>(key: string, work: (deleted: () => void) => Promise<Result>): Promise<Result> {
     const queue = this.#queueOf(key)
-    let turn!: Promise<Result>
-    const isOver = new Promise<void>((resolve) => {
-      turn = queue.making.then(() => work(resolve))
-      turn.then(
-        () => resolve(),
-        () => resolve(),
-      )
+    let deleted!: () => void
+    const isDeleted = new Promise<void>((resolve) => {
+      deleted = resolve
     })
-    queue.destroying = Promise.all([queue.destroying, isOver])
-    const ended = turn.catch(() => {})
+    const turn = queue.making.then(() => work(deleted))
+    const ended = turn.then(deleted, deleted)
+    queue.destroying = Promise.all([queue.destroying, isDeleted])
     this.#append(key, queue, Promise.all([queue.tail, ended]))
     return turn
   }

@@ -6,8 +6,9 @@
  * - It is one plain command, `PEXPIREAT … GT`, as long as the index lists the session until the new expiry. That command
  *   cannot bring back a session that is gone, and it conflicts with no save.
  * - Otherwise it saves the cookie. This happens about once in an eighth of the lifetime, when the new expiry is beyond
- *   the index entry. It also happens if the cookie has changed, or if the app has lowered `ttl`. That is one script on one server. On Redis Cluster it
- *   takes three steps if the index entry moves. A cookie that has expired deletes the session.
+ *   the index entry. It also happens if the cookie has changed, or if the app has lowered `ttl`. That is one script on
+ *   one server. On Redis Cluster it takes three steps if the index entry moves. A cookie that has expired deletes the
+ *   session.
  *
  * An object that this store has not made costs a read first.
  */

@@ -53,11 +53,6 @@ export function checkObject(value: unknown, name: string): Record<string, unknow
   throw badArgument(name, 'an object', value)
 }
 
-/** Checks the changes of an update. They replace the whole cookie, which decides when the session ends. */
-export function checkCookie({ cookie }: Record<string, unknown>): void {
-  if (cookie !== undefined) checkObject(cookie, 'data.cookie')
-}
-
 /**
  * Accepts an object that has only known properties. The error for an unknown property suggests the nearest known name.
  */

@@ -23,16 +23,10 @@ function passportUser(session: SessionRecord): string | undefined {
  * id.
  */
 export function namedUser(userId: UserIdOption, session: object): string | null {
-  const user = askFor(userId, session)
+  const user = userId(session as never)
   return user === null || user === undefined || user === '' || user === false
     ? null
     : checkUserId(user, 'session.userId')
-}
-
-function askFor(userId: UserIdOption, session: object): unknown {
-  const user = userId(session as never)
-  ignoreRejection(user)
-  return user
 }
 
 /** Same as `namedUser`, for a stored record. An invalid user id counts as anonymous there. */
@@ -50,7 +44,8 @@ export function namedInRecord(userId: UserIdOption, data: SessionRecord): string
  */
 export function lostIdIn(userId: UserIdOption, data: SessionRecord): string | undefined {
   try {
-    const user = askFor(userId, data)
+    const user = userId(data as never)
+    ignoreRejection(user)
     return Object(user) === user && userIdOf(user) === undefined ? JSON.stringify(user) : undefined
   } catch {
     return undefined

@@ -3,9 +3,11 @@ import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { Expiry, IndexEntry, Write } from '../redis/records.ts'
 import { decode, encode, fetchRaw, hasEnded, readOne, type StoredSession } from '../redis/stored-session.ts'
+import { checkObject } from '../session/arguments.ts'
+import { stringifyRecord } from '../session/codec.ts'
 import { cookieExpiry, withCookieExpiry } from '../session/cookie.ts'
 import { CorruptSessionError, SessionUserError } from '../session/errors.ts'
-import { forever } from '../session/expiry.ts'
+import { checkTimestamp, forever } from '../session/expiry.ts'
 import { withoutNote } from '../session/index-note.ts'
 import {
   createdOf,
@@ -49,6 +51,15 @@ export async function updateUserRecords(
     for (const [n, { sessionId }] of pending.entries()) if (results[n]) updated.add(sessionId)
   }
   return updated.size
+}
+
+/** Checks the properties that an update merges, before anything is written. An `expires` that is undefined is left out. */
+export async function checkChanges({ serializer }: Access, patch: SessionRecord): Promise<void> {
+  if (patch.expires === undefined) delete patch.expires
+  else checkTimestamp(patch.expires, 'data.expires')
+  // A new cookie replaces the whole cookie, which decides when the session ends.
+  if (patch.cookie !== undefined) checkObject(patch.cookie, 'data.cookie')
+  await stringifyRecord(serializer, patch)
 }
 
 async function updateReadable(...args: [...Parameters<typeof update>]): Promise<boolean> {

@@ -100,13 +100,7 @@ describe('a call that nobody waits for', () => {
         Object.assign(session, { cart: ['book'] })
         const saved = store.set(id, session)
         await reached
-        const order: string[] = []
-        const touched = store.touch(id, session).then(() => order.push('touched'))
-        await nextTurn()
-        order.push('released')
-        release()
-        await touched
-        expect(order).to.deep.equal(['released', 'touched'])
+        await expectToWait(store.touch(id, session), release)
         expect(await scene.record(id)).to.deep.include({ cart: ['book'] })
         await saved
       })
@@ -119,13 +113,8 @@ describe('a call that nobody waits for', () => {
       const session = Object.assign(await load(store, id), { cart: ['book'] })
       const saved = store.set(id, session)
       await reached
-      const order: string[] = []
-      const touched = store.touch(id, session).then(() => order.push('touched'))
-      await nextTurn()
-      order.push('released')
-      release()
-      await Promise.all([touched, saved])
-      expect(order).to.deep.equal(['released', 'touched'])
+      await expectToWait(store.touch(id, session), release)
+      await saved
       const expiry = await scene.expiry(id)
       await store.touch(id, session)
       expect(await scene.expiry(id)).to.equal(expiry)
@@ -162,3 +151,14 @@ describe('a call that nobody waits for', () => {
     })
   })
 })
+
+/** Checks that a call does not end before `release`. */
+async function expectToWait(call: Promise<void>, release: () => void): Promise<void> {
+  const order: string[] = []
+  const ended = call.then(() => order.push('ended'))
+  await nextTurn()
+  order.push('released')
+  release()
+  await ended
+  expect(order).to.deep.equal(['released', 'ended'])
+}
