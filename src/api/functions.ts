@@ -1,12 +1,10 @@
-import type { Access } from '../redis/access.ts'
+import { type Access, sharedOn } from '../redis/access.ts'
 import { type SupportedClient, sessionClient } from '../redis/clients/supported.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
-import { destroyedBy } from '../redis/destroyed.ts'
 import { defaultPrefix, defaultUserPrefix, Keys } from '../redis/keys.ts'
 import type { Write } from '../redis/records.ts'
 import { recordsOn } from '../redis/records-on.ts'
 import { decode, encode, entryOf, hasEnded, readLive } from '../redis/stored-session.ts'
-import { turnsOf } from '../redis/turns.ts'
 import {
   checkNames,
   checkSessionId,
@@ -222,8 +220,7 @@ export function accessOf(options: FunctionOptions, names: string[]): Access {
     serializer: JSON,
     userId: userId ?? (defaultUserId as UserIdOption),
     guessesUsers: userId === undefined,
-    turns: turnsOf(client),
-    destroyed: destroyedBy(client),
+    ...sharedOn(client),
     ttl: defaultTtl,
     scanCount: defaultScanCount,
     absoluteTtl: null,

@@ -1,9 +1,7 @@
 import { type Session, type SessionData, Store } from 'express-session'
-import type { Access } from '../redis/access.ts'
-import { destroyedBy } from '../redis/destroyed.ts'
+import { type Access, sharedOn } from '../redis/access.ts'
 import { Keys } from '../redis/keys.ts'
 import { recordsOn } from '../redis/records-on.ts'
-import { turnsOf } from '../redis/turns.ts'
 import { capTouch } from '../requests/cap-touch.ts'
 import {
   type LoadedSession,
@@ -91,8 +89,7 @@ export class UserSessionStore extends Store {
     const keys = new Keys(checked.prefix, checked.userPrefix)
     const absoluteTtl = checked.absoluteTtl === undefined ? null : Math.round(checked.absoluteTtl * 1000)
     const lifetimes = { ttl, absoluteTtl, disableTouch }
-    const shared = { turns: turnsOf(client), destroyed: destroyedBy(client) }
-    const access = { client, keys, serializer, userId, scanCount, ...shared, ...lifetimes }
+    const access = { client, keys, serializer, userId, scanCount, ...sharedOn(client), ...lifetimes }
     this.#access = { ...access, records: recordsOn(access) }
     const recent = new RecentTouches()
     this.#saves = new Saves(this.#access, this.#versions, recent, {
@@ -121,8 +118,8 @@ export class UserSessionStore extends Store {
 
   async #get(id: string): Promise<SessionData | null> {
     const sessionId = this.#checkId(id)
-    const loaded = await loadSession(this.#access, sessionId)
-    return loaded && this.#remember(sessionId, loaded)
+    const found = await loadSession(this.#access, sessionId)
+    return found && this.#remember(sessionId, found.loaded, found.since)
   }
 
   /**
@@ -199,7 +196,7 @@ export class UserSessionStore extends Store {
     for await (const batch of readableSessions(this.#access)) {
       for (const session of batch) {
         const { sessionId, expires } = session
-        const data = this.#remember(sessionId, loadedOf(this.#access, session, expires, session.since))
+        const data = this.#remember(sessionId, loadedOf(this.#access, session, expires), session.since)
         yield Object.assign(data, { id: sessionId })
       }
     }
@@ -243,7 +240,7 @@ export class UserSessionStore extends Store {
         const { session, expires } = listed
         return userSession(
           listed,
-          this.#remember(session.sessionId, loadedOf(this.#access, session, expires, since)),
+          this.#remember(session.sessionId, loadedOf(this.#access, session, expires), since),
         )
       })
       .sort(byActivity)
@@ -462,7 +459,7 @@ export class UserSessionStore extends Store {
     return own
   }
 
-  #remember(sessionId: string, { data, version, since }: LoadedSession): SessionData {
+  #remember(sessionId: string, { data, version }: LoadedSession, since: number): SessionData {
     this.#versions.remember(data, sessionId, version, since)
     return withCookie(data)
   }

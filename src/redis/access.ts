@@ -3,10 +3,10 @@ import type { Serializer } from '../session/codec.ts'
 import type { Lifetimes } from '../session/lifetime.ts'
 import type { UserIdOption } from '../session/owner.ts'
 import type { SessionClient } from './clients/client.ts'
-import type { Destroyed } from './destroyed.ts'
+import { Destroyed } from './destroyed.ts'
 import type { Keys } from './keys.ts'
 import type { Announcement, Records } from './records.ts'
-import type { Turns } from './turns.ts'
+import { Turns } from './turns.ts'
 
 export interface Access extends Lifetimes {
   client: SessionClient
@@ -29,4 +29,15 @@ export interface Access extends Lifetimes {
   onDestroyed?(sessionId: string, userId: string | null, announcement: Announcement | undefined): void
   /** Called if the message could not be published. */
   unannounced?(): void
+}
+
+type Shared = Pick<Access, 'turns' | 'destroyed'>
+
+const shared = new WeakMap<SessionClient, Shared>()
+
+/** Returns what all stores and functions with this client share in this process. */
+export function sharedOn(client: SessionClient): Shared {
+  const known = shared.get(client) ?? { turns: new Turns(), destroyed: new Destroyed() }
+  shared.set(client, known)
+  return known
 }

@@ -1,14 +1,4 @@
 import { Recent } from '../session/recent.ts'
-import type { SessionClient } from './clients/client.ts'
-
-const byClient = new WeakMap<SessionClient, Destroyed>()
-
-/** Returns what all stores and functions with this client have destroyed. */
-export function destroyedBy(client: SessionClient): Destroyed {
-  const known = byClient.get(client) ?? new Destroyed()
-  byClient.set(client, known)
-  return known
-}
 
 /**
  * Remembers which sessions this process has destroyed lately. If a later session has the same id, a save of an object of

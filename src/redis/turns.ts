@@ -1,6 +1,4 @@
 /** Lets the saves of one session take turns within a process, instead of competing. */
-import type { SessionClient } from './clients/client.ts'
-
 /** The last record that this process has written for a session, while work on that session goes on. */
 export interface Latest {
   raw: string
@@ -17,15 +15,6 @@ interface Queue {
   /** Settles when all destroys so far have deleted the session, or have failed. */
   destroying: Promise<unknown>
   latest: Latest | undefined
-}
-
-const turns = new WeakMap<SessionClient, Turns>()
-
-/** Returns the turns that all stores and functions with this client share. */
-export function turnsOf(client: SessionClient): Turns {
-  const known = turns.get(client) ?? new Turns()
-  turns.set(client, known)
-  return known
 }
 
 /**

@@ -16,15 +16,17 @@ import type { Version } from './versions.ts'
 export interface LoadedSession {
   data: SessionRecord
   version: Version
-  /** The moment before Redis was asked, as `Destroyed.now` tells it. */
-  since: number
 }
 
 /**
- * Resolves to a session's data and its version, or to `null` if the session does not exist. If this process is deleting
- * the session, the load waits: express-session's `req.session.destroy()` gives its caller no promise.
+ * Resolves to a session's data and its version, or to `null` if the session does not exist. `since` is the moment before
+ * Redis was asked, as `Destroyed.now` tells it. If this process is deleting the session, the load waits:
+ * express-session's `req.session.destroy()` gives its caller no promise.
  */
-export async function loadSession(access: Access, sessionId: string): Promise<LoadedSession | null> {
+export async function loadSession(
+  access: Access,
+  sessionId: string,
+): Promise<{ loaded: LoadedSession; since: number } | null> {
   const destroyed = access.turns.destroyed(access.keys.session(sessionId))
   if (destroyed) await destroyed
   const since = access.destroyed.now
@@ -34,19 +36,14 @@ export async function loadSession(access: Access, sessionId: string): Promise<Lo
     const decoded = decode(access, sessionId, raw)
     const session = decoded instanceof Promise ? await decoded : decoded
     if (hasEnded(access, session)) return null
-    return loadedOf(access, session, null, since)
+    return { loaded: loadedOf(access, session, null), since }
   } catch (error) {
     throw notMissing(error)
   }
 }
 
 /** `expires` is the session's end in ms since 1970, or `null` if it was not read. */
-export function loadedOf(
-  access: Access,
-  session: StoredSession,
-  expires: number | null,
-  since: number,
-): LoadedSession {
+export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
   const { raw, data, owner, until, cookieExpires: recorded } = session
   const created = startOf(data)
   const rolls = !access.disableTouch && !isFixed(data) && !(recorded !== null && recorded === until)
@@ -68,7 +65,7 @@ export function loadedOf(
     cookieExpires,
     rolls,
   }
-  return { data, version, since }
+  return { data, version }
 }
 
 /**

@@ -289,7 +289,7 @@ export class Saves {
     const named = namedInRecord(userId, data)
     const owner = namesTheSame(userId, data, stored.data) ? stored.owner : ownerOf(named, mine)
     const created = earliest(mine.version.created, createdOf(stored.data))
-    const { version } = loadedOf(this.access, stored, null, 0)
+    const { version } = loadedOf(this.access, stored, null)
     return draftOf(this.access, data, version.rolls ? null : version, {
       owner,
       named,

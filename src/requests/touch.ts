@@ -92,7 +92,7 @@ export class Touches {
     const since = this.access.destroyed.now
     const session = await readLive(this.access, sessionId)
     if (session === null) return null
-    return { sessionId, version: loadedOf(this.access, session, session.expires, since).version, since }
+    return { sessionId, version: loadedOf(this.access, session, session.expires).version, since }
   }
 
   /** Saves the cookie with the index entry, for a touch beyond `until` or of a changed cookie. */
