@@ -93,14 +93,15 @@ compile() {
 }
 
 check_test_runners() {
-  install jest@30 vitest
+  # npm 10, which Node 20 brings, cannot install Vite 8.
+  npx -y npm@11 install --loglevel error --no-audit --no-fund jest@30 vitest@4
   cp "$root"/scripts/check-package/*.test.* .
   npx jest --testMatch '**/jest.test.cjs' || fail 'the package does not work with Jest'
   npx vitest run vitest.test.mjs || fail 'the package does not work with Vitest'
 }
 
 install() {
-  npm install --silent --no-audit --no-fund "$@"
+  npm install --loglevel error --no-audit --no-fund "$@"
 }
 
 fail() {
