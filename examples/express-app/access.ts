@@ -24,9 +24,14 @@ export const whoIsIt =
     }
     res.locals.user = user
     res.locals.role = req.session.role
-    noteDevice(req)
     next()
   }
+
+/** For requests for pages. */
+export const noteDeviceOfUser: RequestHandler = (req, res, next) => {
+  if (res.locals.user) noteDevice(req)
+  next()
+}
 
 export const requireUser: RequestHandler = async (req, res, next) => {
   if (res.locals.user) return next()

@@ -9,7 +9,7 @@ import { Eta } from 'eta'
 import express, { type Express, type RequestHandler } from 'express'
 import helmet from 'helmet'
 import type { UserSessionStore } from 'redis-user-sessions'
-import { requireAdmin, requireUser, whoIsIt } from './access.ts'
+import { noteDeviceOfUser, requireAdmin, requireUser, whoIsIt } from './access.ts'
 import { flashes } from './answers.ts'
 import { nameBrowser } from './browser.ts'
 import { Changes } from './changes.ts'
@@ -102,6 +102,8 @@ export function createApp(options: AppOptions): Express {
   app.get('/', (_req, res) => res.redirect('/account'))
   app.use('/', signInRoutes(shared))
   app.use('/account', liveRoutes(shared))
+  // Not before: the script of an open page asks often, and changes nothing in the session.
+  app.use(noteDeviceOfUser)
   app.use('/account', requireUser, protect)
   app.use(
     '/account',

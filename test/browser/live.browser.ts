@@ -64,6 +64,19 @@ describe('The example in two browsers, live', () => {
     expect(await desktop.shown()).to.deep.equal(['Chrome on Windows'])
   })
 
+  it('the name of a device comes from the requests for pages, not from those of its script', async () => {
+    const cookie = await site.signIn(grace, FIREFOX)
+    const ask = (path: string) =>
+      fetch(site.url + path, {
+        headers: { cookie: `sid=${encodeURIComponent(cookie)}`, 'user-agent': IPHONE },
+      })
+    const userAgents = async () => (await site.store.userSessions(grace.id)).map(({ data }) => data.userAgent)
+    for (const path of ['/account/state', '/account/devices']) expect((await ask(path)).status).to.equal(200)
+    expect(await userAgents()).to.deep.equal([FIREFOX])
+    expect((await ask('/account')).status).to.equal(200)
+    expect(await userAgents()).to.deep.equal([IPHONE])
+  })
+
   it('a screen reader announces new devices, and nothing else', async () => {
     await open(desktop)
     expect(await news(desktop).innerText()).to.equal('')
