@@ -234,8 +234,9 @@ export class Saves {
       }
       throw new SessionLimitError(last.entry?.owner as string, limit as number)
     } catch (error) {
-      // Store the object's own data here, not the merged data. Only that is the object's change.
-      loaded.attempt = { version: mine.version, expected: last.expected }
+      // Remember the object's own data here, not the merged data. Only that is the object's change.
+      if (!(error instanceof SessionLimitError))
+        loaded.attempt = { version: mine.version, expected: last.expected }
       throw error
     }
   }

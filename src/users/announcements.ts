@@ -9,6 +9,7 @@ import type { Announcement, StoredRecord } from '../redis/records.ts'
 import { hasEnded, readable } from '../redis/stored-session.ts'
 import { badArgument } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
+import { Recent } from '../session/recent.ts'
 import { type DestroyedEvent, type DestroyReason, emitLater, type Reports } from './events.ts'
 import { Subscription } from './subscription.ts'
 
@@ -19,28 +20,27 @@ interface Watch {
   listeners: Set<RevokedListener>
 }
 
-/** A message of this store. Listeners hear of its session once: from the answer of the script, or from the message. */
+/** A message of this store. The script's answer and the message both tell of the session. Only the first one counts. */
 interface OwnMessage extends Announcement {
   number: number
   isTold: boolean
 }
 
 /**
+ * Keeps the listeners of one store, and calls them when their sessions are destroyed.
+ *
  * The script that deletes a session also publishes the message. The message carries the session's handle, which cannot
- * be used to sign in.
+ * be used to sign in. Listeners believe it without a look at the record.
  *
  * Messages get lost while a connection is down. After a reconnect, the store therefore checks all sessions that have a
- * listener. The record is the truth; the message only says when to check.
+ * listener.
  */
 export class Announcements {
   readonly #store = randomBytes(9).toString('base64url')
   readonly #watches = new Map<string, Watch>()
-  /**
-   * Destroyed sessions, by handle. A new listener for one of them causes a check. When the set is full, every new
-   * listener causes a check, so the set need not grow.
-   */
-  readonly #recent = new Set<string>()
-  /** When a check found each session gone, by handle. The message about it may still come. */
+  /** Sessions that were destroyed lately, by handle. A new listener for one of them causes a check. */
+  readonly #recent = new Recent<true>()
+  /** Sessions that a check found gone: when, by handle. Their messages may still come, and must not be told again. */
   readonly #missed = new Map<string, number>()
   /** Own messages that Redis has not answered yet, by number. */
   readonly #unanswered = new Map<number, OwnMessage>()
@@ -81,7 +81,7 @@ export class Announcements {
           ? undefined
           : this.#announcement(channel, { handle: handleOf(sessionId), userId, reason }),
       onDestroyed: (sessionId, userId, announcement) => {
-        if (announcement && !this.#isFirst(announcement as OwnMessage)) return
+        if (announcement && !this.#claim(announcement as OwnMessage)) return
         this.#hear({ handle: handleOf(sessionId), userId, reason })
       },
       unannounced: () =>
@@ -93,18 +93,17 @@ export class Announcements {
   watch(sessionId: string, listener: RevokedListener): () => void {
     const handle = handleOf(sessionId)
     const watch = this.#watches.get(handle) ?? { sessionId, listeners: new Set() }
-    // Each call adds its own listener, even for the same function. It is called on the next tick, unless it is removed
-    // before.
-    let isTaken = false
+    // A function may be added twice. It may also be removed between the event and the tick on which it is called.
+    let isRemoved = false
     const own: RevokedListener = (event) => {
-      return isTaken ? undefined : listener(event)
+      return isRemoved ? undefined : listener(event)
     }
     watch.listeners.add(own)
     this.#watches.set(handle, watch)
-    if (this.#mayBeGone(handle))
+    if (this.#recent.get(handle))
       this.#check([[handle, watch]]).catch((error) => this.reports.subscriberError(error))
     return () => {
-      isTaken = true
+      isRemoved = true
       watch.listeners.delete(own)
       if (watch.listeners.size === 0 && this.#watches.get(handle) === watch) this.#watches.delete(handle)
     }
@@ -159,15 +158,15 @@ export class Announcements {
     const message = JSON.stringify({ ...event, store: this.#store, number })
     const own = { channel, message, number, isTold: false }
     this.#unanswered.set(number, own)
-    // A failed attempt never gets an answer, so the oldest messages are forgotten. Only their answers count then.
-    if (this.#unanswered.size > recentSize)
+    // A failed attempt never gets an answer, so the oldest messages are forgotten. If one of them arrives, it is ignored.
+    if (this.#unanswered.size > mostUnanswered)
       this.#unanswered.delete(this.#unanswered.keys().next().value as number)
     return own
   }
 
   #tell(event: DestroyedEvent): void {
     emitLater(this.emitter, 'destroyed', event)
-    if (this.#recent.size < recentSize) this.#recent.add(event.handle)
+    this.#recent.set(event.handle, true)
     const watch = this.#watches.get(event.handle)
     if (!watch) return
     this.#watches.delete(event.handle)
@@ -180,11 +179,6 @@ export class Announcements {
     Promise.resolve(listener(event)).catch((error) => this.reports.failed('onRevoked', error))
   }
 
-  /** Whether a session may have been destroyed. If the set is full, this is true for every session. */
-  #mayBeGone(handle: string): boolean {
-    return this.#recent.size >= recentSize || this.#recent.has(handle)
-  }
-
   #miss(handle: string): void {
     const now = performance.now()
     this.#missed.set(handle, now)
@@ -194,8 +188,8 @@ export class Announcements {
     }
   }
 
-  /** Whether this is the first of the two signs of a revocation: the answer and the message. */
-  #isFirst(own: OwnMessage): boolean {
+  /** Returns true for the first of the two signs of a revocation, which are the answer and the message. */
+  #claim(own: OwnMessage): boolean {
     this.#unanswered.delete(own.number)
     if (own.isTold) return false
     own.isTold = true
@@ -213,27 +207,32 @@ export class Announcements {
     if (!event) return
     if (event.store === this.#store) {
       const own = this.#unanswered.get(event.number as number)
-      // If the number is not in the map, the answer has announced the session already.
-      if (!own || !this.#isFirst(own)) return
+      // If the number is not in the map, the answer has announced the session already, or the message was forgotten.
+      if (!own || !this.#claim(own)) return
     }
     this.#hear({ handle: event.handle, userId: event.userId, reason: event.reason })
   }
 }
 
 const checkSize = 500
-const recentSize = 10_000
+const mostUnanswered = 10_000
 
-/** In ms: the longest time that a message may need to arrive. */
+/** In ms: for how long the message about a missed session is expected. */
 const longestDelay = 600_000
 
 /** Any program may publish on a channel. Other messages are ignored. */
 function parseMessage(message: string): (DestroyedEvent & { store: unknown; number: unknown }) | null {
   try {
     const event = JSON.parse(message)
-    return typeof event?.handle === 'string' ? event : null
+    return isEvent(Object(event)) ? event : null
   } catch {
     return null
   }
+}
+
+function isEvent({ handle, userId, reason }: Record<string, unknown>): boolean {
+  const isUser = userId === null || typeof userId === 'string'
+  return typeof handle === 'string' && isUser && typeof reason === 'string'
 }
 
 export function checkListener(listener: unknown): RevokedListener {

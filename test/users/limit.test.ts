@@ -4,6 +4,7 @@ import { createSession, type DestroyedEvent, type UserSessionStore } from '../..
 import { isReserved } from '../../src/redis/entry-marks.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, inMs, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
+import { nextTurn } from '../support/heard.ts'
 import { type Call, dieAfter, dieBefore, runs, watch } from '../support/paused-client.ts'
 import { load, newId, onEveryStage, type Scene, theWrite } from '../support/scene.ts'
 import { condemnScript, evictScript, removeScript } from '../support/scripts.ts'
@@ -38,8 +39,6 @@ function destroyedBy(store: UserSessionStore): DestroyedEvent[] {
   store.on('destroyed', (event) => events.push(event))
   return events
 }
-
-const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('maxUserSessions', () => {
   onEveryStage(

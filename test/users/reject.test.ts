@@ -6,6 +6,7 @@ import type { Request, Response } from 'express'
 import { SessionLimitError, type UserSessionStore } from '../../src/index.ts'
 import { appWith, browser, type Routes, sessionOf } from '../support/app.ts'
 import { HOUR, rejection } from '../support/database.ts'
+import { nextTurn } from '../support/heard.ts'
 import { load, newId, onEveryStage } from '../support/scene.ts'
 import { cookie, type Fields, newSession } from '../support/sessions.ts'
 
@@ -125,6 +126,33 @@ describe("maxUserSessions with onLimit 'reject'", () => {
       expect(Object.keys(await scene.index('alice'))).to.have.lengthOf(LIMIT)
       const id = await signInTo(rejecting(), 'alice')
       expect(await listed('alice')).to.deep.equal([id])
+    })
+
+    it('a new session that was refused once is created like any other when there is room', async () => {
+      await filled()
+      const store = rejecting()
+      const created: unknown[] = []
+      store.on('created', ({ sessionId }) => created.push(sessionId))
+      const [id, session] = [newId(), newSession({ userId: 'alice' })]
+      expect(await rejection(store.set(id, session))).to.be.instanceOf(SessionLimitError)
+      await store.destroyUser('alice')
+      await store.set(id, session)
+      await nextTurn()
+      expect(created).to.deep.equal([id])
+    })
+
+    it('a refused sign-in counts as not written: a later save of the same change wins', async () => {
+      await filled()
+      const id = await scene.signIn(undefined, { views: 0 })
+      const store = rejecting()
+      const session = await load(store, id)
+      Object.assign(session, { views: 1, userId: 'alice' })
+      expect(await rejection(store.set(id, session))).to.be.instanceOf(SessionLimitError)
+      const other = scene.store()
+      await other.set(id, Object.assign(await load(other, id), { views: 2 }))
+      delete (session as Fields).userId
+      await store.set(id, session)
+      expect(await scene.record(id)).to.include({ views: 1 })
     })
 
     it('a refused sign-in of an anonymous session leaves it anonymous, with its data', async () => {

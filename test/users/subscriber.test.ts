@@ -196,13 +196,15 @@ describe('Revocations in other processes', () => {
           '{}',
           '{"handle":7}',
           '{"handle":null,"store":1}',
+          JSON.stringify({ handle: handleOf(id), userId: { toString: 1 }, reason: 'revoked' }),
+          JSON.stringify({ handle: handleOf(id), userId: 'alice' }),
           '\u0000',
         ]
         const { admin } = scene.topology.nodes[0] as (typeof scene.topology.nodes)[number]
         for (const message of garbage) await admin.publish(channelOf(scene), message)
         await here.destroy(id)
         await once()
-        expect(events).to.have.lengthOf(1)
+        expect(events).to.deep.equal([{ handle: handleOf(id), userId: 'alice', reason: 'logout' }])
         expect(failures).to.deep.equal([])
       })
 
