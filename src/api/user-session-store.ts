@@ -94,7 +94,7 @@ export class UserSessionStore extends Store {
     const recent = new RecentTouches()
     this.#saves = new Saves(this.#access, this.#versions, recent, {
       limitOf: (session) => this.#limitOf(session),
-      refuse: (signIn) => this.#refuse(signIn),
+      refuseIfFull: (signIn) => this.#refuseIfFull(signIn),
       signedIn: (signIn) => this.#signedIn(signIn),
       rejects: checked.maxUserSessions?.onLimit === 'reject',
     })
@@ -447,7 +447,7 @@ export class UserSessionStore extends Store {
     await enforceLimit(await this.#announcements.because('limit'), owner, sessionId, limit)
   }
 
-  async #refuse({ sessionId, owner, limit }: Omit<SignIn, 'isNew'>): Promise<void> {
+  async #refuseIfFull({ sessionId, owner, limit }: Omit<SignIn, 'isNew'>): Promise<void> {
     await refuseBeyond(this.#access, owner as string, sessionId, limit as number)
   }
 

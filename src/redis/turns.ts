@@ -1,11 +1,8 @@
-/** Lets the saves of one session take turns within a process, instead of competing. */
-/** The last record that this process has written for a session, while work on that session goes on. */
-export interface Latest {
-  raw: string
-}
-
-/** Resolves to the record it has written, or to `undefined` if it has written nothing or does not know. */
-type Work = (latest: Latest | undefined) => Promise<Latest | undefined>
+/**
+ * Gets the record that the work before has written, if that is known. Resolves to the record it has written, or to
+ * `undefined` if it has written nothing or does not know.
+ */
+type Work = (latest: string | undefined) => Promise<string | undefined>
 
 interface Queue {
   /** Settles when all work so far has ended. */
@@ -14,7 +11,8 @@ interface Queue {
   making: Promise<void>
   /** Settles when all destroys so far have deleted the session, or have failed. */
   destroying: Promise<unknown>
-  latest: Latest | undefined
+  /** The record that the last work has written, if that is known. */
+  latest: string | undefined
 }
 
 /**
@@ -37,21 +35,21 @@ export class Turns {
   }
 
   /**
-   * Runs the work of a destroy after all earlier work that makes the session. It does not wait for updates, which cannot
-   * bring the session back, nor for other destroys: if Redis fails, each fails in its own time. Later work waits until
-   * this work has ended, and loads until it ends or calls `deleted`.
+   * Runs the work of a destroy after all earlier work that makes the session. It does not wait for later updates, which
+   * cannot bring the session back. It does not wait for later destroys either: if Redis fails, each fails in its own
+   * time. Work that comes after this destroy waits until it has ended. Loads wait only until it ends or calls `deleted`.
    */
   destroy<Result>(key: string, work: (deleted: () => void) => Promise<Result>): Promise<Result> {
     const queue = this.#queueOf(key)
     let deleted!: () => void
-    const isDeleted = new Promise<void>((resolve) => {
+    const deletion = new Promise<void>((resolve) => {
       deleted = resolve
     })
-    const turn = queue.making.then(() => work(deleted))
-    const ended = turn.then(deleted, deleted)
-    queue.destroying = Promise.all([queue.destroying, isDeleted])
-    this.#append(key, queue, Promise.all([queue.tail, ended]))
-    return turn
+    const result = queue.making.then(() => work(deleted))
+    const end = result.then(deleted, deleted)
+    queue.destroying = Promise.all([queue.destroying, deletion])
+    this.#append(key, queue, Promise.all([queue.tail, end]))
+    return result
   }
 
   /**
@@ -66,6 +64,7 @@ export class Turns {
     const queue = this.#queueOf(key)
     const turn = queue.tail.then(async () => {
       const { latest } = queue
+      // If this work fails, nobody knows what Redis holds.
       queue.latest = undefined
       queue.latest = await work(latest)
     })
@@ -80,10 +79,10 @@ export class Turns {
 
   /** Later work waits for `turn`. The queue is forgotten when its last work has ended. */
   #append(key: string, queue: Queue, turn: Promise<unknown>): void {
-    const ended = () => {
+    const forgetIfLast = () => {
       if (queue.tail === end) this.#queues.delete(key)
     }
-    const end = turn.then(ended, ended)
+    const end = turn.then(forgetIfLast, forgetIfLast)
     queue.tail = end
     this.#queues.set(key, queue)
   }

@@ -1,17 +1,16 @@
 /**
  * Saves session objects.
  *
- * - An object that was loaded or saved before updates exactly the record it was made from. Any other object creates a
- *   session.
- * - If the session is gone, the update is dropped. If this process has destroyed it, that holds even if there is another
- *   session under the same id by now.
+ * - If the object was loaded or saved before, its save updates exactly the record it was made from. The save of any other
+ *   object creates a session.
+ * - If the session is gone, the update is dropped. If this process has destroyed the session, the update is dropped even
+ *   when there is a new session under the same id.
  * - If another request has saved the session meanwhile, the update is merged.
  */
 import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
 import { decode, entryOf, hasEnded, readable, type StoredSession } from '../redis/stored-session.ts'
-import type { Latest } from '../redis/turns.ts'
 import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { isoTime } from '../session/iso-time.ts'
@@ -24,7 +23,6 @@ import { ancestorOf, mergeSessions } from './merge.ts'
 import type { RecentTouches } from './recent-touches.ts'
 import type { Loaded, Version, Versions } from './versions.ts'
 
-/** The rules of the store for sign-ins. */
 export interface SignInRules {
   /**
    * Returns how many sessions the user of this session may have. Throws a `TypeError` if the app's function returns no
@@ -32,7 +30,7 @@ export interface SignInRules {
    */
   limitOf(session: object): number | undefined
   /** Rejects with a `SessionLimitError` if the user really has that many other sessions. */
-  refuse(signIn: Omit<SignIn, 'isNew'>): Promise<void>
+  refuseIfFull(signIn: Omit<SignIn, 'isNew'>): Promise<void>
   /** Called after a session was created, or after it got another owner. The save waits for it. */
   signedIn(signIn: SignIn): Promise<void>
   /** Whether a sign-in beyond the limit is refused. If not, it signs out another session. */
@@ -47,13 +45,14 @@ export interface SignIn {
 }
 
 interface UpdateOptions {
-  latest?: Latest | undefined
+  /** The record that this process has written since, if it is known. */
+  latest?: string | undefined
   limit?: number | undefined
   isTouch?: boolean
 }
 
-/** How many times a sign-in beyond the limit is tried, each time after a look at the other sessions. */
-const maxLooks = 3
+/** How often a sign-in is tried that the limit refuses. In between, ended sessions are taken off the user's index. */
+const maxTries = 3
 
 /** A write, with the draft that it was made from. */
 type Saving = Write & { draft: Draft }
@@ -75,7 +74,7 @@ export class Saves {
     const drafted = this.#draft(loaded, session, data, named)
     // A failed draft is reported when its turn comes.
     if (drafted instanceof Promise) drafted.catch(() => {})
-    const work = async (latest: Latest | undefined) => {
+    const work = async (latest: string | undefined) => {
       const draft = drafted instanceof Promise ? await drafted : drafted
       if (this.access.serializer !== JSON) await this.#checkOwner(loaded, draft)
       return loaded.version === null
@@ -89,12 +88,11 @@ export class Saves {
   }
 
   /**
-   * Returns the user that a session names. Its serialized form may leave the user out, but it must not name another
-   * user.
+   * Returns the user that a session object names. The serialized data may name nobody, but not another user.
    */
   #named(session: SessionRecord, data: SessionRecord, base: Version | null): string | null {
     const { userId } = this.access
-    // The loaded data names no user that can be read. The session still belongs to its owner.
+    // The user id is an object that JSON did not bring back. It is as it was loaded, so the owner stays.
     if (base?.lostId !== undefined && lostIdIn(userId, session) === base.lostId) return null
     const named = namedUser(userId, session)
     const written = namedInRecord(userId, data)
@@ -102,7 +100,7 @@ export class Saves {
     throw badArgument('session.userId', 'the same in the serialized session', written)
   }
 
-  /** Drafts a write of the object's data. */
+  /** Drafts a write. The owner stays as long as the object names the same user as when it was loaded. */
   #draft(
     loaded: Loaded,
     session: SessionRecord,
@@ -122,7 +120,7 @@ export class Saves {
     })
   }
 
-  /** Only a sign-in has a limit. */
+  /** Returns the limit if this save signs a user in. */
   #limitOf(base: Version | null, named: string | null, session: object): number | undefined {
     return named === null || named === base?.named ? undefined : this.rules.limitOf(session)
   }
@@ -137,7 +135,7 @@ export class Saves {
     return earliest(inherited, createdOf(session), Date.now())
   }
 
-  /** Checks that the record names the right owner. A serializer may leave the owner out. */
+  /** If a serializer drops a new owner, the save fails, because nobody could tell later whose session it is. */
   async #checkOwner({ sessionId, version }: Loaded, { version: { raw, owner } }: Draft): Promise<void> {
     if (owner === version?.owner) return
     const session = await readable(this.access, sessionId, raw)
@@ -146,12 +144,13 @@ export class Saves {
       throw badArgument('session.userId', 'in the serialized session', session.owner)
   }
 
-  async #create(loaded: Loaded, first: Draft, limit: number | undefined): Promise<Latest | undefined> {
+  async #create(loaded: Loaded, first: Draft, limit: number | undefined): Promise<string | undefined> {
     const { sessionId, attempt } = loaded
     if (attempt) {
       // The attempt may have made a session that was destroyed since.
       if (this.isDestroyed(loaded)) return undefined
       const current = await this.#current(sessionId)
+      // There is another record than before the attempt, so the attempt may have been written.
       if (current && current.raw !== attempt.expected) {
         return this.update(loaded, attempt.version, first, { limit })
       }
@@ -170,7 +169,7 @@ export class Saves {
   /** Whether this process has destroyed the session that the object was loaded from, or that it has created. */
   isDestroyed({ sessionId, since }: Loaded): boolean {
     const { destroyed, keys } = this.access
-    // Nearly always nothing was destroyed meanwhile. That is faster to see than one session.
+    // Nearly always nothing was destroyed since. To see that needs no key.
     return since < destroyed.now && destroyed.since(keys.session(sessionId), since)
   }
 
@@ -190,14 +189,15 @@ export class Saves {
   }
 
   /**
-   * Saves a draft that was made from `base`. If this process has written the session since, it starts from that record.
+   * Saves a draft that was made from `base`. If this process has written the session since, the draft is merged into that
+   * record first.
    */
   async update(
     loaded: Loaded,
     base: Version,
     mine: Draft,
     { latest, limit, isTouch }: UpdateOptions,
-  ): Promise<Latest | undefined> {
+  ): Promise<string | undefined> {
     // Nobody can load the session any more, although its key may still exist.
     if (base.until !== null && base.until <= Date.now()) return undefined
     if (this.isDestroyed(loaded)) return undefined
@@ -206,7 +206,8 @@ export class Saves {
       return saving && { ...saving, isTouch }
     }
     const direct = { ...savingOf(loaded.sessionId, mine, base.raw, entryOf(base)), isTouch }
-    const merged = latest && latest.raw !== base.raw ? await merge(latest.raw) : null
+    // A merge that drops the update looked at an old record. The direct write finds out what is there now.
+    const merged = latest && latest !== base.raw ? await merge(latest) : null
     const write = await this.#write(loaded, mine, merged ?? direct, limit, merge)
     return write ? this.#saved(loaded, mine, write, limit) : undefined
   }
@@ -227,10 +228,10 @@ export class Saves {
       return saving && last
     }
     try {
-      for (let looks = 0; looks < maxLooks; looks++) {
+      for (let tries = 0; tries < maxTries; tries++) {
         const write = await compareAndSet(this.access, last, next)
         if (write !== 'full') return write
-        await this.rules.refuse(signInOf(last, limit))
+        await this.rules.refuseIfFull(signInOf(last, limit))
       }
       throw new SessionLimitError(last.entry?.owner as string, limit as number)
     } catch (error) {
@@ -246,10 +247,10 @@ export class Saves {
     mine: Draft,
     write: Saving,
     limit: number | undefined,
-  ): Promise<Latest | undefined> {
+  ): Promise<string | undefined> {
     const { expires, version } = write.draft
     const isNew = loaded.version === null && !loaded.attempt
-    // The next save is compared with the object's own data, not with the merged data. The other two are as written.
+    // The next save is compared with the object's own data, not with the merged data. These two are as written.
     loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempt = undefined
     if (expires <= Date.now()) return undefined
@@ -258,16 +259,17 @@ export class Saves {
       const counted = limit ?? (isNew ? undefined : await this.#limitOfMerged(write))
       await this.rules.signedIn({ ...signInOf(write, counted), isNew })
     }
-    return { raw: write.record }
+    return write.record
   }
 
-  /** A merge may undo a sign-out that this object did not know of. */
+  /** Returns the limit if only the merge signs a user in: another request has signed the user out. */
   async #limitOfMerged({ sessionId, record, entry }: Saving): Promise<number | undefined> {
     if (entry === null) return undefined
     const { data } = await decode(this.access, sessionId, record)
     return this.rules.limitOf(data)
   }
 
+  /** Merges the object's changes into the record that is there. `null` drops the update. */
   async #merged(loaded: Loaded, base: Version, mine: Draft, current: string | null): Promise<Saving | null> {
     const { sessionId, attempt } = loaded
     if (current === null || this.isDestroyed(loaded)) return null
@@ -276,7 +278,8 @@ export class Saves {
     if (hasEnded(this.access, stored)) return null
     // A session of another user under the same id is not the one that was loaded.
     if (base.owner !== null && stored.owner !== null && stored.owner !== base.owner) return null
-    const [before, after] = [await this.dataOf(sessionId, base), await this.dataOf(sessionId, mine.version)]
+    const before = await this.dataOf(sessionId, base)
+    const after = await this.dataOf(sessionId, mine.version)
     const ancestor = attempt
       ? ancestorOf(before, await this.dataOf(sessionId, attempt.version), stored.data)
       : before
@@ -304,7 +307,7 @@ export class Saves {
   }
 }
 
-/** If the merged data names the same user as the object, the object's owner is the owner. */
+/** If the merge kept the user that the object names, it kept the object's owner. */
 function ownerOf(named: string | null, { version }: Draft): string | null {
   return named === version.named ? version.owner : named
 }

@@ -86,9 +86,9 @@ async function update(
   }
   let written: Write | null = null
   await access.turns.take(access.keys.session(sessionId), async (latest) => {
-    const first = (latest && (await changed(latest.raw))) ?? (await changed(raw))
+    const first = (latest === undefined ? null : await changed(latest)) ?? (await changed(raw))
     written = (await compareAndSet(access, first, changed)) as Write | null
-    return written ? { raw: written.record } : undefined
+    return written?.record
   })
   return written !== null
 }

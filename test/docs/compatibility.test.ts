@@ -66,7 +66,7 @@ describe('docs/compatibility.md', () => {
     expect(claimsOf('package'))
       .to.include(`| ${listOf('nodes')} |`)
       .and.include(`TypeScript ${listOf('typescripts')} |`)
-    expect(script).to.include('install jest@30 vitest')
+    expect(script).to.include('jest@30 vitest@4')
   })
 
   it('has the major versions of this checkout', () => {

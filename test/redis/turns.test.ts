@@ -83,9 +83,9 @@ describe('The turns of one session', () => {
   it('pass the record on from turn to turn, but not beyond work that wrote none', async () => {
     const turns = new Turns()
     const seen: (string | undefined)[] = []
-    const writes = (raw?: string) => async (latest?: { raw: string }) => {
-      seen.push(latest?.raw)
-      return raw === undefined ? undefined : { raw }
+    const writes = (raw?: string) => async (latest: string | undefined) => {
+      seen.push(latest)
+      return raw
     }
     await Promise.all([writes('a'), writes('b'), writes(), writes('c')].map((work) => turns.take('s1', work)))
     expect(seen).to.deep.equal([undefined, 'a', 'b', undefined])
