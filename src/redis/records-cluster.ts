@@ -54,8 +54,8 @@ interface Claim {
  *   that stamp. Every step that lists the session meanwhile changes the stamp.
  * - A write that makes a session first reserves its entry: it lists the session with a mark in the score. Afterwards it
  *   settles the entry: it takes the mark away. No other step removes a reserved entry, because the session may be
- *   written at any moment. There is one exception: a removal that has seen the session. So a crash in between can leave an
- *   entry without a session, until the entry's own end.
+ *   written at any moment. The one exception is a removal that has seen the session. So a crash between the two steps can
+ *   leave an entry without a session, until the entry's own end.
  *
  * The scripts have the names of these steps: "reserve", "raise" (list longer), "condemn" (stamp before a removal) and
  * "settle". `scripts/parts.ts` explains stamps and marks.

@@ -42,7 +42,10 @@ export async function loadSession(
   }
 }
 
-/** `expires` is the session's end in ms since 1970, or `null` if it was not read. */
+/**
+ * Returns the session as an app gets it. This moves the cookie of `session.data`. `expires` is the session's end in ms
+ * since 1970, or `null` if it was not read.
+ */
 export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
   const { raw, data, owner, until, cookieExpires: recorded } = session
   const created = startOf(data)

@@ -2,7 +2,7 @@
  * Touches sessions: moves their expiry.
  *
  * - A touch sends nothing if this process has written nearly the same expiry already (`touchInterval`). It also sends
- *   nothing if the app has set the expiry outright and the session has it.
+ *   nothing if the app has set the expiry outright and the session has that expiry already.
  * - It is one plain command, `PEXPIREAT … GT`, as long as the index lists the session until the new expiry. That command
  *   cannot bring back a session that is gone, and it conflicts with no save.
  * - Otherwise it saves the cookie. This happens about once in an eighth of the lifetime, when the new expiry is beyond
@@ -56,12 +56,12 @@ export class Touches {
     if (!loaded?.version || this.saves.isDestroyed(loaded)) return
     const expires = this.#expiryOf(session, loaded.version)
     if (this.#lacksStart(loaded.version) || !movesExpiryAlone(session, loaded.version, expires))
-      return this.#saveCookie(loaded, session)
-    if (isThere(expires, loaded.version)) return
+      return this.#saveTouch(loaded, session)
+    if (hasThatExpiry(expires, loaded.version)) return
     const { until } = loaded.version
     const lifetime = maxAgeOf(session) ?? expires - Date.now()
     if (this.recent.within(this.#intervalFor(lifetime), sessionId, expires, until)) return
-    if (!fitsEntry(expires, lifetime, loaded.version)) return this.#saveCookie(loaded, session)
+    if (!fitsEntry(expires, lifetime, loaded.version)) return this.#saveTouch(loaded, session)
     await this.access.records.touch(sessionId, expires)
     this.recent.remember(sessionId, expires, until)
   }
@@ -96,7 +96,7 @@ export class Touches {
   }
 
   /** Saves the cookie with the index entry, for a touch beyond `until` or of a changed cookie. */
-  #saveCookie(loaded: Loaded, session: SessionRecord): Promise<void> {
+  #saveTouch(loaded: Loaded, session: SessionRecord): Promise<void> {
     const { sessionId } = loaded
     const cookie = JSON.parse(JSON.stringify(cookieData(session) ?? null))
     return this.access.turns.take(this.access.keys.session(sessionId), async (latest) => {
@@ -123,14 +123,14 @@ function movesExpiryAlone(session: SessionRecord, version: Version, expires: num
 }
 
 /**
- * Whether the index lists the session until this expiry, and not much longer. It does so much longer if the app has
- * lowered `ttl` by a tenth or more. A plain touch would not shorten such a session. An anonymous session needs no index.
+ * Whether the index lists the session until this expiry, and not much longer. If the app has lowered `ttl` by a tenth or
+ * more, the index lists it for too long, and a plain touch would not shorten it. An anonymous session needs no index.
  */
 function fitsEntry(expires: number, lifetime: number, { owner, until }: Version): boolean {
   return owner === null || (until !== null && expires <= until && until - expires <= lifetime / 4)
 }
 
 /** Whether the app has set the expiry outright, and the session already has it. */
-function isThere(expires: number, { rolls, until, cookieExpires }: Version): boolean {
+function hasThatExpiry(expires: number, { rolls, until, cookieExpires }: Version): boolean {
   return !rolls && expires === (until ?? cookieExpires)
 }

@@ -14,7 +14,7 @@ import { evict } from './revoke.ts'
 /**
  * Signs out the user's sessions that expire soonest, but never `keep`, until `limit` sessions are left. Each deletion
  * happens only if there are still too many sessions. So simultaneous sign-ins end at the limit, and not below it. Each
- * begins with another session. Otherwise all would try to delete the same sessions, one after the other.
+ * sign-in starts with a different session, so that they do not all try to delete the same one.
  */
 export async function enforceLimit(
   access: Access,

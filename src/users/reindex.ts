@@ -62,11 +62,12 @@ async function countSessions(access: Access, signal: AbortSignal | undefined): P
   return total
 }
 
+/** How often one batch is read. A record that changes all the time can reach this. */
 const maxLooks = 1000
 
 /**
- * Resolves to how many of these sessions have an owner. A record that changes before it is listed is read again. If its
- * text is the same then, it is not valid UTF-8, so it is corrupt.
+ * Resolves to how many of these sessions have an owner. A record that changes before it is listed is read again. If it
+ * reads the same and still does not match, it is not valid UTF-8, so it is corrupt.
  */
 async function indexBatch(access: Access, sessionIds: string[]): Promise<number> {
   let indexed = 0
@@ -110,7 +111,7 @@ function isSession({ owner, data }: StoredSession): boolean {
 
 /**
  * A session without a TTL would stay in Redis forever. It gets the end that its record says, or that its next touch
- * would give it. Resolves to that end, in ms since 1970.
+ * would give it. Resolves to that end, in ms since 1970. If the record has changed meanwhile, nothing is written.
  */
 async function giveExpiry(access: Access, session: StoredSession): Promise<number> {
   const { sessionId, raw, owner } = session
@@ -122,6 +123,7 @@ async function giveExpiry(access: Access, session: StoredSession): Promise<numbe
     record: raw,
     expiry: { keep: true, end: forever, else: expires },
     entry,
+    // As if there was no entry yet, so that one is written.
     previous: entry && { ...entry, until: null },
   })
   return expires

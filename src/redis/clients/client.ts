@@ -3,8 +3,8 @@
  *
  * To support another client library, add a file here that makes a `SessionClient` of its clients, as `ioredis.ts` does,
  * and call it in `supported.ts`. To hear of revocations in other processes, it also needs a `SubscriberClient`.
- * `database.ts` finds the number of the database. For `waitForReplicas`, `users/replication.ts` takes one connection of
- * a pool. Apps can also pass in any object that has the methods of `SessionClient`.
+ * `users/connection-events.ts` has the names of the events that such a client emits. `database.ts` finds the number of
+ * the database. For `waitForReplicas`, `users/replication.ts` takes one connection of a pool. Apps can also pass in any object that has the methods of `SessionClient`.
  */
 
 /**

@@ -21,7 +21,7 @@ import { script, scriptWhileFull } from './script.ts'
  * - -1: the owner has as many sessions as allowed
  * - an array: the other record that is there
  *
- * Only 1 means a change, apart from ended entries, which a limit drops.
+ * With any other answer than 1, nothing was changed, except that a limit drops the entries of ended sessions.
  */
 const body = `
 local expected = ARGV[5] == '1' and ARGV[8] or false
