@@ -87,12 +87,13 @@ export async function createSession<T extends Pick<UserSessionData, 'expires'>>(
   const owner = ownerOf(options, given)
   const expires = checkTimestamp(given.expires, 'data.expires')
   const data = moveCookie(given, given.expires as string)
+  const entry = { owner, until: expires }
   const write: Write = {
     sessionId,
     expected: null,
-    record: await encode(access, data, owner, expires),
+    record: await encode(access, data, entry),
     expiry: { at: expires },
-    entry: { owner, until: expires },
+    entry,
     previous: null,
   }
   await compareAndSet(access, write, async (current) => {

@@ -10,7 +10,7 @@ import { type ParsedRecord, parseRecord, stringifyRecord } from '../session/code
 import { cookieOf } from '../session/cookie.ts'
 import { CorruptSessionError } from '../session/errors.ts'
 import { ownExpiry } from '../session/expiry.ts'
-import { takeNote, withNote } from '../session/index-note.ts'
+import { type Entry, takeNote, withNote } from '../session/index-note.ts'
 import { createdOf, endOf, isOver } from '../session/lifetime.ts'
 import { storedOwner } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -63,10 +63,9 @@ function sessionOf(
 export function encode(
   { serializer }: Pick<Access, 'serializer'>,
   data: SessionRecord,
-  owner: string | null,
-  until: number | null,
+  entry: Entry | null,
 ): string | Promise<string> {
-  return stringifyRecord(serializer, withNote(data, owner, until))
+  return stringifyRecord(serializer, withNote(data, entry))
 }
 
 /** Same as `decode`, but gives `null` for a missing or a corrupt record. */

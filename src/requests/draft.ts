@@ -97,7 +97,7 @@ function sealDraft(
   const end = endOf(access, created)
   const listed = rolls ? listedUntil(data, expires, end, previous) : expires
   const until = owner === null ? null : listed
-  const record = encode(access, data, owner, until)
+  const record = encode(access, data, owner === null ? null : { owner, until: listed })
   const draft = (raw: string): Draft => ({
     version: {
       raw,

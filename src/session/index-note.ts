@@ -42,17 +42,23 @@ function isTime(value: unknown): value is number {
   return Number.isInteger(value) && !Number.isNaN(new Date(value as number).getTime())
 }
 
-/** Returns the data with the note that its record needs, if it needs one. */
-export function withNote(data: SessionRecord, owner: string | null, until: number | null): SessionRecord {
-  const note = noteFor(data, owner, until)
+/** Returns the data with the note that its record needs, if it needs one. `entry` is `null` for an anonymous session. */
+export function withNote(data: SessionRecord, entry: Entry | null): SessionRecord {
+  const note = noteFor(data, entry)
   return note === null ? data : { ...data, cookie: { ...cookieOf(data), index: note } }
 }
 
+/** The entry in the index of a session's owner, with its score in ms since 1970. */
+export interface Entry {
+  owner: string
+  until: number
+}
+
 /** A record without a cookie needs no note if its own `expires` and `userId` already tell everything. */
-function noteFor(data: SessionRecord, owner: string | null, until: number | null): IndexNote | null {
+function noteFor(data: SessionRecord, entry: Entry | null): IndexNote | null {
   const says = recordedUser(data)
-  if (owner === null) return says === null ? null : { user: null }
-  if (until === null) return says === owner ? null : { user: owner }
+  if (entry === null) return says === null ? null : { user: null }
+  const { owner, until } = entry
   if (says !== owner) return { until, user: owner }
   return cookieOf(data) === undefined && ownExpiry(data) === until ? null : { until }
 }

@@ -103,7 +103,7 @@ async function patchedWrite(access: Access, session: StoredSession, patch: Sessi
   return {
     sessionId,
     expected: raw,
-    record: await encode(access, seal.data, owner, entry?.until ?? null),
+    record: await encode(access, seal.data, entry),
     expiry: movesExpiry ? { at: seal.expires } : keptExpiry(access, seal, until),
     entry,
     previous: owner === null ? null : ({ owner, until } satisfies IndexEntry),

@@ -84,6 +84,17 @@ describe('Guarantee 3, owned: odd ids and users stay apart', () => {
     })
   }
 
+  it('a session of nobody stays one, though its data names a user: functions and stores take it for nobody', async () => {
+    const [id, store] = ['nobodys', db.store()]
+    await db.store({ userId: () => null }).set(id, newSession({ userId: 'eva' }))
+    await updateSession({ ...db.options, sessionId: id, data: { cart: ['tea'] } })
+    await store.reindex()
+    await store.set(id, Object.assign(fields(await store.get(id)), { views: 1 }) as never)
+    expect(await db.record(id)).to.deep.include({ userId: 'eva', cart: ['tea'], views: 1 })
+    expect(await getUserSessions({ ...db.options, userId: 'eva' })).to.deep.equal([])
+    expect(await store.destroyUser('eva')).to.equal(0)
+  })
+
   it('data may have properties of any name', async () => {
     const data = JSON.parse('{"__proto__":{"admin":true},"constructor":1,"toString":2,"length":3}') as Fields
     const expires = inMs(HOUR)
