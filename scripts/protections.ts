@@ -97,8 +97,8 @@ const protections: Protection[] = [
     what: 'Nobody loads a session that has ended',
     on: 'server',
     file: 'requests/load.ts',
-    line: 'if (hasEnded(access, session)) return null',
-    without: '',
+    line: 'return hasEnded(access, session) ? null : session',
+    without: 'return session',
   },
   {
     what: 'Nobody updates a session that has ended',
@@ -167,8 +167,8 @@ const protections: Protection[] = [
     what: 'Who destroys a session waits for the save that makes it',
     on: 'server',
     file: 'redis/turns.ts',
-    line: 'const turn = queue.making.then(() => work(deleted))',
-    without: 'const turn = work(deleted)',
+    line: 'const result = queue.making.then(() => work(deleted))',
+    without: 'const result = work(deleted)',
   },
   {
     what: 'Who loads a session waits for the destroy of it in the same process',

@@ -16,7 +16,7 @@ export function callbackOf<T>(
 }
 
 /** A class cannot be called. It was passed by mistake in place of data. */
-function isCallback(argument: unknown): boolean {
+export function isCallback(argument: unknown): boolean {
   return (
     typeof argument === 'function' && !/^class\b|^function \w+\(\) \{ \[native code\]/.test(String(argument))
   )

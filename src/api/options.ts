@@ -37,7 +37,10 @@ export interface UserSessionStoreOptions {
    * next save.
    */
   ttl?: number | ((session: SessionData) => number) | undefined
-  /** If true, a use of the session does not move its expiry; only a change does. Default `false`. */
+  /**
+   * If true, a use of the session does not move its expiry; only a change does. A load also reads the TTL then, because
+   * another store may have moved it. Default `false`.
+   */
   disableTouch?: boolean | undefined
   /**
    * Reads and writes records: an object, a function or a class with the methods `parse` and `stringify`. Either method
@@ -161,11 +164,9 @@ const rules: Record<string, [isValid: (value: unknown) => boolean, expected: str
 /** Returns the option `waitForReplicas`. Throws a `TypeError` for a wrong or unknown property. */
 export function checkWaitForReplicas(value: unknown): WaitForReplicas | undefined {
   if (value === undefined) return undefined
-  if (!isWaitForReplicas(value)) {
-    throw badArgument('waitForReplicas', '{ count, timeout } with positive integers', value)
-  }
   checkNames(value, ['count', 'timeout'], 'waitForReplicas')
-  return value
+  if (isWaitForReplicas(value)) return value
+  throw badArgument('waitForReplicas', '{ count, timeout } with positive integers', value)
 }
 
 function checkMaxUserSessions(value: unknown): Required<MaxUserSessions> | undefined {
@@ -194,8 +195,10 @@ export function isCount(value: unknown): value is number {
   return Number.isInteger(value) && isPositive(value)
 }
 
+/** Also reads what the options inherit, such as the getters of a class. */
 function definedOnly(options: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const values = names.map((name) => [name, options[name]])
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined))
 }
 
 function isString(value: unknown): value is string {

@@ -35,7 +35,7 @@ import { replicated, type WaitForReplicas } from '../users/replication.ts'
 import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
 import { checkChanges, updateUserRecords } from '../users/update.ts'
 import { warnOfMissingAdapter } from './adapter-warning.ts'
-import { type Callback, callbackOf, settle } from './callback.ts'
+import { type Callback, callbackOf, isCallback, settle } from './callback.ts'
 import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
 
@@ -170,7 +170,10 @@ export class UserSessionStore extends Store {
     })
   }
 
-  /** Resolves to the data of all sessions that can be read, each with its `id`. Use `sessions` for bounded memory. */
+  /**
+   * Resolves to the data of all sessions that can be read, each with its `id`, which is no part of the data. Use
+   * `sessions` for bounded memory.
+   */
   override all(callback?: Callback<SessionWithId[]>): Promise<SessionWithId[]> {
     return this.#settle('all', callback, () => this.#all())
   }
@@ -197,12 +200,16 @@ export class UserSessionStore extends Store {
       for (const session of batch) {
         const { sessionId, expires } = session
         const data = this.#remember(sessionId, loadedOf(this.#access, session, expires), session.since)
-        yield Object.assign(data, { id: sessionId })
+        this.#versions.showId(data as unknown as SessionRecord, sessionId)
+        yield data as SessionWithId
       }
     }
   }
 
-  /** Resolves to the ids of all sessions. */
+  /**
+   * Resolves to the ids of all sessions. It reads no record. So it also gives the ids of corrupt records, and of a
+   * session that has ended if a late touch keeps its key.
+   */
   ids(callback?: Callback<string[]>): Promise<string[]> {
     return this.#settle('ids', callback, () => this.#ids())
   }
@@ -213,7 +220,7 @@ export class UserSessionStore extends Store {
     return [...ids]
   }
 
-  /** Resolves to the number of sessions. */
+  /** Resolves to the number of sessions, which are those of `ids`. */
   override length(callback?: Callback<number>): Promise<number> {
     return this.#settle('length', callback, async () => (await this.#ids()).length)
   }
@@ -314,6 +321,8 @@ export class UserSessionStore extends Store {
    * Indexes the sessions that another store, such as connect-redis, wrote under the same prefix. It works in batches,
    * and can run or be repeated safely while the app runs. It never brings a session back and never shortens one. A
    * session without a TTL gets one from its cookie, its data or `ttl`.
+   *
+   * @throws {CorruptSessionError} at the end, if another program's key is in the place of a user's index.
    */
   reindex(callback?: Callback<ReindexResult>): Promise<ReindexResult>
   reindex(options?: ReindexOptions, callback?: Callback<ReindexResult>): Promise<ReindexResult>
@@ -467,7 +476,7 @@ export class UserSessionStore extends Store {
 
 /** Whether the callback was passed in place of the options. */
 function isLastArgument<T>(options: unknown, callback: unknown): options is Callback<T> {
-  return typeof options === 'function' && (callback === undefined || callback === null)
+  return isCallback(options) && (callback === undefined || callback === null)
 }
 
 /** express-session calls the callback of `load` without arguments if there is no session. */

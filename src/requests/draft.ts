@@ -15,7 +15,7 @@ import { withoutNote } from '../session/index-note.ts'
 import { isoTime } from '../session/iso-time.ts'
 import { endOf, isFixed, listedUntil, sealed } from '../session/lifetime.ts'
 import type { SessionRecord } from '../session/record.ts'
-import type { Version } from './versions.ts'
+import { type Loaded, type Version, withoutId } from './versions.ts'
 
 /** A session that is ready to be written. */
 export interface Draft {
@@ -31,10 +31,11 @@ export interface Draft {
 export type Basis = Pick<Version, 'owner' | 'named' | 'lostId' | 'created'> & { until: number | null }
 
 /**
- * Copies a session's data. The copy has a plain cookie, and also the properties that the session object could not hold.
+ * Copies a session's data. The copy has a plain cookie, and also the properties that the session object does not hold.
  */
-export function dataOf(session: SessionRecord, unheld: SessionRecord | undefined): SessionRecord {
-  const plain = plainData(session, 'session')
+export function dataOf(session: SessionRecord, { sessionId, unheld, showsId }: Loaded): SessionRecord {
+  const own = plainData(session, 'session')
+  const plain = showsId && own.id === sessionId ? withoutId(own) : own
   const cookie = cookieData(plain) ?? hiddenCookie(session)
   if (!cookie) return { ...unheld, ...plain }
   return withoutNote({ ...unheld, ...plain, cookie })

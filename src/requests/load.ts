@@ -4,7 +4,7 @@
  */
 import type { SessionData } from 'express-session'
 import type { Access } from '../redis/access.ts'
-import { decode, fetchRaw, hasEnded, type StoredSession } from '../redis/stored-session.ts'
+import { decode, fetchRaw, hasEnded, readLive, type StoredSession } from '../redis/stored-session.ts'
 import { cookieData, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { notMissing } from '../session/errors.ts'
 import { isoTime } from '../session/iso-time.ts'
@@ -31,15 +31,23 @@ export async function loadSession(
   if (destroyed) await destroyed
   const since = access.destroyed.now
   try {
-    const raw = await fetchRaw(access, sessionId)
-    if (raw === null) return null
-    const decoded = decode(access, sessionId, raw)
-    const session = decoded instanceof Promise ? await decoded : decoded
-    if (hasEnded(access, session)) return null
-    return { loaded: loadedOf(access, session, null), since }
+    // With `disableTouch` nobody moves the recorded expiry. If another store has moved the TTL, only Redis knows.
+    const session = await (access.disableTouch ? readLive(access, sessionId) : fetchLive(access, sessionId))
+    return session && { loaded: loadedOf(access, session, session.expires ?? null), since }
   } catch (error) {
     throw notMissing(error)
   }
+}
+
+async function fetchLive(
+  access: Access,
+  sessionId: string,
+): Promise<(StoredSession & { expires?: undefined }) | null> {
+  const raw = await fetchRaw(access, sessionId)
+  if (raw === null) return null
+  const decoded = decode(access, sessionId, raw)
+  const session = decoded instanceof Promise ? await decoded : decoded
+  return hasEnded(access, session) ? null : session
 }
 
 /**
@@ -49,12 +57,13 @@ export async function loadSession(
 export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
   const { raw, data, owner, until, cookieExpires: recorded } = session
   const created = startOf(data)
-  const rolls = !access.disableTouch && !isFixed(data) && !(recorded !== null && recorded === until)
+  const isOutright = isFixed(data) || (recorded !== null && recorded === until)
   const maxAge = maxAgeOf(data)
   let cookieExpires = recorded
-  if (rolls && maxAge !== null && recorded !== null) {
-    cookieExpires = Math.trunc(Math.min(expires ?? Date.now() + maxAge, endOf(access, created)))
-    data.cookie = { ...cookieOf(data), expires: isoTime(cookieExpires) }
+  if (recorded !== null) {
+    const end = isOutright || maxAge === null ? recorded : (expires ?? Date.now() + maxAge)
+    cookieExpires = Math.trunc(Math.min(end, endOf(access, created)))
+    if (cookieExpires !== recorded) data.cookie = { ...cookieOf(data), expires: isoTime(cookieExpires) }
   }
   const named = namedInRecord(access.userId, data)
   const version = {
@@ -66,7 +75,7 @@ export function loadedOf(access: Access, session: StoredSession, expires: number
     created,
     cookie: cookieData(data) ?? plainCookie,
     cookieExpires,
-    rolls,
+    rolls: !access.disableTouch && !isOutright,
   }
   return { data, version }
 }

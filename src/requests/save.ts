@@ -68,7 +68,7 @@ export class Saves {
   /** The data is copied when `save` is called, although the write may have to wait for its turn. */
   save(sessionId: string, session: SessionRecord): Promise<void> {
     const loaded = this.versions.findOrAdd(session, sessionId)
-    const data = dataOf(session, loaded.unheld)
+    const data = dataOf(session, loaded)
     const named = this.#named(session, data, loaded.version)
     const limit = this.#limitOf(loaded.version, named, session)
     const drafted = this.#draft(loaded, session, data, named)

@@ -36,8 +36,10 @@ export interface Loaded {
   saving?: Promise<void> | undefined
   /** A save whose answer was lost. It may have been written. */
   attempt?: Attempt | undefined
-  /** Properties of the record that express-session's `Session` cannot hold, such as `id`. */
+  /** Properties of the record that the object does not hold. express-session's `Session` has an `id` of its own. */
   unheld?: SessionRecord | undefined
+  /** Whether the object's `id` is the session's, as `all` shows it, and no part of the data. */
+  showsId?: boolean
   /** The same object under another session id. */
   other?: Loaded | undefined
 }
@@ -65,7 +67,20 @@ export class Versions {
    */
   handOver(data: object, session: object): void {
     const loaded = this.#loaded.get(data)
-    if (loaded) this.#loaded.set(session, { ...loaded, unheld: unheldBy(session, data) })
+    if (!loaded) return
+    const { showsId, ...known } = loaded
+    const unheld = showsId
+      ? { ...unheldBy(session, withoutId(data as SessionRecord)), ...loaded.unheld }
+      : unheldBy(session, data)
+    this.#loaded.set(session, { ...known, unheld })
+  }
+
+  /** Gives the data the session's id to show. An `id` of the data's own stays in the record. */
+  showId(data: SessionRecord, sessionId: string): void {
+    const loaded = this.findOrAdd(data, sessionId)
+    if (Object.hasOwn(data, 'id')) loaded.unheld = { id: data.id }
+    loaded.showsId = true
+    data.id = sessionId
   }
 
   find(session: object, sessionId: string): Loaded | undefined {
@@ -90,6 +105,11 @@ export class Versions {
   originOf(session: object): Origin | undefined {
     return this.#origins.get(session)
   }
+}
+
+/** Returns a copy of the data without its `id`. */
+export function withoutId({ id: _, ...data }: SessionRecord): SessionRecord {
+  return data
 }
 
 /** express-session leaves out properties with the names of its own properties and methods. */

@@ -89,7 +89,7 @@ export function expiryWithoutTtl(
   const { created, expires } = sealed(lifetimes, data, createdOf(data))
   const maxAge = maxAgeOf(data)
   if (maxAge === null || (lifetimes.disableTouch && expires > Date.now())) return expires
-  return Math.min(Date.now() + maxAge, endOf(lifetimes, created), forever)
+  return Math.floor(Math.min(Date.now() + maxAge, endOf(lifetimes, created), forever))
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Seen, StoredRecord } from '../redis/records.ts'
 import { hasEnded, readable, type StoredSession } from '../redis/stored-session.ts'
 import { checkNames } from '../session/arguments.ts'
 import { cookieOf } from '../session/cookie.ts'
-import { badArgument, SessionConflictError } from '../session/errors.ts'
+import { badArgument, CorruptSessionError, SessionConflictError } from '../session/errors.ts'
 import { forever } from '../session/expiry.ts'
 import { expiryWithoutTtl } from '../session/lifetime.ts'
 import { settleAll } from '../session/settle-all.ts'
@@ -32,12 +32,14 @@ export async function reindexSessions(access: Access, options: ReindexOptions = 
   const { onProgress, signal } = checkReindexOptions(options)
   const total = onProgress ? await countSessions(access, signal) : 0
   const result: ReindexResult = { scanned: 0, indexed: 0 }
+  const corrupt: CorruptSessionError[] = []
   for await (const ids of sessionIds(access)) {
     signal?.throwIfAborted()
-    result.indexed += await indexBatch(access, ids)
+    result.indexed += await indexBatch(access, ids, corrupt)
     result.scanned += ids.length
     await onProgress?.({ ...result, total: Math.max(total, result.scanned) })
   }
+  if (corrupt[0]) throw corrupt[0]
   return result
 }
 
@@ -67,9 +69,20 @@ const maxLooks = 1000
 
 /**
  * Resolves to how many of these sessions have an owner. A record that changes before it is listed is read again. If it
- * reads the same and still does not match, it is not valid UTF-8, so it is corrupt.
+ * reads the same and still does not match, it is not valid UTF-8, so it is corrupt. If a key of another type is in the
+ * place of a user's index, its error goes to `corrupt`, and the other users are indexed all the same.
  */
-async function indexBatch(access: Access, sessionIds: string[]): Promise<number> {
+async function indexBatch(
+  access: Access,
+  sessionIds: string[],
+  corrupt: CorruptSessionError[],
+): Promise<number> {
+  const list = (user: string, seen: Seen[]) =>
+    access.records.reconcile(user, seen).catch((error) => {
+      if (!(error instanceof CorruptSessionError)) throw error
+      corrupt.push(error)
+      return seen.map(({ sessionId }) => sessionId)
+    })
   let indexed = 0
   const read = new Map<string, string | null>()
   let pending = sessionIds
@@ -77,7 +90,7 @@ async function indexBatch(access: Access, sessionIds: string[]): Promise<number>
     if (looks === maxLooks) throw new SessionConflictError(pending[0] as string, looks)
     const byUser = await sessionsByUser(access, pending)
     const listed = [...byUser.values()].reduce((sum, sessions) => sum + sessions.length, 0)
-    const changed = await settleAll([...byUser].map(([user, seen]) => access.records.reconcile(user, seen)))
+    const changed = await settleAll([...byUser].map(([user, seen]) => list(user, seen)))
     const left = new Set(changed.flat())
     indexed += listed - left.size
     const again = [...byUser.values()].flat().filter(({ sessionId }) => left.has(sessionId))

@@ -67,6 +67,8 @@ describe('An unknown option', () => {
   it('of waitForReplicas is refused, in store and functions', async () => {
     const waitForReplicas = { count: 1, timeout: 10, timout: 10 }
     await refused(() => db.store({ waitForReplicas }), 'waitForReplicas', "'timeout'")
+    const mistyped = { count: 1, timeOut: 10 } as never
+    await refused(() => db.store({ waitForReplicas: mistyped }), 'waitForReplicas', "'timeout'")
     await refused(
       () => functions.deleteSession({ ...db.options, sessionId: 's1', waitForReplicas }),
       'waitForReplicas',
@@ -173,6 +175,25 @@ describe('The options that are checked', () => {
       expect(() => checked({ maxUserSessions })).to.throw(TypeError, `${name} must be`)
     })
   }
+
+  it('may be getters of a class', async () => {
+    const { client, prefixes } = db
+    class Options {
+      client = client
+      get prefix() {
+        return prefixes.prefix
+      }
+      get userPrefix() {
+        return prefixes.userPrefix
+      }
+      get maxUserSessions() {
+        return 1
+      }
+    }
+    const store = new UserSessionStore(new Options())
+    for (const id of ['s1', 's2']) await store.set(id, newSession({ userId: 'eva' }))
+    expect(await db.keys()).to.have.members([db.sessionKey('s2'), db.indexKey('eva')])
+  })
 
   it('accept a serializer that is a class or a function', async () => {
     // biome-ignore lint/complexity/noStaticOnlyClass: that is what is tested

@@ -149,6 +149,8 @@ describe('Callbacks of the store', () => {
         () => db.store().set('s1', value as never),
         () => db.store().get(value as never),
         () => db.store().updateUser('eva', value as never),
+        () => db.store().destroyUser('eva', value as never),
+        () => db.store().reindex(value as never),
       ]) {
         expect(await rejection(call())).to.be.instanceOf(TypeError)
       }

@@ -2,7 +2,7 @@
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { CorruptSessionError, type Serializer } from '../../src/index.ts'
-import { HOUR, MINUTE, rejection, useDatabase } from '../support/database.ts'
+import { HOUR, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import type { TestClient } from '../support/hooks.ts'
 import { watch } from '../support/paused-client.ts'
 import { fields, newSession, usedCookie } from '../support/sessions.ts'
@@ -204,4 +204,35 @@ describe('The option disableTouch', () => {
     expect(await db.expiry('s1')).to.equal((loaded.cookie.expires as Date).getTime())
     expect(await db.expiry('s1')).to.be.greaterThan(Date.now() + HOUR - MINUTE)
   })
+
+  for (const [by, userId] of [
+    ['connect-redis', 'eva'],
+    ['connect-redis, anonymous', undefined],
+  ] as const) {
+    it(`a session that was touched by ${by} keeps the expiry that Redis has, at a save too`, async () => {
+      // connect-redis moves the TTL, and not the recorded expiry.
+      const record = JSON.stringify(newSession({ userId }, usedCookie(2 * HOUR)))
+      await db.client.set(db.sessionKey('s1'), record, { PX: HOUR / 2 })
+      await expectKept()
+    })
+  }
+
+  it('a session that was touched by a store without disableTouch keeps the expiry that Redis has, at a save too', async () => {
+    await db.store().set('s1', newSession({ userId: 'eva' }, usedCookie(HOUR - MINUTE)))
+    // The index lists the session for an eighth of this minute longer.
+    await db.client.pExpireAt(db.sessionKey('s1'), Date.now() + MINUTE + 5 * SECOND)
+    await expectKept()
+  })
+
+  async function expectKept(): Promise<void> {
+    const store = db.store({ disableTouch: true })
+    const ends = await db.expiry('s1')
+    const loaded = fields(await store.get('s1'))
+    expect(Date.parse(String(loaded.cookie.expires))).to.equal(ends)
+    for (const { expires, data } of await store.userSessions('eva'))
+      expect([expires.getTime(), Date.parse(String(data.cookie.expires))]).to.deep.equal([ends, ends])
+    await store.set('s1', Object.assign(loaded, { cart: ['tea'] }))
+    expect(await db.expiry('s1')).to.equal(ends)
+    expect(await db.record('s1')).to.deep.include({ cart: ['tea'] })
+  }
 })

@@ -208,3 +208,36 @@ describe('Data that is nested deep', () => {
     expect(await db.record(id)).to.include({ a: true, b: true })
   })
 })
+
+describe('The `id` that `all` and `sessions` show', () => {
+  const db = useDatabase()
+
+  for (const [whose, own] of Object.entries({
+    'of the session': undefined,
+    'and another of the app': 'account-7',
+  })) {
+    it(`is no part of the data: ${whose}`, async () => {
+      const store = db.store()
+      await store.set('s1', newSession({ userId: 'eva', ...(own && { id: own }) }))
+      for await (const session of store.sessions()) {
+        expect(session.id).to.equal('s1')
+        await store.set(session.id, Object.assign(session, { theme: 'dark' }))
+      }
+      expect(await db.record('s1')).to.include({ theme: 'dark' })
+      expect((await db.record('s1')).id).to.equal(own)
+      const [shown] = await store.all()
+      const session = store.createSession({ sessionID: 's1', sessionStore: store } as never, shown as never)
+      await store.set('s1', Object.assign(session, { theme: 'light' }))
+      expect(await db.record('s1')).to.include({ theme: 'light' })
+      expect((await db.record('s1')).id).to.equal(own)
+    })
+  }
+
+  it('may be changed by the app, and is part of the data then', async () => {
+    const store = db.store()
+    await store.set('s1', newSession({ userId: 'eva' }))
+    const [shown] = await store.all()
+    await store.set('s1', Object.assign(shown as object, { id: 'account-8' }) as never)
+    expect((await db.record('s1')).id).to.equal('account-8')
+  })
+})

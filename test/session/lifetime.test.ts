@@ -380,6 +380,19 @@ describe('absoluteTtl', () => {
         }
       })
 
+      it('the cookie of a session that a function lets live longer ends with the session, in loads and listings', async () => {
+        const id = await oldSession(ABSOLUTE - HOUR)
+        await updateSession({ ...scene.options, sessionId: id, data: { expires: inMs(30 * DAY) } })
+        const store = limited()
+        const loaded = fields(await store.get(id))
+        const [listed] = await store.userSessions('alice')
+        expect(Date.parse(String(loaded.cookie.expires))).to.be.closeTo(Date.now() + HOUR, MOMENT)
+        expect(listed?.data.cookie.expires).to.equal(loaded.cookie.expires)
+        expect(listed?.expires.toISOString()).to.equal(loaded.cookie.expires)
+        await store.set(id, Object.assign(loaded, { cart: ['tea'] }))
+        expect(await scene.expiry(id)).to.be.closeTo(Date.now() + HOUR, MOMENT)
+      })
+
       it('the store neither loads, lists nor keeps a session that a function lets live longer, and a check finds it', async () => {
         const [over, nearly] = [await oldSession(ABSOLUTE - HOUR), await oldSession(ABSOLUTE - 2 * HOUR)]
         for (const sessionId of [over, nearly])

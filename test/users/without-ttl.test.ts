@@ -99,6 +99,18 @@ describe('Keys without a TTL', () => {
     expect(await db.raw('s1')).to.equal(null)
   })
 
+  it('a maxAge that is no whole number of ms gives whole ones', async () => {
+    const id = await old('s1', {
+      userId: 'eva',
+      cookie: { ...JSON.parse(JSON.stringify(usedCookie(DAY))), originalMaxAge: HOUR / 7 },
+    })
+    expect(await db.store().reindex()).to.include({ indexed: 1 })
+    await expectListed(db, id, 'eva')
+    await db.client.persist(db.sessionKey(id))
+    expect(await db.store().updateUser('eva', { seen: 1 } as object)).to.equal(1)
+    expect(await db.expiry(id)).to.be.closeTo(Date.now() + HOUR / 7, MINUTE)
+  })
+
   it('with disableTouch, the expiry that the cookie says counts, if it has not passed', async () => {
     const store = db.store({ disableTouch: true })
     const record = JSON.stringify(newSession({ userId: 'eva' }, cookie(HOUR)))

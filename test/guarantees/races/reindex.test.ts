@@ -1,6 +1,7 @@
 /** Guarantee 1: `reindex` lists sessions of other programs, in batches, even if they change meanwhile. */
 import { expect } from 'chai'
-import { HOUR, inMs, MINUTE } from '../../support/database.ts'
+import { CorruptSessionError } from '../../../src/index.ts'
+import { HOUR, inMs, MINUTE, rejection } from '../../support/database.ts'
 import { newId, onEveryStage, type Scene, theRighting } from '../../support/scene.ts'
 
 describe('reindex', () => {
@@ -44,6 +45,21 @@ describe('reindex', () => {
       await scene.client.set(scene.sessionKey(broken), record, { PXAT: Date.now() + HOUR })
       expect(await scene.store().reindex()).to.include({ scanned: 2 })
       await scene.expectSignedIn(id, 'alice')
+    })
+
+    it('continues after a key of another program in the place of an index, and rejects at the end', async () => {
+      const [bobs, id] = [await written(scene, 'bob'), await written(scene, 'alice')]
+      await scene.client.set(scene.indexKey('bob'), 'foreign')
+      // Each batch of SCAN holds few keys, in an order of its own.
+      for (const scanCount of [1, 1000]) {
+        const error = await rejection(scene.store({ scanCount }).reindex())
+        expect(error)
+          .to.be.instanceOf(CorruptSessionError)
+          .and.include({ key: scene.indexKey('bob') })
+        expect(Object.keys(await scene.index('alice'))).to.deep.equal([id])
+        await scene.client.del(scene.indexKey('alice'))
+      }
+      expect(await scene.store().get(bobs)).to.include({ userId: 'bob' })
     })
 
     it('gives a session without a TTL the TTL that its next touch would set', async () => {
