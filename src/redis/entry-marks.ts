@@ -22,9 +22,14 @@ export function isCondemned(score: number): boolean {
 
 /** Returns the score of an entry that exactly one write has reserved, without an entry before. */
 export function freshScore(until: number): string {
-  return String(until + 8 / 32)
+  return String(until + 8 / stepsOf(until))
 }
 
 function marksOf(score: number): number {
-  return Math.floor((score - Math.floor(score)) * 32)
+  return Math.floor((score - Math.floor(score)) * stepsOf(score))
+}
+
+/** How many marks fit into a millisecond. */
+function stepsOf(score: number): number {
+  return score < 2 ** 45 ? 128 : 32
 }

@@ -4,6 +4,7 @@
  */
 import { expect } from 'chai'
 import { CorruptSessionError } from '../../src/index.ts'
+import { forever } from '../../src/session/expiry.ts'
 import { HOUR, MINUTE, rejection, SECOND, useDatabase } from '../support/database.ts'
 import {
   condemnScript,
@@ -29,6 +30,7 @@ describe('The script', () => {
   const soon = 2 * Math.floor((Date.now() + HOUR) / 2) + 1
   const later = soon + HOUR
   const latest = later + HOUR
+  const [year3084, year9999] = [2 ** 45, forever]
   /** The index of a user, or a session. */
   const eva = () => db.indexKey('eva')
   const bob = () => db.indexKey('bob')
@@ -466,9 +468,10 @@ describe('The script', () => {
   })
 
   /** A score with marks: how many writes have reserved the entry, and the stamp of the current work. */
-  const marked = (score: number, makers: number, stamp: number) => score + (8 * makers + stamp) / 32
-  /** Scripts return a score as a string with five digits. */
-  const said = (score: number) => score.toFixed(5)
+  const marked = (score: number, makers: number, stamp: number) =>
+    score + (8 * makers + stamp) / (score < year3084 ? 128 : 32)
+  /** Scripts return a score as a string with seven digits. */
+  const said = (score: number) => score.toFixed(7)
 
   describe('condemn', () => {
     const condemn = (id: string, limit: number | '' = '', isSeen = false) =>
@@ -638,6 +641,20 @@ describe('The script', () => {
       await expectIndex(eva(), { s1: marked(soon, 1, 0) }, soon + 1)
     })
 
+    it('counts fewer makers of an entry that ends after the year 3084', async () => {
+      for (const [makers, until, counted] of [
+        [1, year3084, 2],
+        [2, year9999, 3],
+        [3, year9999, 3],
+        [9, year9999, 3],
+      ] as const) {
+        await listed(eva(), { s1: marked(makers > 3 ? later : year3084, makers, 0) }, latest)
+        const [, is] = (await reserve(until)) as [string, string]
+        expect(is).to.equal(said(marked(until, counted, 1)))
+        await expectIndex(eva(), { s1: marked(until, counted, 1) }, until + 1)
+      }
+    })
+
     it('lists a listed session for at least as long as before, with another stamp', async () => {
       for (const [makers, stamp] of [
         [0, 0],
@@ -647,11 +664,13 @@ describe('The script', () => {
         [1, 0],
         [2, 2],
         [3, 1],
+        [14, 2],
+        [15, 1],
       ] as const) {
         for (const until of [soon, latest]) {
           const before = marked(later, makers, stamp)
           await listed(eva(), { s1: before }, latest)
-          const score = marked(Math.max(later, until), Math.min(makers + 1, 3), (stamp % 3) + 1)
+          const score = marked(Math.max(later, until), Math.min(makers + 1, 15), (stamp % 3) + 1)
           const [was, is] = (await reserve(until)) as [string, string]
           expect([Number(was), is]).to.deep.equal([before, said(score)])
           await expectIndex(eva(), { s1: score }, Math.ceil(score))
@@ -798,8 +817,11 @@ describe('The script', () => {
       for (const [before, after] of [
         [marked(latest, 1, 2), latest],
         [marked(latest, 2, 3), marked(latest, 1, 3)],
+        [marked(latest, 14, 3), marked(latest, 13, 3)],
         // More makers than the marks can count: it stays reserved until its end.
-        [marked(latest, 3, 1), marked(latest, 3, 1)],
+        [marked(latest, 15, 1), marked(latest, 15, 1)],
+        [marked(year3084, 2, 1), marked(year3084, 1, 1)],
+        [marked(year3084, 3, 1), marked(year3084, 3, 1)],
         [marked(latest, 0, 5), marked(latest, 0, 5)],
         [latest, latest],
       ] as const) {

@@ -341,6 +341,20 @@ describe('The records on Cluster, step by step', () => {
           expect(await scene.keys()).to.deep.equal([])
         })
 
+        it('leave an entry at rest, also if they are many, and a revocation leaves nothing', async () => {
+          for (const many of [3, 5, 14]) {
+            await write(null, nobodys)
+            const finishes = []
+            for (let n = 0; n < many; n++)
+              finishes.push(await stoppedBefore(first(writeScript), (client) => write(nobodys, made, client)))
+            const outcomes = await Promise.all(finishes.map((finish) => finish()))
+            expect(outcomes.filter((outcome) => (outcome as { done: boolean }).done)).to.have.lengthOf(1)
+            expect(isReserved((await entry()) as number), `${many} processes`).to.equal(false)
+            await remove(made)
+            expect(await scene.keys()).to.deep.equal([])
+          }
+        })
+
         it('leave no entry if both fail', async () => {
           const finish = await stoppedBefore(first(writeScript), (client) => write(nobodys, made, client))
           expect(await write({ ...nobodys, n: 9 }, made)).to.deep.equal({ done: false, current: null })

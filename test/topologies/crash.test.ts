@@ -14,7 +14,7 @@ import {
   updateSession,
   updateUserSessions,
 } from '../../src/index.ts'
-import { isReserved } from '../../src/redis/entry-marks.ts'
+import { freshScore, isReserved } from '../../src/redis/entry-marks.ts'
 import { type Found, foundOf } from '../model/world.ts'
 import { HOUR, inMs, MINUTE, rejection } from '../support/database.ts'
 import { freshPrefixes } from '../support/hooks.ts'
@@ -156,7 +156,7 @@ const operations: Record<string, Operation> = {
       const score = await scene.client.zScore(index, id)
       if (scene.topology.name !== 'cluster') return
       // As it was reserved.
-      await scene.client.zAdd(index, { value: id, score: Number(score) + 0.25 })
+      await scene.client.zAdd(index, { value: id, score: Number(freshScore(Number(score))) })
       await scene.client.pExpireAt(index, Number(score) + 1, 'GT')
     },
     work: ({ store }) => store.userSessions('alice'),

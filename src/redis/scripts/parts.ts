@@ -36,20 +36,27 @@ local function tidyIndex(n)
 end`
 
 /**
- * The marks on an index entry, on Redis Cluster. They are the fraction of its score, in 32nds of a millisecond.
+ * The marks on an index entry, on Redis Cluster. They are the fraction of its score, in 128ths of a millisecond. From the
+ * year 3084 on, a score has room for 32nds only.
  *
- * - The number of writes that have reserved the entry, times 8. The number 3 means three or more.
+ * - The number of writes that have reserved the entry, times 8. The number 15 means fifteen or more (of 32nds, 3 means
+ *   three or more).
  * - Plus a stamp from 0 to 7. All work on the entry changes it. It is 1 to 3 while the entry's end is being moved. It is
  *   4 to 7 while the session is being removed.
  * - An entry at rest has no marks.
  */
 export const entryMarks = `
+local function stepsOf(ends) return tonumber(ends) < 2 ^ 45 and 128 or 32 end
+local function mostMakers(ends) return stepsOf(ends) / 8 - 1 end
 local function marksOf(score)
   local ends = math.floor(score)
-  local marks = math.floor((score - ends) * 32)
+  local marks = math.floor((score - ends) * stepsOf(ends))
   return ends, math.floor(marks / 8), marks % 8
 end
-local function marked(ends, makers, stamp) return string.format('%.5f', ends + (8 * makers + stamp) / 32) end
+local function marked(ends, makers, stamp)
+  local counted = math.min(makers, mostMakers(ends))
+  return string.format('%.7f', ends + (8 * counted + stamp) / stepsOf(ends))
+end
 local function movedStamp(stamp) return stamp % 3 + 1 end
 local function removedStamp(stamp) return 4 + (stamp + 1) % 4 end`
 

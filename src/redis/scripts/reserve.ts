@@ -32,7 +32,7 @@ end
 local score = marked(ARGV[2], 1, 0)
 if before then
   local ends, makers, stamp = marksOf(tonumber(before))
-  score = marked(math.max(ends, ARGV[2]), math.min(makers + 1, 3), movedStamp(stamp))
+  score = marked(math.max(ends, ARGV[2]), makers + 1, movedStamp(stamp))
 end
 onKey(1, 'ZADD', score, ARGV[1])
 tidyIndex(1)

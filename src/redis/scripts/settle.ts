@@ -31,9 +31,8 @@ if score then
   reply = score == tonumber(ARGV[2]) and kept >= makers - 1 and 1 or -1
   if reply == 1 and ARGV[3] == '' then onKey(1, 'ZREM', ARGV[1]) end
   if reply == 1 and ARGV[3] ~= '' then onKey(1, 'ZADD', ARGV[3], ARGV[1]) end
-  if reply == -1 and ARGV[4] == '1' then
-    if makers == 1 then onKey(1, 'ZADD', ends, ARGV[1]) end
-    if makers == 2 then onKey(1, 'ZADD', marked(ends, 1, stamp), ARGV[1]) end
+  if reply == -1 and ARGV[4] == '1' and makers > 0 and makers < mostMakers(ends) then
+    onKey(1, 'ZADD', makers == 1 and ends or marked(ends, makers - 1, stamp), ARGV[1])
   end
 end
 tidyIndex(1)
