@@ -106,11 +106,13 @@ function failedPayload(): Payload {
 
 /**
  * Whether a session that may exist could not be loaded. A corrupt record is no outage, because the library replaces it.
- * Neither is a back-channel logout. The library keeps it under an id with a `|` after the issuer.
+ * Neither is an id that the store refuses, nor a back-channel logout. The library keeps the latter under an id with a `|`
+ * after the issuer.
  */
 function isOutage(sessionId: string, error: unknown): boolean {
   const { code } = Object(error) as { code?: unknown }
-  return code !== 'SESSION_CORRUPT' && !(error instanceof TypeError) && !/^https?:.*\|/.test(sessionId)
+  const isRefused = error instanceof TypeError && error.message.startsWith('sessionId ')
+  return code !== 'SESSION_CORRUPT' && !isRefused && !/^https?:.*\|/.test(sessionId)
 }
 
 /** Returns the session in the library's form, or `null` if its user was signed out. */

@@ -26,7 +26,7 @@ export async function withRedis<T>(
 
 async function connected(url: URL, isCluster: boolean): Promise<Connection> {
   const { createClient, createCluster } = await nodeRedis()
-  const socket = { reconnectStrategy: false, connectTimeout: 5000 } as const
+  const socket = { reconnectStrategy: false, connectTimeout: 5000, socketTimeout: 10_000 } as const
   if (isCluster) {
     const { username, password } = url
     const credentials = {

@@ -35,17 +35,23 @@ function mergeCookies(base: SessionRecord, mine: SessionRecord, stored: SessionR
 }
 
 /**
- * Returns the common ancestor of `stored` and the next save, after the answer to `attempt` was lost. `attempt` is a
- * save made from `base`. A property with the same value as in `base` was not written, or was changed back. Any other
- * property descends from the attempt.
+ * Returns the common ancestor of `stored` and the next save, after the answers to `attempts` were lost, oldest first. They
+ * are saves of one object that was made from `base`. A property with the same value as in `base` was not written, or was
+ * changed back. Any other property descends from the last attempt that wrote this value, or else from the last one that
+ * changed it.
  */
 export function ancestorOf(
   base: SessionRecord,
-  attempt: SessionRecord,
+  attempts: readonly SessionRecord[],
   stored: SessionRecord,
 ): SessionRecord {
-  const names = new Set([...Object.keys(base), ...Object.keys(attempt)])
-  return pick(names, (name) => (isUnchanged(name, base, stored) ? base : attempt))
+  const names = new Set([base, ...attempts].flatMap(Object.keys))
+  const latestFirst = [...attempts].reverse()
+  return pick(names, (name) => {
+    if (isUnchanged(name, base, stored)) return base
+    const writer = latestFirst.find((attempt) => isUnchanged(name, attempt, stored))
+    return writer ?? latestFirst.find((attempt) => !isUnchanged(name, base, attempt)) ?? base
+  })
 }
 
 type IsSame = (name: string, value: unknown, other: unknown) => boolean

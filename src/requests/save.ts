@@ -145,7 +145,7 @@ export class Saves {
   }
 
   async #create(loaded: Loaded, first: Draft, limit: number | undefined): Promise<string | undefined> {
-    const { sessionId, attempt } = loaded
+    const { sessionId, attempts: [attempt] = [] } = loaded
     if (attempt) {
       // The attempt may have made a session that was destroyed since.
       if (this.isDestroyed(loaded)) return undefined
@@ -212,7 +212,7 @@ export class Saves {
     return write ? this.#saved(loaded, mine, write, limit) : undefined
   }
 
-  /** Resolves to the successful write. If the answer was lost, the object remembers the attempt for its next save. */
+  /** Resolves to the successful write. If the answer was lost, the object remembers the attempt for its next saves. */
   async #write(
     loaded: Loaded,
     mine: Draft,
@@ -237,7 +237,7 @@ export class Saves {
     } catch (error) {
       // Remember the object's own data here, not the merged data. Only that is the object's change.
       if (!(error instanceof SessionLimitError))
-        loaded.attempt = { version: mine.version, expected: last.expected }
+        loaded.attempts = [...(loaded.attempts ?? []), { version: mine.version, expected: last.expected }]
       throw error
     }
   }
@@ -249,10 +249,10 @@ export class Saves {
     limit: number | undefined,
   ): Promise<string | undefined> {
     const { expires, version } = write.draft
-    const isNew = loaded.version === null && !loaded.attempt
+    const isNew = loaded.version === null && !loaded.attempts
     // The next save is compared with the object's own data, not with the merged data. These two are as written.
     loaded.version = { ...mine.version, until: version.until, created: version.created }
-    loaded.attempt = undefined
+    loaded.attempts = undefined
     if (expires <= Date.now()) return undefined
     this.touches.remember(loaded.sessionId, expires, version.until)
     if (isNew || write.entry?.owner !== write.previous?.owner) {
@@ -271,7 +271,7 @@ export class Saves {
 
   /** Merges the object's changes into the record that is there. `null` drops the update. */
   async #merged(loaded: Loaded, base: Version, mine: Draft, current: string | null): Promise<Saving | null> {
-    const { sessionId, attempt } = loaded
+    const { sessionId, attempts = [] } = loaded
     if (current === null || this.isDestroyed(loaded)) return null
     const stored = await decode(this.access, sessionId, current)
     // A late touch may have kept the key of a session that has ended.
@@ -280,9 +280,8 @@ export class Saves {
     if (base.owner !== null && stored.owner !== null && stored.owner !== base.owner) return null
     const before = await this.dataOf(sessionId, base)
     const after = await this.dataOf(sessionId, mine.version)
-    const ancestor = attempt
-      ? ancestorOf(before, await this.dataOf(sessionId, attempt.version), stored.data)
-      : before
+    const tried = await Promise.all(attempts.map(({ version }) => this.dataOf(sessionId, version)))
+    const ancestor = ancestorOf(before, tried, stored.data)
     const data = withMergedExpiry(mergeSessions(ancestor, after, stored.data), mine, stored, base)
     const draft = await this.#draftOfMerged(data, stored, mine)
     return savingOf(sessionId, draft, current, entryOf(stored))

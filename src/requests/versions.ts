@@ -34,8 +34,8 @@ export interface Loaded {
   since: number
   /** The last save of the object, which may be under way. */
   saving?: Promise<void> | undefined
-  /** A save whose answer was lost. It may have been written. */
-  attempt?: Attempt | undefined
+  /** The saves since whose answers were lost, oldest first. Each may have been written. */
+  attempts?: Attempt[] | undefined
   /** Properties of the record that the object does not hold. express-session's `Session` has an `id` of its own. */
   unheld?: SessionRecord | undefined
   /** Whether the object's `id` is the session's, as `all` shows it, and no part of the data. */

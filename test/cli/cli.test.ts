@@ -1,5 +1,7 @@
 /** The command line, in its own process and on a real Redis. */
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { expect } from 'chai'
 import type { UserSessionStore } from '../../src/index.ts'
 import { handleOf } from '../../src/session/handle.ts'
@@ -241,6 +243,20 @@ describe('The command line', () => {
       expect(err)
         .to.match(/^redis-user-sessions: Redis: .*ECONNREFUSED/)
         .and.not.include('hunter2')
+    })
+
+    it('reports that Redis does not answer, with the exit code 3', async function () {
+      this.timeout(60_000)
+      const silent = createServer((socket) => socket.on('error', () => {}).resume()).listen(0, '127.0.0.1')
+      await once(silent, 'listening')
+      try {
+        const url = `redis://127.0.0.1:${(silent.address() as AddressInfo).port}`
+        const { code, out, err } = await runCli(['count', '--url', url])
+        expect([code, out]).to.deep.equal([3, ''])
+        expect(err).to.match(/^redis-user-sessions: Redis: .*10000ms/)
+      } finally {
+        silent.close()
+      }
     })
 
     it('reports that Redis refuses the password, and does not show the password', async () => {

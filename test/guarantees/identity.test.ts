@@ -322,6 +322,49 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
         expect(await scene.record('s1')).to.include({ n: 'theirs', theirs: 1, m: 2, k: 3 })
         await scene.expectSignedIn('s1', 'alice')
       })
+
+      for (const made of ['created', 'loaded'] as const) {
+        it(`and another that was not written: the object's last change is saved, ${made}`, async () => {
+          const { store, mine } = await twiceFailing(made)
+          expect(await rejection(store.set('s1', Object.assign(mine, { n: 1 })))).to.equal(lost)
+          expect(await rejection(store.set('s1', Object.assign(mine, { n: 2 })))).to.equal(lost)
+          await store.set('s1', mine)
+          expect(await scene.record('s1')).to.include({ n: 2 })
+          await scene.expectSignedIn('s1', 'alice')
+        })
+
+        it(`and another that was not written: a change by others in between stays, ${made}`, async () => {
+          const { store, mine } = await twiceFailing(made)
+          expect(await rejection(store.set('s1', Object.assign(mine, { role: 'b' })))).to.equal(lost)
+          mine.cookie.maxAge = 2 * HOUR
+          expect(await rejection(store.set('s1', Object.assign(mine, { m: 2 })))).to.equal(lost)
+          await scene.store().updateUser('alice', { role: 'c' } as object)
+          await store.set('s1', mine)
+          expect(await scene.record('s1')).to.include({ role: 'c', m: 2 })
+          await scene.expectSignedIn('s1', 'alice')
+        })
+      }
+
+      it('and a touch that was not written: a change by others in between stays', async () => {
+        const { store, mine } = await twiceFailing('loaded')
+        expect(await rejection(store.set('s1', Object.assign(mine, { role: 'b' })))).to.equal(lost)
+        mine.cookie.maxAge = 2 * HOUR
+        expect(await rejection(store.touch('s1', mine))).to.equal(lost)
+        await scene.store().updateUser('alice', { role: 'c' } as object)
+        await store.set('s1', mine)
+        expect(await scene.record('s1')).to.include({ role: 'c' })
+      })
+
+      /** The answer to the first write is lost, and the second write does not reach Redis. */
+      async function twiceFailing(made: 'created' | 'loaded') {
+        const first = failAfter(scene.client, theWrite, lost)
+        const { client } = failBefore(first.client, nth(2, theWrite), lost)
+        const store = scene.store({ client })
+        const data = { userId: 'alice', n: 0, role: 'a' }
+        if (made === 'created') return { store, mine: newSession(data) }
+        await scene.signIn('alice', { ...data }, 's1')
+        return { store, mine: await load(store, 's1') }
+      }
     },
     ['server', 'cluster'],
   )
