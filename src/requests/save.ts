@@ -283,14 +283,21 @@ export class Saves {
     const tried = await Promise.all(attempts.map(({ version }) => this.dataOf(sessionId, version)))
     const ancestor = ancestorOf(before, tried, stored.data)
     const data = withMergedExpiry(mergeSessions(ancestor, after, stored.data), mine, stored, base)
-    const draft = await this.#draftOfMerged(data, stored, mine)
+    const draft = await this.#draftOfMerged(data, stored, after, mine)
     return savingOf(sessionId, draft, current, entryOf(stored))
   }
 
-  async #draftOfMerged(data: SessionRecord, stored: StoredSession, mine: Draft): Promise<Draft> {
+  /** If the merge kept the user of the record or of the object, which is `after`, it keeps the owner as well. */
+  async #draftOfMerged(
+    data: SessionRecord,
+    stored: StoredSession,
+    after: SessionRecord,
+    mine: Draft,
+  ): Promise<Draft> {
     const { userId } = this.access
     const named = namedInRecord(userId, data)
-    const owner = namesTheSame(userId, data, stored.data) ? stored.owner : ownerOf(named, mine)
+    const isOf = (other: SessionRecord) => namesTheSame(userId, data, other)
+    const owner = isOf(stored.data) ? stored.owner : isOf(after) ? mine.version.owner : named
     const created = earliest(mine.version.created, createdOf(stored.data))
     const { version } = loadedOf(this.access, stored, null)
     return draftOf(this.access, data, version.rolls ? null : version, {
@@ -304,11 +311,6 @@ export class Saves {
   async dataOf(sessionId: string, { raw }: Version): Promise<SessionRecord> {
     return (await decode(this.access, sessionId, raw)).data
   }
-}
-
-/** If the merge kept the user that the object names, it kept the object's owner. */
-function ownerOf(named: string | null, { version }: Draft): string | null {
-  return named === version.named ? version.owner : named
 }
 
 /** An expiry that the app set outright stays. Otherwise the lifetime of the merged cookie counts from now. */

@@ -211,6 +211,18 @@ describe('A user id that is an object', () => {
     expect(await store.get('s1')).to.include({ c: 1 })
   })
 
+  it('an id with a toString alone: a sign-in that overlaps with another change is one', async () => {
+    const [store, other] = [db.store(), db.store()]
+    await store.set('s1', newSession())
+    const [mine, theirs] = [fields(await store.get('s1')), fields(await other.get('s1'))]
+    await other.set('s1', Object.assign(theirs, { cart: ['tea'] }))
+    await store.set('s1', Object.assign(mine, { userId: new Uuid(UUID) }))
+    expect(await db.record('s1')).to.deep.include({ cart: ['tea'] })
+    const listed = await store.userSessions(UUID)
+    expect(listed.map(({ sessionId }) => sessionId)).to.deep.equal(['s1'])
+    expect(await store.destroyUser(UUID)).to.equal(1)
+  })
+
   it('one user’s id never reads as another’s', async () => {
     const store = db.store()
     await store.set('s1', newSession({ userId: new ObjectId(HEX) }))
