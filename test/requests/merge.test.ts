@@ -1,5 +1,6 @@
 /** Overlapping saves: the rules of the merge, and the store's use of them. */
 import { expect } from 'chai'
+import { updateSession } from '../../src/index.ts'
 import { mergeSessions } from '../../src/requests/merge.ts'
 import { HOUR, MINUTE, useDatabase } from '../support/database.ts'
 import { expectListed } from '../support/listed.ts'
@@ -242,4 +243,30 @@ describe('Guarantee 5, nothing lost: overlapping saves in the store', () => {
       await expectListed(db, 's1', 'eva')
     })
   }
+
+  it('an expiry that the app has set outright stays, in overlapping saves too', async () => {
+    const [store, other] = [db.store(), db.store()]
+    await store.set('s1', newSession({ userId: 'eva' }))
+    const end = Date.now() + 5 * MINUTE
+    await updateSession({ ...db.options, sessionId: 's1', data: { expires: new Date(end).toISOString() } })
+    const [mine, theirs] = [fields(await store.get('s1')), fields(await other.get('s1'))]
+    await other.set('s1', Object.assign(theirs, { cart: ['tea'] }))
+    await store.set('s1', Object.assign(mine, { theme: 'dark' }))
+    expect(await db.record('s1')).to.deep.include({ cart: ['tea'], theme: 'dark' })
+    expect(await db.expiry('s1')).to.equal(end)
+    await expectListed(db, 's1', 'eva')
+  })
+
+  it('an expiry that the app sets outright in one of them is that of both', async () => {
+    const [store, other] = [db.store(), db.store()]
+    await store.set('s1', newSession({ userId: 'eva' }))
+    const [mine, theirs] = [fields(await store.get('s1')), fields(await other.get('s1'))]
+    await other.set('s1', Object.assign(theirs, { cart: ['tea'] }))
+    const end = Date.now() + 2 * HOUR
+    mine.cookie.expires = new Date(end)
+    await store.set('s1', mine)
+    expect(await db.record('s1')).to.deep.include({ cart: ['tea'] })
+    expect(await db.expiry('s1')).to.equal(end)
+    await expectListed(db, 's1', 'eva')
+  })
 })
