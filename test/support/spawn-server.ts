@@ -179,12 +179,15 @@ async function readiness(child: ChildProcess): Promise<string> {
   const { stdout, stderr } = child
   if (!stdout || !stderr) throw new Error('The server was spawned without pipes')
   stderr.on('data', (chunk) => said.push(String(chunk)))
+  // Only then all that the server has said is read, on both pipes.
+  const closed = new Promise((resolve) => child.once('close', resolve))
   const failed = once(child, 'error').then(([error]) => Promise.reject(error))
   const ready = (async () => {
     for await (const line of createInterface({ input: stdout })) {
       said.push(line)
       if (READY.test(line)) return
     }
+    await closed
     throw new Error(`${child.spawnfile} ended before it was ready:\n${said.join('\n')}`)
   })()
   await Promise.race([ready, failed])
