@@ -97,15 +97,15 @@ function sealDraft(
   const { data, created, expires } = sealed(access, given, start)
   const end = endOf(access, created)
   const listed = rolls ? listedUntil(data, expires, end, previous) : expires
-  const until = owner === null ? null : listed
-  const record = encode(access, data, owner === null ? null : { owner, until: listed })
+  const entry = owner === null ? null : { owner, until: listed }
+  const record = encode(access, data, entry)
   const draft = (raw: string): Draft => ({
     version: {
       raw,
       owner,
       named,
       lostId,
-      until,
+      until: entry?.until ?? null,
       created,
       cookie: cookieData(data),
       cookieExpires: said,
