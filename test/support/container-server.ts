@@ -4,19 +4,14 @@
  * clients. So it needs a Docker engine on the same Linux machine.
  */
 import { spawnSync } from 'node:child_process'
-import type { StartedTestContainer } from 'testcontainers'
+import { randomUUID } from 'node:crypto'
+import { createClient } from 'redis'
+import { eventually } from './eventually.ts'
 import { onProcessEnd } from './process-end.ts'
 import { expectVersionOfImage } from './server-version.ts'
-import {
-  freePortCandidate,
-  isPortTaken,
-  READY,
-  type ServerHandle,
-  type ServerOptions,
-} from './spawn-server.ts'
+import { freePortCandidate, isPortTaken, type ServerHandle, type ServerOptions } from './spawn-server.ts'
 
 const BIND_ATTEMPTS = 3
-const CONFIG = '/tmp/server.conf'
 /** Images call their server by either name; the rest of their own entry points would open it to the network. */
 const ENTRYPOINT = [
   'sh',
@@ -25,37 +20,69 @@ const ENTRYPOINT = [
   'server',
 ]
 
+/** The path of its configuration is the server's own, and the server tells it: another one can listen on the port. */
+type Site = { image: string; port: number; config: string }
 type Engine = Awaited<ReturnType<typeof engineContainer>>
 
 /** Starts a server in a container on a free loopback port of the host and resolves when it accepts connections. */
 export async function containerServer(image: string, options: ServerOptions = {}): Promise<ServerHandle> {
   for (let attempt = 1; ; attempt++) {
-    const port = freePortCandidate()
+    const site = { image, port: freePortCandidate(), config: `/tmp/${randomUUID()}.conf` }
     try {
-      return await handleOf(image, port, await startContainer(image, port, options))
+      return await handleOf(site, await startContainer(site, options))
     } catch (error) {
       if (attempt === BIND_ATTEMPTS || !isPortTaken(error)) throw error
     }
   }
 }
 
-/** Rejects with the server's own output if the server ends before it is ready. */
-async function startContainer(image: string, port: number, { settings, sentinel }: ServerOptions) {
-  const { GenericContainer, Wait } = await import('testcontainers')
+/** Resolves when the server accepts connections. Rejects with the server's own output if it ends before. */
+async function startContainer(site: Site, { settings, sentinel }: ServerOptions): Promise<Engine> {
+  const { GenericContainer } = await import('testcontainers')
+  const { image, port, config } = site
   const lines = [`port ${port}`, 'bind 127.0.0.1', 'dir /tmp', 'save ""', ...(settings?.(port) ?? []), '']
-  const said: string[] = []
+  const started = await new GenericContainer(image)
+    .withNetworkMode('host')
+    .withEntrypoint(ENTRYPOINT)
+    .withCommand(sentinel ? [config, '--sentinel'] : [config])
+    .withCopyContentToContainer([{ content: lines.join('\n'), target: config }])
+    .start()
+  const container = await engineContainer(started.getId())
   try {
-    return await new GenericContainer(image)
-      .withNetworkMode('host')
-      .withEntrypoint(ENTRYPOINT)
-      .withCommand(sentinel ? [CONFIG, '--sentinel'] : [CONFIG])
-      .withCopyContentToContainer([{ content: lines.join('\n'), target: CONFIG }])
-      .withLogConsumer((log) => log.on('data', (chunk) => said.push(String(chunk))))
-      .withWaitStrategy(Wait.forLogMessage(READY))
-      .start()
-  } catch (cause) {
-    throw new Error(`${image} gave no server: ${cause}\n${said.join('')}`, { cause })
+    await untilReady(site, container)
+    return container
+  } catch (error) {
+    await container.remove({ force: true, v: true })
+    throw error
   }
+}
+
+/** Asks the server itself. Docker's log stream can leave out the line that says it is ready, on a busy machine. */
+async function untilReady(site: Site, container: Engine): Promise<void> {
+  const { image, port } = site
+  const state = await eventually(`${image} on port ${port}`, async () => {
+    if (!(await container.inspect()).State.Running) return 'ended'
+    return (await isReady(site)) && 'ready'
+  })
+  if (state === 'ready') return
+  const output = await container.logs({ stdout: true, stderr: true })
+  throw new Error(`${image} gave no server: ${output}`)
+}
+
+/** Whether this server, and no other on the same port, accepts connections and has loaded its data. */
+async function isReady({ port, config }: Site): Promise<boolean> {
+  const client = createClient({ url: urlOf(port), socket: { reconnectStrategy: false } })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    return (await client.info('server')).includes(config) && (await client.ping()) === 'PONG'
+  } finally {
+    client.destroy()
+  }
+}
+
+function urlOf(port: number): string {
+  return `redis://127.0.0.1:${port}`
 }
 
 async function engineContainer(id: string) {
@@ -63,8 +90,8 @@ async function engineContainer(id: string) {
   return (await getContainerRuntimeClient()).container.getById(id)
 }
 
-async function handleOf(image: string, port: number, started: StartedTestContainer): Promise<ServerHandle> {
-  const container = await engineContainer(started.getId())
+async function handleOf(site: Site, container: Engine): Promise<ServerHandle> {
+  const { image, port } = site
   let pid = await hostPid(container)
   let dead = false
   let paused = false
@@ -73,7 +100,7 @@ async function handleOf(image: string, port: number, started: StartedTestContain
     spawnSync('docker', ['rm', '--force', '--volumes', container.id], { stdio: 'ignore' })
   })
 
-  const url = `redis://127.0.0.1:${port}`
+  const url = urlOf(port)
   const version = await expectVersionOfImage(image, url)
 
   const handle: ServerHandle = {
@@ -98,7 +125,8 @@ async function handleOf(image: string, port: number, started: StartedTestContain
     },
     async restart() {
       if (!dead) throw new Error(`The server on port ${port} is still running`)
-      await started.restart()
+      await container.start()
+      await untilReady(site, container)
       pid = await hostPid(container)
       dead = false
     },

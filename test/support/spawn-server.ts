@@ -19,7 +19,7 @@ const LOWEST_PORT = 12_000
 const HIGHEST_PORT = 32_000
 const BIND_ATTEMPTS = 10
 /** The output of a server that accepts connections. */
-export const READY = /Ready to accept connections|Sentinel ID is|Sentinel new ID/
+const READY = /Ready to accept connections|Sentinel ID is|Sentinel new ID/
 const PORT_TAKEN = /Address already in use|Failed listening on port/
 
 export type ServerOptions = {

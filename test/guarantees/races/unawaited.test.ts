@@ -125,8 +125,8 @@ describe('a call that nobody waits for', () => {
       const [id, session] = [newId(), newSession({ userId: 'alice' })]
       const saved = store.set(id, session)
       await reached
-      session.cookie.originalMaxAge = MINUTE
       session.cookie.expires = new Date(Date.now() + MINUTE)
+      session.cookie.originalMaxAge = MINUTE
       const touched = store.touch(id, session)
       release()
       await touched
