@@ -5,6 +5,7 @@
 #   scripts/repeat/repeat.sh 20                        20 times
 #   scripts/repeat/repeat.sh 20 --busy 4               while 4 other processes keep the processors busy
 #   scripts/repeat/repeat.sh 20 --clock 40             as on a fast machine: its clock moves every 40 ms only
+#   scripts/repeat/repeat.sh 1 --slow                  as on a slow machine: each look at its clock is in another ms
 #   scripts/repeat/repeat.sh 20 --clock 40 test/users  only these tests
 #
 # What the failed runs said is in the folder that the last line names.
@@ -22,6 +23,11 @@ while [ $# -gt 0 ]; do
       NODE_OPTIONS="${NODE_OPTIONS:-} --import $PWD/scripts/repeat/coarse-clock.js"
       export NODE_OPTIONS
       shift 2
+      ;;
+    --slow)
+      NODE_OPTIONS="${NODE_OPTIONS:-} --import $PWD/scripts/repeat/slow-clock.js"
+      export NODE_OPTIONS
+      shift
       ;;
     *) break ;;
   esac
