@@ -174,7 +174,7 @@ const protections: Protection[] = [
     what: 'Who loads a session waits for the destroy of it in the same process',
     on: 'server',
     file: 'requests/load.ts',
-    line: 'if (destroyed) await destroyed',
+    line: 'await access.turns.destroyed(access.keys.session(sessionId))',
     without: '',
   },
   {

@@ -27,8 +27,7 @@ export async function loadSession(
   access: Access,
   sessionId: string,
 ): Promise<{ loaded: LoadedSession; since: number } | null> {
-  const destroyed = access.turns.destroyed(access.keys.session(sessionId))
-  if (destroyed) await destroyed
+  await access.turns.destroyed(access.keys.session(sessionId))
   const since = access.destroyed.now
   try {
     // With `disableTouch` nobody moves the recorded expiry. If another store has moved the TTL, only Redis knows.
@@ -57,7 +56,7 @@ async function fetchLive(
 export function loadedOf(access: Access, session: StoredSession, expires: number | null): LoadedSession {
   const { raw, data, owner, until, cookieExpires: recorded } = session
   const created = startOf(data)
-  const isOutright = isFixed(data) || (recorded !== null && recorded === until)
+  const isOutright = isFixed(data) || recorded === until
   const maxAge = maxAgeOf(data)
   let cookieExpires = recorded
   if (recorded !== null) {
@@ -70,7 +69,7 @@ export function loadedOf(access: Access, session: StoredSession, expires: number
     raw,
     owner,
     named,
-    lostId: owner !== null && named === null ? lostIdIn(access.userId, data) : undefined,
+    lostId: owner === null ? undefined : lostIdIn(access.userId, data),
     until: owner === null ? null : until,
     created,
     cookie: cookieData(data) ?? plainCookie,

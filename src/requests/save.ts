@@ -325,7 +325,7 @@ function withMergedExpiry(
   if (!cookie || (isMoved && !mine.isTouched)) return merged
   const recorded = stored.cookieExpires
   const maxAge = maxAgeOf(merged)
-  const isOutright = recorded !== null && recorded === stored.until
+  const isOutright = recorded === stored.until
   if (maxAge !== null && recorded !== null && (!isOutright || isMoved)) {
     return { ...merged, cookie: { ...cookie, expires: isoTime(Date.now() + maxAge) } }
   }

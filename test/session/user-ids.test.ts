@@ -223,6 +223,17 @@ describe('A user id that is an object', () => {
     expect(await store.destroyUser(UUID)).to.equal(1)
   })
 
+  it('an object that another store wrote as the user: no save takes it for an id, and each says so', async () => {
+    const store = db.store()
+    await db.client.set(db.sessionKey('s1'), JSON.stringify(newSession({ userId: { name: 'eva' } })))
+    const loaded = fields(await store.get('s1'))
+    const error = await rejection(store.set('s1', Object.assign(loaded, { cart: ['tea'] })))
+    expect(error).to.be.instanceOf(TypeError)
+    await store.set('s1', Object.assign(loaded, { userId: 'eva' }))
+    await expectListed(db, 's1', 'eva')
+    expect(await db.record('s1')).to.deep.include({ cart: ['tea'] })
+  })
+
   it('one user’s id never reads as another’s', async () => {
     const store = db.store()
     await store.set('s1', newSession({ userId: new ObjectId(HEX) }))

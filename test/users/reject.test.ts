@@ -7,7 +7,8 @@ import { SessionLimitError, type UserSessionStore } from '../../src/index.ts'
 import { appWith, browser, type Routes, sessionOf } from '../support/app.ts'
 import { HOUR, rejection } from '../support/database.ts'
 import { nextTurn } from '../support/heard.ts'
-import { load, newId, onEveryStage } from '../support/scene.ts'
+import { watch } from '../support/paused-client.ts'
+import { load, newId, onEveryStage, theReservation, theWrite } from '../support/scene.ts'
 import { cookie, type Fields, newSession } from '../support/sessions.ts'
 
 const LIMIT = 3
@@ -93,6 +94,18 @@ describe("maxUserSessions with onLimit 'reject'", () => {
       expect(error).to.include({ code: 'SESSION_LIMIT', userId: 'alice', limit: LIMIT })
       expect(await scene.index('alice')).to.deep.equal(before)
       expect(await scene.keys()).to.have.lengthOf(1 + ids.length)
+    })
+
+    it('a sign-in beyond the limit is tried once, if no session has ended', async () => {
+      await filled()
+      const { client, calls } = watch(scene.client)
+      const store = scene.store({
+        client: client as never,
+        maxUserSessions: { limit: LIMIT, onLimit: 'reject' },
+      })
+      await rejection(signInTo(store, 'alice'))
+      const tries = calls.filter((call) => theWrite(call) || theReservation(call))
+      expect(tries).to.have.lengthOf(1)
     })
 
     it('another user is not concerned', async () => {
