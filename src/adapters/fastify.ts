@@ -4,6 +4,7 @@
  */
 import type { SessionData } from 'express-session'
 import type { UserSessionStore } from '../api/user-session-store.ts'
+import { Attached } from '../requests/attached.ts'
 import { cookieData } from '../session/cookie.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { checkStore, newStored, refill, type Stored } from './stored.ts'
@@ -45,23 +46,26 @@ export function fastifySessionStore(store: UserSessionStore): FastifySessionStor
   }
 }
 
-/** `@fastify/session` copies all properties of a loaded session, including this one. No serializer writes it. */
+/**
+ * `@fastify/session` copies all properties of a loaded session, including this one. It holds a function, which no
+ * serializer writes and which proxies of a session leave as it is.
+ */
 const carrier = 'redis-user-sessions'
+const carried = new WeakMap<object, Stored>()
 
-class Carried {
-  readonly #stored: Stored
+/** Session objects that were saved. A new one has no `carrier`, and a sealed one cannot get it. */
+const saved = new Attached<Stored>()
 
-  constructor(stored: Stored) {
-    this.#stored = stored
-  }
+function carrierOf(stored: Stored): () => void {
+  const carrying = () => {}
+  carried.set(carrying, stored)
+  return carrying
+}
 
-  /** The library may have copied a session object into one with another id. */
-  static storedOf(value: unknown, sessionId: string): Stored | undefined {
-    if (!(value instanceof Carried)) return undefined
-    return value.#stored.sessionId === sessionId ? value.#stored : undefined
-  }
-
-  toJSON(): undefined {}
+/** The library may have copied a session object into one with another id. */
+function storedOf(session: SessionRecord, sessionId: string): Stored | undefined {
+  const stored = saved.get(session) ?? carried.get(Object(session[carrier]))
+  return stored?.sessionId === sessionId ? stored : undefined
 }
 
 /**
@@ -73,7 +77,7 @@ const unheld = ['sessionId', 'encryptedSessionId', '__proto__']
 function sessionOf(stored: Stored): SessionRecord {
   const { data } = stored
   const held = Object.entries(data).filter(([name]) => !unheld.includes(name))
-  return { ...Object.fromEntries(held), cookie: data.cookie, [carrier]: new Carried(stored) }
+  return { ...Object.fromEntries(held), cookie: data.cookie, [carrier]: carrierOf(stored) }
 }
 
 /**
@@ -81,11 +85,9 @@ function sessionOf(stored: Stored): SessionRecord {
  * session.
  */
 function dataOf(sessionId: string, session: SessionRecord): SessionData {
-  const stored = Carried.storedOf(session[carrier], sessionId) ?? newStored(sessionId)
-  // From here on, the property is not enumerable.
-  const value = new Carried(stored)
-  Object.defineProperty(session, carrier, { value, enumerable: false, configurable: true, writable: true })
-  const { cookie: _, ...fields } = Object.fromEntries(Object.entries(session))
+  const stored = storedOf(session, sessionId) ?? newStored(sessionId)
+  saved.set(session, stored)
+  const { cookie: _, [carrier]: __, ...fields } = Object.fromEntries(Object.entries(session))
   refill(stored.data, hasOwnCookie(stored) ? { ...fields, cookie: cookieOf(session) } : fields, unheld)
   return stored.data
 }

@@ -23,6 +23,22 @@ export function isCallback(argument: unknown): boolean {
 }
 
 /**
+ * Calls a method of a store that an app may have replaced by its own. As express-session does, it passes a callback. A
+ * method without a parameter for it may return a promise instead.
+ */
+export function calledBack<T = void>(
+  method: (sessionId: string, callback: Callback<T>) => unknown,
+  store: object,
+  sessionId: string,
+): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const callback: Callback<T> = (error, result) => (error ? reject(error) : resolve(result))
+    const returned = Promise.resolve(method.call(store, sessionId, callback)) as Promise<T | undefined>
+    returned.then(method.length < 2 ? resolve : undefined, reject)
+  })
+}
+
+/**
  * Runs a method that returns a promise and accepts a Node callback. If the callback has a wrong type, it rejects with a
  * `TypeError` and does not begin.
  *
@@ -65,6 +81,7 @@ function call<T>(
   } catch (thrown) {
     if (isOfExpressSession(thrown)) {
       if (error || result === null) unseen(error ?? new Error('failed to load session'))
+      else if (!isOfReload(thrown)) unseen(thrown)
     } else if (isOfBundledReload(thrown, callback)) unseen(error ?? thrown)
     else throwLater(thrown)
   }
@@ -78,10 +95,16 @@ function isEmpty(callback: Callback<never>): boolean {
  * Whether express-session threw the error, before any code of the app ran. Either there is no callback, or the app has
  * deleted the request's session meanwhile.
  */
-function isOfExpressSession(thrown: unknown): boolean {
+function isOfExpressSession(thrown: unknown): thrown is TypeError {
   if (!(thrown instanceof TypeError)) return false
-  const [, thrower = ''] = thrown.stack?.split('\n') ?? []
+  // The app may have set `Error.prepareStackTrace`, which can return anything.
+  const [, thrower = ''] = String(thrown.stack).split('\n')
   return /[\\/]node_modules[\\/]express-session[\\/]/.test(thrower)
+}
+
+/** The message if `reload` has no callback, or if the request has no session any more. The reload itself has succeeded. */
+function isOfReload({ message }: TypeError): boolean {
+  return /'(apply|reload)'\)$/.test(message)
 }
 
 /**
@@ -89,7 +112,7 @@ function isOfExpressSession(thrown: unknown): boolean {
  * express-session. The text of its own callback and the message tell it.
  */
 function isOfBundledReload(thrown: unknown, callback: Callback<never>): boolean {
-  if (!(thrown instanceof TypeError) || !/'(apply|reload)'\)$/.test(thrown.message)) return false
+  if (!(thrown instanceof TypeError) || !isOfReload(thrown)) return false
   const text = String(callback)
   return text.includes('failed to load session') && text.includes('createSession(')
 }

@@ -35,7 +35,7 @@ import { replicated, type WaitForReplicas } from '../users/replication.ts'
 import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
 import { checkChanges, updateUserRecords } from '../users/update.ts'
 import { warnOfMissingAdapter } from './adapter-warning.ts'
-import { type Callback, callbackOf, isCallback, settle } from './callback.ts'
+import { type Callback, callbackOf, calledBack, isCallback, settle } from './callback.ts'
 import { type CheckedOptions, checkOptions, isCount, type UserSessionStoreOptions } from './options.ts'
 import { byActivity, type UserSession, userSession } from './user-session.ts'
 
@@ -302,7 +302,7 @@ export class UserSessionStore extends Store {
    */
   updateUser(
     userId: UserId,
-    data: Partial<SessionData> & { expires?: string | undefined },
+    data: { [Name in keyof SessionData]?: SessionData[Name] | undefined } & { expires?: string | undefined },
     callback?: Callback<number>,
   ): Promise<number> {
     return this.#settle('updateUser', callbackOf(callback, data, userId), () =>
@@ -392,7 +392,7 @@ export class UserSessionStore extends Store {
     const known = from && this.#versions.find(from, sessionID)?.version
     if (known) this.#leaving.set(sessionID, known)
     try {
-      await this.destroy(sessionID)
+      await calledBack(this.destroy, this, sessionID)
     } finally {
       this.#leaving.delete(sessionID)
       this.generate(req)
@@ -409,7 +409,7 @@ export class UserSessionStore extends Store {
   }
 
   async #load(sessionID: string): Promise<(Session & SessionData) | undefined> {
-    const data = await this.get(this.#checkId(sessionID))
+    const data = await calledBack<SessionData | null>(this.get, this, this.#checkId(sessionID))
     return data
       ? this.createSession({ sessionID, sessionStore: this } as unknown as Request, data)
       : undefined
@@ -422,7 +422,7 @@ export class UserSessionStore extends Store {
 
   set generate(generate: (req: Request) => void) {
     this.#generate = (req) => {
-      generate(req)
+      generate.call(this, req)
       this.#capTouch(req.session)
     }
   }

@@ -10,14 +10,17 @@ export class Attached<Value> {
   readonly #ofSealed = new WeakMap<object, Box<Value>>()
 
   get(object: object): Value | undefined {
-    return this.#boxOf(object)?.value
+    return this.#boxOf(object)?.()
   }
 
   /** Copies of the object, such as `{ ...object }`, do not get the value. */
   set(object: object, value: Value): void {
-    const box = this.#boxOf(object)
-    if (box) box.value = value
-    else if (!takes(object, this.#name, { value })) this.#ofSealed.set(object, { value })
+    const known = this.#boxOf(object)
+    if (known) known(value)
+    else {
+      const box = boxOf(value)
+      if (!takes(object, this.#name, box)) this.#ofSealed.set(object, box)
+    }
   }
 
   #boxOf(object: object): Box<Value> | undefined {
@@ -37,7 +40,16 @@ function takes(object: object, name: symbol, value: unknown): boolean {
   }
 }
 
-/** A box for the value, which can change even after its object was frozen. */
-interface Box<Value> {
-  value: Value
+/**
+ * Holds the value, and gets the next one as its argument. It is a function, because proxies often wrap every object that
+ * they find, and because a function's variables change even after it was frozen.
+ */
+type Box<Value> = (...next: [] | [Value]) => Value
+
+function boxOf<Value>(first: Value): Box<Value> {
+  let value = first
+  return (...next) => {
+    if (next.length > 0) value = next[0] as Value
+    return value
+  }
 }

@@ -10,7 +10,7 @@
 import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
-import { decode, entryOf, hasEnded, readable, type StoredSession } from '../redis/stored-session.ts'
+import { decode, entryOf, hasEnded, readable, readOne, type StoredSession } from '../redis/stored-session.ts'
 import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { isoTime } from '../session/iso-time.ts'
@@ -56,6 +56,9 @@ const maxTries = 3
 
 /** A write, with the draft that it was made from. */
 type Saving = Write & { draft: Draft }
+
+/** Merges a change into the record that is there. `null` drops the change. */
+type Merge = (current: string | null) => Promise<Saving | null>
 
 export class Saves {
   constructor(
@@ -174,8 +177,7 @@ export class Saves {
   }
 
   async #current(sessionId: string): Promise<StoredSession | null> {
-    const [stored] = await this.access.records.read([sessionId])
-    return readable(this.access, sessionId, stored?.raw ?? null)
+    return readable(this.access, sessionId, (await readOne(this.access, sessionId)).raw)
   }
 
   /** A session that replaces another one of the same user under the same id keeps the earlier creation time. */
@@ -198,18 +200,29 @@ export class Saves {
     mine: Draft,
     { latest, limit, isTouch }: UpdateOptions,
   ): Promise<string | undefined> {
-    // Nobody can load the session any more, although its key may still exist.
-    if (base.until !== null && base.until <= Date.now()) return undefined
     if (this.isDestroyed(loaded)) return undefined
     const merge = async (current: string | null) => {
       const saving = await this.#merged(loaded, base, mine, current)
       return saving && { ...saving, isTouch }
     }
-    const direct = { ...savingOf(loaded.sessionId, mine, base.raw, entryOf(base)), isTouch }
-    // A merge that drops the update looked at an old record. The direct write finds out what is there now.
-    const merged = latest && latest !== base.raw ? await merge(latest) : null
-    const write = await this.#write(loaded, mine, merged ?? direct, limit, merge)
+    const first = await this.#firstWrite(loaded, base, mine, { latest, isTouch, merge })
+    const write = first && (await this.#write(loaded, mine, first, limit, merge))
     return write ? this.#saved(loaded, mine, write, limit) : undefined
+  }
+
+  async #firstWrite(
+    { sessionId }: Loaded,
+    base: Version,
+    mine: Draft,
+    { latest, isTouch, merge }: Omit<UpdateOptions, 'limit'> & { merge: Merge },
+  ): Promise<Saving | null> {
+    // The record it was made from has ended. Another request may have moved the session's end since.
+    if (base.until !== null && base.until <= Date.now()) {
+      return merge((await readOne(this.access, sessionId)).raw)
+    }
+    const direct = { ...savingOf(sessionId, mine, base.raw, entryOf(base)), isTouch }
+    // A merge that drops the update looked at an old record. The direct write finds out what is there now.
+    return (latest && latest !== base.raw ? await merge(latest) : null) ?? direct
   }
 
   /** Resolves to the successful write. If the answer was lost, the object remembers the attempt for its next saves. */
@@ -218,7 +231,7 @@ export class Saves {
     mine: Draft,
     first: Saving,
     limit: number | undefined,
-    again: (current: string | null) => Promise<Saving | null>,
+    again: Merge,
   ): Promise<Saving | null> {
     const limited = (saving: Saving) => (this.rules.rejects ? { ...saving, limit } : saving)
     let last = limited(first)

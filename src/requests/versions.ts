@@ -73,6 +73,8 @@ export class Versions {
       ? { ...unheldBy(session, withoutId(data as SessionRecord)), ...loaded.unheld }
       : unheldBy(session, data)
     this.#loaded.set(session, { ...known, unheld })
+    loaded.unheld = unheld
+    hide(data, unheld)
   }
 
   /** Gives the data the session's id to show. An `id` of the data's own stays in the record. */
@@ -110,6 +112,14 @@ export class Versions {
 /** Returns a copy of the data without its `id`. */
 export function withoutId({ id: _, ...data }: SessionRecord): SessionRecord {
   return data
+}
+
+/**
+ * express-session compares the data with its `Session` at the end of the request. What the `Session` cannot hold would
+ * count as a change of every request.
+ */
+function hide(data: object, unheld: SessionRecord = {}): void {
+  for (const name of Object.keys(unheld)) Reflect.defineProperty(data, name, { enumerable: false })
 }
 
 /** express-session leaves out properties with the names of its own properties and methods. */
