@@ -24,24 +24,30 @@ export class Attached<Value> {
   }
 
   #boxOf(object: object): Box<Value> | undefined {
-    return (object as Record<symbol, Box<Value>>)[this.#name] ?? this.#ofSealed.get(object)
+    return (object as Record<symbol, Box<Value>>)[this.#name] ?? this.#hiddenBoxOf(object)
+  }
+
+  /** A proxy may hide symbols. It cannot hide the descriptor of a property that is not configurable. */
+  #hiddenBoxOf(object: object): Box<Value> | undefined {
+    return Reflect.getOwnPropertyDescriptor(object, this.#name)?.value ?? this.#ofSealed.get(object)
   }
 }
 
 /**
  * Defines a hidden property, and returns whether it is there. A proxy may refuse or throw. If a proxy only pretends to
- * define the property, `configurable: false` makes it throw.
+ * define the property, `configurable: false` makes it throw. `writable` lets a proxy return another function in its
+ * place, such as a bound one.
  */
 function takes(object: object, name: symbol, value: unknown): boolean {
   try {
-    return Reflect.defineProperty(object, name, { value, configurable: false })
+    return Reflect.defineProperty(object, name, { value, configurable: false, writable: true })
   } catch {
     return false
   }
 }
 
 /**
- * Holds the value, and gets the next one as its argument. It is a function, because proxies often wrap every object that
+ * Holds the value, and gets the next one as its argument. It is a function, because proxies often wrap or bind all that
  * they find, and because a function's variables change even after it was frozen.
  */
 type Box<Value> = (...next: [] | [Value]) => Value

@@ -262,13 +262,16 @@ export class Saves {
     limit: number | undefined,
   ): Promise<string | undefined> {
     const { expires, version } = write.draft
-    const isNew = loaded.version === null && !loaded.attempts
+    const { version: before, attempts } = loaded
+    const isNew = before === null
+    // If a sign-in was written but its answer was lost, nobody was told of it, and the limit was not enforced.
+    const previousOwner = attempts ? before?.owner : write.previous?.owner
     // The next save is compared with the object's own data, not with the merged data. These two are as written.
     loaded.version = { ...mine.version, until: version.until, created: version.created }
     loaded.attempts = undefined
     if (expires <= Date.now()) return undefined
     this.touches.remember(loaded.sessionId, expires, version.until)
-    if (isNew || write.entry?.owner !== write.previous?.owner) {
+    if (isNew || write.entry?.owner !== previousOwner) {
       const counted = limit ?? (isNew ? undefined : await this.#limitOfMerged(write))
       await this.rules.signedIn({ ...signInOf(write, counted), isNew })
     }
@@ -289,8 +292,10 @@ export class Saves {
     const stored = await decode(this.access, sessionId, current)
     // A late touch may have kept the key of a session that has ended.
     if (hasEnded(this.access, stored)) return null
-    // A session of another user under the same id is not the one that was loaded.
-    if (base.owner !== null && stored.owner !== null && stored.owner !== base.owner) return null
+    // A session of another user under the same id is not the one that was loaded. But a save whose answer was lost may
+    // have changed the user.
+    const owners = [null, base.owner, ...attempts.map(({ version }) => version.owner)]
+    if (base.owner !== null && !owners.includes(stored.owner)) return null
     const before = await this.dataOf(sessionId, base)
     const after = await this.dataOf(sessionId, mine.version)
     const tried = await Promise.all(attempts.map(({ version }) => this.dataOf(sessionId, version)))

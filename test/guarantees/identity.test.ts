@@ -10,6 +10,7 @@ import {
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
 import { nextMillisecond } from '../support/clock.ts'
 import { HOUR, inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
+import { nextTurn } from '../support/heard.ts'
 import { expectListed } from '../support/listed.ts'
 import { failAfter, failBefore, pauseAfter } from '../support/paused-client.ts'
 import { type LoadedSession, load, newId, nth, onEveryStage, theRemoval, theWrite } from '../support/scene.ts'
@@ -283,6 +284,30 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
           expect(await scene.store().userSessions('alice')).to.deep.equal([])
           expect(await scene.index('alice')).to.deep.equal({})
         })
+
+        for (const [from, data] of [
+          ['anonymous', {}],
+          ['another user', { userId: 'bob' }],
+          ['nobody', null],
+        ] as const) {
+          it(`a sign-in of ${from} that ${name}: saved again, it is told once, and keeps to the limit`, async () => {
+            const told: (string | null)[] = []
+            await scene.signIn('alice', {}, 's0')
+            if (data) await scene.store().set('s1', newSession({ ...data }))
+            const { client } = how(scene.client, theWrite, lost)
+            const store = scene.store({ client: client as never, maxUserSessions: 1 })
+            store.on('created', ({ userId }) => told.push(userId))
+            const mine = data ? await load(store, 's1') : fields(newSession())
+            Object.assign(mine, { userId: 'alice' })
+            expect(await rejection(store.set('s1', mine))).to.equal(lost)
+            await store.set('s1', Object.assign(mine, { cart: ['tea'] }))
+            expect(await scene.record('s1')).to.deep.include({ userId: 'alice', cart: ['tea'] })
+            const listed = await scene.store().userSessions('alice')
+            expect(listed.map(({ sessionId }) => sessionId)).to.deep.equal(['s1'])
+            await nextTurn()
+            expect(told).to.deep.equal(data ? [] : ['alice'])
+          })
+        }
 
         it(`a sign-in that ${name}, over a session that was there: it is listed once`, async () => {
           await scene.signIn(undefined, { cart: ['tea'] }, 's1')

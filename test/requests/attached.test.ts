@@ -22,6 +22,37 @@ describe('Attached: values that are attached to objects', () => {
     expect(attached.get(object)).to.equal('known')
   })
 
+  it('is told of the object through a proxy that wraps all objects that it finds', () => {
+    const deep = <T extends object>(object: T): T =>
+      new Proxy(object, {
+        get(target, name) {
+          const value = Reflect.get(target, name)
+          return Object(value) === value && typeof value !== 'function' ? deep(value as object) : value
+        },
+      })
+    const object = marked({})
+    attached.set(deep(object), 'known anew')
+    expect(attached.get(object)).to.equal('known anew')
+    expect(attached.get(deep(object))).to.equal('known anew')
+  })
+
+  it('is told of the object through a proxy that hides symbols', () => {
+    const object = marked({})
+    const hiding = new Proxy(object, {
+      get: (target, name) => (typeof name === 'symbol' ? undefined : Reflect.get(target, name)),
+    })
+    expect(attached.get(hiding)).to.equal('known')
+    attached.set(hiding, 'known anew')
+    expect(attached.get(object)).to.equal('known anew')
+  })
+
+  it('changes also if everything in the object was frozen', () => {
+    const object = marked({})
+    for (const name of Reflect.ownKeys(object)) Object.freeze(Reflect.get(object, name))
+    attached.set(Object.freeze(object), 'known anew')
+    expect(attached.get(object)).to.equal('known anew')
+  })
+
   for (const [what, seal] of [
     ['frozen', Object.freeze],
     ['sealed', Object.seal],
