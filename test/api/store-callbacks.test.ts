@@ -179,6 +179,69 @@ describe('Callbacks of the store', () => {
     expect(ids).to.deep.equal(['s2'])
   })
 
+  /** Ways in which an app replaces a method of a store. */
+  const overrides: Record<string, (given: Method) => Method> = {
+    'with a callback': (given) =>
+      ((id: string, callback: (...outcome: Outcome) => void) => {
+        void given(id, (...outcome: Outcome) => callback(...outcome))
+      }) as never,
+    'that awaits, and then calls back': (given) =>
+      (async (id: string, callback: (...outcome: Outcome) => void) => {
+        const result = await given(id)
+        callback(null, result)
+      }) as never,
+    'that passes all arguments on': (given) =>
+      function (this: unknown, ...args: unknown[]) {
+        return given(...args)
+      },
+    'that returns a promise': (given) => (async (id: string) => given(id)) as never,
+  }
+  for (const [what, override] of Object.entries(overrides)) {
+    it(`regenerate and load use a method ${what}, and wait for it`, async () => {
+      const store = await filled()
+      for (const name of ['get', 'destroy']) {
+        const given = Reflect.get(store, name) as Method
+        Reflect.set(store, name, override(given.bind(store) as Method))
+      }
+      const generated: (string | null)[] = []
+      store.generate = (req) => {
+        void db.raw('s1').then((raw) => generated.push(raw))
+        Object.assign(req, { session: {} })
+      }
+      expect(await store.load('s2')).to.include({ userId: 'eva' })
+      expect(await store.load('s3')).to.equal(undefined)
+      await store.regenerate({ sessionID: 's1' } as never)
+      await everythingSettled(db.client)
+      expect(generated).to.deep.equal([null])
+    })
+  }
+
+  it('regenerate and load reject with the error of a method that an app has replaced', async () => {
+    const failing: Method[] = [
+      ((_id: string, callback: (...outcome: Outcome) => void) => callback(new Error('replaced'))) as never,
+      () => Promise.reject(new Error('replaced')),
+      () => {
+        throw new Error('replaced')
+      },
+    ]
+    for (const method of failing) {
+      const store = Object.assign(await filled(), { get: method, destroy: method })
+      expect((await rejection(store.load('s1'))).message).to.equal('replaced')
+      const regenerated = store.regenerate({ sessionID: 's1', session: {} } as never)
+      expect((await rejection(regenerated)).message).to.equal('replaced')
+    }
+  })
+
+  it('generate is called as a method of the store', () => {
+    const store = db.store()
+    const seen: unknown[] = []
+    store.generate = function (this: unknown) {
+      seen.push(this)
+    }
+    store.generate({ session: {} } as never)
+    expect(seen).to.deep.equal([store])
+  })
+
   async function closedClient() {
     const client = db.client.duplicate()
     client.on('error', () => {})

@@ -306,6 +306,46 @@ describe('A call whose promise no code looks at', () => {
       })
     })
 
+    it('a mistake of an app that express-session trips over is an event', async () => {
+      const store = db.store()
+      const failed = failuresOf(store)
+      await store.set('s1', newSession({ userId: 'eva' }))
+      const go: Handler = (req, res) => {
+        req.session.regenerate(() => {
+          // express-session needs its own object here.
+          Object.assign(req, { session: { userId: 'eva' } })
+          res.send('never sent')
+        })
+        void eventually('the event', () => failed.length > 0).then(() => req.socket.destroy())
+      }
+      await quietly(async () => {
+        const answer = browser(appWith(store, { '/go': go }))
+          .get('/go')
+          .set('cookie', cookieFor('s1'))
+        expect(await rejection(answer as unknown as Promise<unknown>)).to.match(/socket hang up/)
+        await aMoment()
+      })
+      expect(failed).to.have.lengthOf(1)
+      expect(String(failed[0]?.error)).to.match(/is not a function/)
+    })
+
+    it('stack traces that are no text change nothing', async () => {
+      const store = db.store()
+      await store.set('s1', newSession({ userId: 'eva' }))
+      const { prepareStackTrace } = Error
+      Error.prepareStackTrace = (_, sites) => sites
+      try {
+        const thrown = await uncaught(() => {
+          void store.get('s1', () => {
+            throw new TypeError('of the app')
+          })
+        })
+        expect(thrown).to.equal('of the app')
+      } finally {
+        Error.prepareStackTrace = prepareStackTrace
+      }
+    })
+
     it('a TypeError of an app whose folder is named after express-session reaches the process', async () => {
       const store = db.store()
       const path = '/home/eva/my-express-session-app/server.js'

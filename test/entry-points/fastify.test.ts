@@ -11,6 +11,16 @@ import { type Fields, fields } from '../support/sessions.ts'
 
 const SECRET = 'a secret of the tests with 32 characters'
 
+/** As a change tracker does: it wraps all objects that it finds. */
+function wrapped<T extends object>(object: T): T {
+  return new Proxy(object, {
+    get(target, name, receiver) {
+      const value = Reflect.get(target, name, receiver)
+      return typeof value === 'object' && value !== null && !(value instanceof Date) ? wrapped(value) : value
+    },
+  })
+}
+
 type Handler = (session: FastifyRequest['session'] & Fields, request: FastifyRequest) => unknown
 type SessionOptions = Partial<fastifySession.FastifySessionOptions>
 
@@ -85,6 +95,16 @@ describe('redis-user-sessions/fastify', () => {
       session.options({ maxAge: MINUTE })
       return 'for a minute'
     },
+    '/sealed/:name': (session, request) => {
+      session[(request.params as { name: string }).name] = true
+      Object.seal(session)
+      return 'sealed'
+    },
+    '/wrapped/:name': (session, request) => {
+      Object.assign(request, { session: wrapped(session) })
+      Object.assign(request.session, { [(request.params as { name: string }).name]: true })
+      return 'wrapped'
+    },
     '/keys': (session) => Object.keys(session).sort(),
   }
 
@@ -118,6 +138,20 @@ describe('redis-user-sessions/fastify', () => {
       await device.get('/sign-out')
       expect(await db.keys()).to.deep.equal([])
       expect((await device.get('/visit')).body).to.equal('nobody')
+    })
+  }
+
+  for (const path of ['/sealed', '/wrapped']) {
+    it(`saves a session that is ${path.slice(1)}, new and loaded`, async () => {
+      const { device, id } = await signedIn()
+      for (const name of ['a', 'b']) expect((await device.get(`${path}/${name}`)).status).to.equal(200)
+      expect(await db.record(id)).to.include({ userId: 'eva', a: true, b: true })
+      const visitor = await browser()
+      expect((await visitor.get(`${path}/a`)).status).to.equal(200)
+      expect((await visitor.get(`${path}/b`)).status).to.equal(200)
+      expect(await store.destroyUser('eva')).to.equal(1)
+      const [anonymous] = await store.all()
+      expect(anonymous).to.include({ a: true, b: true })
     })
   }
 

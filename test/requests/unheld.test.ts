@@ -6,7 +6,7 @@ import { expect } from 'chai'
 import { createSession, readSession, updateSession } from '../../src/index.ts'
 import { appWith, browser, cookieFor, sessionIdIn, sessionOf } from '../support/app.ts'
 import { HOUR, inMs, useDatabase } from '../support/database.ts'
-import { load } from '../support/scene.ts'
+import { inflate, load } from '../support/scene.ts'
 import { type Fields, fields, newSession } from '../support/sessions.ts'
 
 /** Names of `Session`'s own and inherited properties and methods. */
@@ -101,6 +101,35 @@ describe('Properties that express-session’s Session calls its own', () => {
       })
     })
   }
+
+  it('count as no change of a request: it saves nothing, and sets no cookie', async () => {
+    const store = db.store()
+    await store.set('s1', newSession({ ...written }))
+    const record = await db.raw('s1')
+    const saved: string[] = []
+    const set = store.set.bind(store)
+    store.set = (id, ...rest) => {
+      saved.push(id)
+      return set(id, ...rest)
+    }
+    const device = browser(appWith(store, { '/': (_req, res) => res.send('seen') }))
+    for (let n = 0; n < 2; n++) {
+      const answer = await device.get('/').set('Cookie', cookieFor('s1'))
+      expect(answer.headers).to.not.have.property('set-cookie')
+    }
+    expect(saved).to.deep.equal([])
+    expect(await db.raw('s1')).to.equal(record)
+  })
+
+  it('stay in the data that a Session was made from', async () => {
+    const store = db.store()
+    await store.set('s1', newSession({ ...written }))
+    const data = fields(await store.get('s1'))
+    inflate(store, 's1', data)
+    expect(data).to.include({ id: unheld.id, reload: unheld.reload })
+    await store.set('s1', Object.assign(data, { cart: ['tea'] }))
+    expect(await dataIn()).to.deep.equal({ ...written, cart: ['tea'] })
+  })
 
   it('can be changed and deleted by a save of plain data', async () => {
     const store = db.store()
