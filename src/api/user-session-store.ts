@@ -171,8 +171,9 @@ export class UserSessionStore extends Store {
   }
 
   /**
-   * Resolves to the data of all sessions that can be read, each with its `id`, which is no part of the data. Use
-   * `sessions` for bounded memory.
+   * Resolves to the data of all sessions that can be read, each with its `id`, which is no part of the data. A save of
+   * that data counts as a use of the session, so it moves the expiry. `updateUser` does not. Use `sessions` for bounded
+   * memory.
    */
   override all(callback?: Callback<SessionWithId[]>): Promise<SessionWithId[]> {
     return this.#settle('all', callback, () => this.#all())

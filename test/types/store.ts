@@ -53,6 +53,7 @@ export async function results(store: UserSessionStore): Promise<void> {
   const counts = [await store.length(), await store.destroyUser('eva'), await store.updateUser(42, {})]
   sameType<typeof counts, number[]>(true)
   await store.updateUser('eva', { expires: '2999-01-01' })
+  await store.updateUser('eva', { typeTestColour: undefined })
   const signedOut = await store.destroyUserSession('eva', 'handle')
   sameType<typeof signedOut, boolean>(true)
   const reindexed = await store.reindex()
