@@ -49,7 +49,16 @@ export async function runWrite(
 ): Promise<Outcome> {
   const script = write.isTouch ? touchScript : writeScript
   const own = indexes.length === 0 ? { ...write, entry: null } : write
-  return outcome(await run(client, script, [keys.session(write.sessionId), ...indexes], writeArguments(own)))
+  const reply = await run(client, script, [keys.session(write.sessionId), ...indexes], writeArguments(own))
+  return doneBefore(write, outcome(reply))
+}
+
+/**
+ * A client may send a command again by itself after its answer was lost. If the write was done the first time, the
+ * second answer is the record of this very write.
+ */
+function doneBefore({ record, expected }: Write, result: Outcome): Outcome {
+  return !result.done && result.current === record && record !== expected ? { done: true } : result
 }
 
 async function create(

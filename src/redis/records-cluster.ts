@@ -2,7 +2,7 @@ import { CorruptSessionError } from '../session/errors.ts'
 import { settleAll } from '../session/settle-all.ts'
 import { pageSize } from './batches.ts'
 import type { SessionClient } from './clients/client.ts'
-import { freshScore, isFresh, isReserved } from './entry-marks.ts'
+import { freshScore, isCondemned, isFresh, isReserved } from './entry-marks.ts'
 import type { Keys } from './keys.ts'
 import { deleteOneKey, runWrite, writeOneKey } from './one-key.ts'
 import {
@@ -56,6 +56,9 @@ interface Claim {
  *   settles the entry: it takes the mark away. No other step removes a reserved entry, because the session may be
  *   written at any moment. The one exception is a removal that has seen the session. So a crash between the two steps can
  *   leave an entry without a session, until the entry's own end.
+ * - A client may send a command again by itself after its answer was lost. So Redis may do a step twice, and only the
+ *   second answer arrives. A write that was refused may thus have been done before, and other work may have changed its
+ *   session since. So a refused write never leaves the entry shorter than the session that is there.
  *
  * The scripts have the names of these steps: "reserve", "raise" (list longer), "condemn" (stamp before a removal) and
  * "settle". `scripts/parts.ts` explains stamps and marks.
@@ -98,7 +101,7 @@ export class ClusterRecords implements Records {
     // A crash here leaves a reserved entry without a session.
     const result = await this.#writeReserved(write, owner, reserved)
     if (!result.done) {
-      await this.#withdraw(sessionId, owner, reserved, result.current === null)
+      await this.#withdraw(sessionId, owner, reserved, result.current)
       return result
     }
     // A crash here leaves a session whose entry is still reserved.
@@ -119,25 +122,46 @@ export class ClusterRecords implements Records {
       return await runWrite(this.client, this.keys, write)
     } catch (error) {
       await (isReply(error)
-        ? this.#withdraw(write.sessionId, owner, reserved, true)
+        ? this.#withdrawRefused(write.sessionId, owner, reserved)
         : this.#settleUnanswered(write, owner, reserved)
       ).catch(() => {})
       throw error
     }
   }
 
+  /** Redis answered with an error. It may still have done the write before, if the client has sent it twice. */
+  async #withdrawRefused(sessionId: string, owner: string, reserved: Claim): Promise<void> {
+    const { raw } = await this.#readOne(sessionId)
+    await this.#withdraw(sessionId, owner, reserved, raw)
+  }
+
   /**
-   * Nothing was written, so this restores the entry. If other work has changed the entry, or the session is gone, it
-   * checks the session.
+   * The write was refused, so this restores the entry. If other work has changed the entry, or the session is gone, it
+   * checks the session. `current` is the record that is there.
    */
-  async #withdraw(
+  async #withdraw(sessionId: string, owner: string, claim: Claim, current: string | null): Promise<void> {
+    const restored = await this.#restored(sessionId, owner, claim, current)
+    const settled = await this.#settle(owner, sessionId, claim.score, restored, true)
+    if (settled === 'changed' || (current === null && claim.before !== '')) {
+      await this.#unlist(owner, sessionId)
+    }
+  }
+
+  /**
+   * Returns the score of an entry whose write was refused: the score before, but not less than the end of the user's
+   * session that is there. A removal that stamped the entry before may not know of that session, so its stamp goes.
+   */
+  async #restored(
     sessionId: string,
     owner: string,
     { score, before }: Claim,
-    isGone: boolean,
-  ): Promise<void> {
-    const settled = await this.#settle(owner, sessionId, score, before, true)
-    if (settled === 'changed' || (isGone && before !== '')) await this.#unlist(owner, sessionId)
+    current: string | null,
+  ): Promise<string | number> {
+    const stored = { raw: current, foreign: false, expires: null }
+    const until = await this.untilOf(sessionId, stored, owner)
+    if (until === false) return before
+    const ends = Math.max(Math.floor(Number(before)), until ?? Math.floor(Number(score)))
+    return ends > Number(before) || isCondemned(Number(before)) ? ends : before
   }
 
   /**
@@ -157,14 +181,22 @@ export class ClusterRecords implements Records {
   /** Writes a session that is listed already, and moves its entry to another time. */
   async #writeMoved(write: Write, { owner, until }: IndexEntry): Promise<Outcome> {
     const { sessionId } = write
-    const { score, before } = await this.#raise(owner, sessionId, until, true)
+    const claim = await this.#raise(owner, sessionId, until, true)
     // A crash here leaves an entry that ends later than its record, until a save moves the session's end again.
     const result = await runWrite(this.client, this.keys, write)
     if (!result.done && result.current === null) await this.#unlist(owner, sessionId)
-    else if (!result.done) await this.#settle(owner, sessionId, score, before)
+    else if (!result.done) await this.#lower(sessionId, owner, claim, result.current)
     // A reserved entry is settled by the write that reserved it.
-    else if (!isReserved(Number(score))) await this.#settle(owner, sessionId, score, until)
+    else if (!isReserved(Number(claim.score))) await this.#settle(owner, sessionId, claim.score, until)
     return result
+  }
+
+  /** The write was refused, so this restores the entry that was raised for it. */
+  async #lower(sessionId: string, owner: string, claim: Claim, current: string | null): Promise<void> {
+    const restored = await this.#restored(sessionId, owner, claim, current)
+    // Another score than before would end the reservation of another write.
+    if (restored !== claim.before && isReserved(Number(claim.score))) return
+    await this.#settle(owner, sessionId, claim.score, restored)
   }
 
   async touch(sessionId: string, expires: number): Promise<void> {

@@ -119,6 +119,28 @@ export function failAfter<Client extends object>(
   })
 }
 
+/**
+ * Sends the chosen command again after Redis has done it, and returns the second answer; once. Some clients do so by
+ * themselves after an answer was lost. `between` is the work of others between the two. A command that Redis refuses
+ * (a script that it does not know) is not sent again.
+ */
+export function twice<Client extends object>(
+  client: Client,
+  choice: Choice,
+  between: () => Promise<unknown> = async () => {},
+): Watched<Client> {
+  let seen = 0
+  let isDone = false
+  return watched(client, async (call, send) => {
+    seen += 1
+    if (isDone || !(typeof choice === 'number' ? seen === choice : choice(call))) return send()
+    await send()
+    isDone = true
+    await between()
+    return send()
+  })
+}
+
 /** Dies before the chosen command: neither that nor any later one reaches Redis; they reject with `ClientDied`. */
 export function dieBefore<Client extends object>(client: Client, choice: Choice): Mortal<Client> {
   return mortal(client, choice, () => {

@@ -1,6 +1,7 @@
 /**
  * The records on Cluster, step by step: how many steps there are, and what other processes do between two steps. A
- * process can also die after a step, or never get its answer. A live session is listed at every moment.
+ * process can also die after a step, or never get its answer. Redis may do a step twice, because the client has sent it
+ * again. A live session is listed at every moment.
  */
 import { expect } from 'chai'
 import { isReserved } from '../../src/redis/entry-marks.ts'
@@ -18,6 +19,7 @@ import {
   pauseAfter,
   pauseBefore,
   runs,
+  twice,
   watch,
 } from '../support/paused-client.ts'
 import { nth, onEveryStage } from '../support/scene.ts'
@@ -40,6 +42,9 @@ const sooner = Date.now() + HOUR
 const soon = sooner + HOUR
 const later = soon + HOUR
 const latest = later + HOUR
+
+/** A cookie with this end. */
+const endsAt = (time: number) => ({ originalMaxAge: null, expires: new Date(time), path: '/' })
 
 const made: State = { n: 1, user: 'alice', until: soon }
 const bobs: State = { n: 2, user: 'bob', until: soon }
@@ -149,7 +154,7 @@ describe('The records on Cluster, step by step', () => {
         })
       })
 
-      describe('after each of their steps, when the process dies or gets no answer', () => {
+      describe('after each of their steps', () => {
         /** The session before, and the write that changes it. */
         const transitions: Record<
           string,
@@ -200,15 +205,43 @@ describe('The records on Cluster, step by step', () => {
             await scene.store().set('s1', newSession({ userId: 'alice' }))
           },
         }
+        const updates: typeof meanwhile = {
+          'an update': () => scene.store().updateUser('alice', { role: 'editor' }),
+          'an update to a later end': () => scene.store().updateUser('alice', { cookie: endsAt(latest) }),
+          'an update to a sooner end': () => scene.store().updateUser('alice', { cookie: endsAt(sooner) }),
+          'an update, and a revocation': async () => {
+            await scene.store().updateUser('alice', { role: 'editor' })
+            await scene.store().destroyUser('alice')
+          },
+        }
+
+        /** Makes the session as it is before the work. */
+        async function startFrom(before: State | null): Promise<void> {
+          await scene.client.del(scene.sessionKey('s1'))
+          for (const user of ['alice', 'bob']) await scene.client.del(scene.indexKey(user))
+          if (before) await write(null, before)
+        }
 
         for (const [name, [before, work]] of Object.entries(transitions)) {
-          it(`of ${name}, a session that lives is listed`, async () => {
+          it(`of ${name}, a session that lives is listed, if Redis does the step twice`, async () => {
+            for (const between of Object.values({ ...meanwhile, ...updates })) {
+              for (let n = 1; n <= MANY; n++) {
+                await startFrom(before)
+                const { client, calls } = twice(scene.client, n, between)
+                await work(records(client))
+                await expectNotUnlisted()
+                await listing()
+                await expectNotUnlisted()
+                if (calls.length < n) break
+              }
+            }
+          })
+
+          it(`of ${name}, a session that lives is listed, if the process dies or gets no answer`, async () => {
             for (const end of Object.values(ends)) {
               for (const then of Object.values(meanwhile)) {
                 for (let n = 1; n <= MANY; n++) {
-                  await scene.client.del(scene.sessionKey('s1'))
-                  for (const user of ['alice', 'bob']) await scene.client.del(scene.indexKey(user))
-                  if (before) await write(null, before)
+                  await startFrom(before)
                   const error = new Error('No answer')
                   const { client, calls } = end(scene.client, n, error)
                   await work(records(client)).catch((reason) => {
@@ -344,13 +377,20 @@ describe('The records on Cluster, step by step', () => {
         it('leave an entry at rest, also if they are many, and a revocation leaves nothing', async () => {
           for (const many of [3, 5, 14]) {
             await write(null, nobodys)
+            // Each has another record, because a write that finds its own record there counts as done.
+            const states = Array.from({ length: many }, (_, n) => ({ ...made, n: 10 + n }))
             const finishes = []
-            for (let n = 0; n < many; n++)
-              finishes.push(await stoppedBefore(first(writeScript), (client) => write(nobodys, made, client)))
+            for (const state of states)
+              finishes.push(
+                await stoppedBefore(first(writeScript), (client) => write(nobodys, state, client)),
+              )
             const outcomes = await Promise.all(finishes.map((finish) => finish()))
-            expect(outcomes.filter((outcome) => (outcome as { done: boolean }).done)).to.have.lengthOf(1)
+            const winners = states.filter((_, n) => (outcomes[n] as { done: boolean }).done)
+            expect(winners).to.have.lengthOf(1)
             expect(isReserved((await entry()) as number), `${many} processes`).to.equal(false)
-            await remove(made)
+            const [winner] = winners as [State]
+            await expectListed(winner)
+            await remove(winner)
             expect(await scene.keys()).to.deep.equal([])
           }
         })
@@ -500,6 +540,96 @@ describe('The records on Cluster, step by step', () => {
           expect(await write(made, { ...made, n: 5, until: latest })).to.have.property('done', false)
           await finish()
           await expectListed(ended)
+        })
+      })
+
+      describe('a write that Redis does twice', () => {
+        const isWrite = first(writeScript)
+        const role = { ...made, n: 6 }
+
+        it('and finds its own record counts as done, and leaves the entry at rest', async () => {
+          for (const [before, to] of [
+            [null, made],
+            [nobodys, made],
+            [made, { ...made, n: 4, until: later }],
+            [made, { ...made, n: 4, until: sooner }],
+          ] as [State | null, State][]) {
+            if (before) await write(null, before)
+            const { client } = twice(scene.client, isWrite)
+            expect(await write(before, to, client)).to.deep.equal({ done: true })
+            await expectListed(to)
+            await remove(to)
+            expect(await scene.keys()).to.deep.equal([])
+          }
+        })
+
+        it('with an update in between leaves a new session listed', async () => {
+          const { client } = twice(scene.client, isWrite, () => write(made, role))
+          expect(await write(null, made, client)).to.deep.equal({ done: false, current: recordOf(role) })
+          await expectListed(role)
+        })
+
+        it('with an update in between leaves a session listed that replaces a shorter one', async () => {
+          const before = { ...made, n: 9, until: sooner }
+          // The second write knows the record, but not that the index lists it.
+          for (const more of [{}, { previous: null }]) {
+            await write(null, before)
+            const { client } = twice(scene.client, isWrite, () => write(made, role))
+            expect(await write(before, made, client, more)).to.have.property('done', false)
+            await expectListed(role)
+            await remove(role)
+          }
+        })
+
+        it('with an update to another end in between leaves the session listed until then', async () => {
+          for (const until of [sooner, later, latest]) {
+            const { client } = twice(scene.client, isWrite, () => write(made, { ...role, until }))
+            expect(await write(null, made, client)).to.have.property('done', false)
+            await expectListed({ ...role, until }, until !== sooner)
+            const longer = { ...made, n: 7, until: latest + 1 }
+            const next = { ...made, n: 8, until }
+            const { client: again } = twice(scene.client, isWrite, () => write(longer, next))
+            expect(await write({ ...role, until }, longer, again)).to.have.property('done', false)
+            await expectListed(next, false)
+            await remove(next)
+          }
+        })
+
+        it('with a revocation in between is listed if it makes the session again', async () => {
+          const { client } = twice(scene.client, isWrite, () => remove(made))
+          expect(await write(null, made, client)).to.deep.equal({ done: true })
+          await expectListed(made)
+        })
+
+        it('is listed if Redis refuses it the second time', async () => {
+          const full = new Error("OOM command not allowed when used memory > 'maxmemory'.")
+          const { client } = failAfter(scene.client, isWrite, full)
+          expect(await rejection(write(null, made, client))).to.equal(full)
+          await expectListed(made)
+        })
+
+        it('does not end the reservation of another write that is not done yet', async () => {
+          await write(null, made)
+          const creating = await stoppedBefore(isWrite, (client) => write(null, { ...made, n: 5 }, client))
+          const longer = { ...made, n: 7, until: later }
+          const next = { ...longer, n: 8 }
+          const { client } = twice(scene.client, isWrite, () => write(longer, next))
+          expect(await write(made, longer, client)).to.have.property('done', false)
+          expect(isReserved((await entry()) as number)).to.equal(true)
+          await expectListed(next, false)
+          await creating()
+          await expectListed(next)
+        })
+
+        it('is listed after a removal of the entry that began before the session was there', async () => {
+          await list('s1', latest)
+          const unlisting = await stoppedBefore(first(settleScript), (client) =>
+            records(client).reconcile('alice', [{ sessionId: 's1', score: latest, wanted: null, raw: null }]),
+          )
+          const { client } = twice(scene.client, isWrite, () => write(made, role))
+          expect(await write(null, made, client)).to.have.property('done', false)
+          await unlisting()
+          await expectListed(role, false)
         })
       })
 
