@@ -3,6 +3,7 @@ import {
   type ClusterClient,
   type ConnectionClient,
   isCluster,
+  mastersOf,
   type PoolClient,
   type SentinelClient,
   type SessionClient,
@@ -90,8 +91,9 @@ async function countReplicas({ client, keys }: Access, wait: WaitForReplicas): P
  * has.
  */
 async function countOnCluster(client: ClusterClient, keys: Keys, wait: WaitForReplicas): Promise<number> {
+  const masters = await mastersOf(client)
   const counts = await settleAll(
-    client.masters.map(async (master) => {
+    masters.map(async (master) => {
       const node = (await client.nodeClient(master)) as ConnectionClient
       return (await markSomewhere(master as object, node, keys)) ? countOn(node, wait) : null
     }),

@@ -31,6 +31,7 @@ function clientOf({ name, nodes, sentinels }: Topology, wait: number) {
     nodeClientOptions: connection(wait),
     reserveClient: true,
     masterPoolSize: 2,
+    maxCommandRediscovers: 1,
   })
 }
 

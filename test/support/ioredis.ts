@@ -8,7 +8,12 @@ import type { Topology } from './topologies.ts'
 export type DriverClient = IoredisClient & IoredisSubscriber & { disconnect(): void }
 
 /** The options that both drivers and all topologies share. */
-export type DriverOptions = { commandTimeout?: number; keyPrefix?: string }
+export type DriverOptions = {
+  commandTimeout?: number
+  keyPrefix?: string
+  enableOfflineQueue?: boolean
+  lazyConnect?: boolean
+}
 
 export const drivers = { ioredis, iovalkey }
 export type DriverName = keyof typeof drivers
@@ -21,15 +26,17 @@ export function connectDriver(
 ): DriverClient {
   const { Redis, Cluster } = drivers[name] as typeof ioredis
   const port = topology.nodes[0]?.server.port as number
+  const { enableOfflineQueue, lazyConnect, ...redisOptions } = options
   const client = (topology.name === 'cluster'
-    ? new Cluster([{ host: '127.0.0.1', port }], { redisOptions: options })
+    ? new Cluster([{ host: '127.0.0.1', port }], { enableOfflineQueue, lazyConnect, redisOptions })
     : topology.name === 'sentinel'
       ? new Redis({ name: 'main', sentinels: sentinelsOf(topology), ...options })
       : new Redis({ host: '127.0.0.1', port, ...options })) as unknown as DriverClient
   client.on('error', () => {})
   tracked({
     get isOpen() {
-      return client.status !== 'end' && client.status !== 'close'
+      // A Cluster that has lost all its connections stays at 'disconnecting'.
+      return !['disconnecting', 'close', 'end'].includes(client.status)
     },
     destroy: () => client.disconnect(),
   })

@@ -30,7 +30,10 @@ export interface SessionClient extends ScanningClient {
   evalSha(sha1: string, options: ScriptArguments): Promise<unknown>
   /** Resolves to how many replicas have all writes of this connection. Needed only for `waitForReplicas`. */
   wait?(replicas: number, timeoutMs: number): Promise<unknown>
-  /** Only a Cluster client has `masters` and `nodeClient`. It sends every other command to the master of its key. */
+  /**
+   * Only a Cluster client has `masters` and `nodeClient`. It sends every other command to the master of its key. A master
+   * that is missing here is skipped, with all its sessions.
+   */
   masters?: readonly unknown[]
   /** Returns a client of one master, for `scan`, `wait` and a script before `wait`. */
   nodeClient?(node: never): unknown
@@ -61,6 +64,8 @@ export interface ScanningClient {
 /** The methods of a Cluster client that give its masters. */
 export interface ClusterClient {
   masters: readonly unknown[]
+  /** Finds all masters anew, or rejects. A client has it whose `masters` can lack some. */
+  findMasters?(): Promise<readonly unknown[]>
   nodeClient(node: unknown): ScanningClient | Promise<ScanningClient>
 }
 
@@ -94,11 +99,23 @@ export function isCluster(client: object): client is ClusterClient {
 }
 
 /**
+ * Resolves to all masters. A client that has lost its connections may know none. That is an error: a caller would take
+ * it for a Cluster without keys.
+ */
+export async function mastersOf(client: ClusterClient): Promise<readonly unknown[]> {
+  const masters = client.findMasters ? await client.findMasters() : client.masters
+  if (masters.length > 0) return masters
+  throw new Error('Redis Cluster: the client knows no master; is it connected?')
+}
+
+/**
  * Yields every key that matches, in batches. A key may come twice while Redis resizes its table. Memory stays bounded.
  */
 export async function* scanKeys(client: object, pattern: string, count: number): AsyncGenerator<string[]> {
   if (!isCluster(client)) return yield* scanNode(client as ScanningClient, pattern, count)
-  for (const master of client.masters) yield* scanNode(await client.nodeClient(master), pattern, count)
+  for (const master of await mastersOf(client)) {
+    yield* scanNode(await client.nodeClient(master), pattern, count)
+  }
 }
 
 async function* scanNode(node: ScanningClient, pattern: string, count: number): AsyncGenerator<string[]> {

@@ -2,6 +2,7 @@
  * Adapts ioredis and iovalkey: clients (also with Sentinel) and Clusters. Their shape identifies them; neither library
  * is imported.
  */
+import { setTimeout } from 'node:timers/promises'
 import type {
   ClusterClient,
   ConnectionClient,
@@ -41,7 +42,18 @@ export interface IoredisSubscriber {
 }
 
 interface IoredisCluster extends IoredisClient {
-  nodes(role: 'master'): IoredisClient[]
+  /** For each slot, `host:port` of its master, and then of its replicas. */
+  readonly slots: readonly (readonly string[] | undefined)[]
+  /** Private. */
+  readonly isRefreshing?: boolean
+  /** Asks a node for `slots`, and makes a connection for each node that has none. */
+  refreshSlotsCache(callback: (error?: Error | null) => void): void
+  /** The masters that have a connection, or had none yet. */
+  nodes(role: 'master'): ClusterNode[]
+}
+
+interface ClusterNode extends IoredisClient {
+  readonly options: { host?: string; port?: number }
 }
 
 export function isIoredis(given: object): boolean {
@@ -60,6 +72,9 @@ export function ioredisProblem(given: object): string | undefined {
   if (all.some(({ keyPrefix }) => keyPrefix)) {
     return 'without keyPrefix, which SCAN ignores: use prefix and userPrefix'
   }
+  if ('nodes' in given && options && mixesPipelines(options)) {
+    return 'without enableAutoPipelining: on Cluster, this client library mixes keys of several nodes in one pipeline'
+  }
   const readsReplicas = ({ scaleReads = 'master', readOnly, role }: Options) =>
     scaleReads !== 'master' || readOnly === true || role === 'slave'
   return all.some(readsReplicas)
@@ -67,7 +82,16 @@ export function ioredisProblem(given: object): string | undefined {
     : undefined
 }
 
+/**
+ * iovalkey, and ioredis before 5.11, choose the pipeline by the first argument of a command. For EVALSHA that is the
+ * hash of the script, and the command fails. Since 5.11.1 ioredis has another new option, which tells it apart.
+ */
+function mixesPipelines(options: Options): boolean {
+  return Boolean(options.enableAutoPipelining) && !('clusterNodeRetryStrategy' in options)
+}
+
 interface Options {
+  enableAutoPipelining?: unknown
   keyPrefix?: unknown
   scaleReads?: unknown
   readOnly?: unknown
@@ -133,8 +157,22 @@ class Client implements ConnectionClient {
 }
 
 class Cluster extends Client implements ClusterClient {
+  #refresh: Promise<void> | undefined
+
   get masters(): readonly unknown[] {
     return (this.given as IoredisCluster).nodes('master')
+  }
+
+  /** `masters` lacks each master whose connection was lost, until some command goes there. */
+  async findMasters(): Promise<readonly unknown[]> {
+    const cluster = this.given as IoredisCluster
+    // Like any command, this one connects the client, and waits or fails while the client is not connected.
+    if (cluster.status !== 'ready') await cluster.call('time', [])
+    this.#refresh ??= refreshed(cluster).finally(() => {
+      this.#refresh = undefined
+    })
+    await this.#refresh
+    return mastersOfAllSlots(cluster)
   }
 
   nodeClient(node: unknown): ConnectionClient {
@@ -144,6 +182,30 @@ class Cluster extends Client implements ClusterClient {
   protected override explained(error: unknown): unknown {
     return error
   }
+}
+
+/** How often this file looks whether a refresh is over, in ms. */
+const POLL_MS = 5
+
+/** iovalkey calls back at once while another refresh is on its way, so that one is waited for. It ends by a timeout. */
+async function refreshed(cluster: IoredisCluster): Promise<void> {
+  while (cluster.isRefreshing) await setTimeout(POLL_MS)
+  await new Promise<void>((resolve, reject) => {
+    cluster.refreshSlotsCache((error) => (error ? reject(error) : resolve()))
+  })
+}
+
+const SLOTS = 16_384
+
+/** Returns the masters. Throws if one is missing that has slots, or if nobody has a slot. */
+function mastersOfAllSlots(cluster: IoredisCluster): ClusterNode[] {
+  const masters = cluster.nodes('master')
+  const addresses = new Set(masters.map(({ options }) => `${options.host}:${options.port}`))
+  for (let slot = 0; slot < SLOTS; slot++) {
+    if (addresses.has(cluster.slots[slot]?.[0] ?? '')) continue
+    throw new Error(`Redis Cluster: the client knows no master for slot ${slot}; is the Cluster complete?`)
+  }
+  return masters
 }
 
 /** ioredis adds the command with its arguments to the error. A log would then show session ids and data. */

@@ -189,8 +189,17 @@ for (const name of Object.keys(drivers) as DriverName[]) {
         })
       }
 
+      const pipelining = { lazyConnect, enableAutoPipelining: true }
+
+      it('a Cluster that would pipeline by the first argument of a command, which is no key', () => {
+        const make = () => new UserSessionStore({ client: new Cluster([], pipelining) as never })
+        if (name === 'iovalkey') expect(make).to.throw(TypeError, 'enableAutoPipelining')
+        else expect(make).to.not.throw()
+      })
+
       it('not: a client without these', () => {
-        for (const client of [new Redis({ lazyConnect }), new Cluster([], { lazyConnect })]) {
+        const clients = [new Redis({ lazyConnect }), new Redis(pipelining), new Cluster([], { lazyConnect })]
+        for (const client of clients) {
           expect(() => new UserSessionStore({ client })).to.not.throw()
         }
       })
