@@ -83,8 +83,8 @@ const protections: Protection[] = [
     what: 'A save of a session that has ended is dropped',
     on: 'server',
     file: 'requests/save.ts',
-    line: 'if (base.until !== null && base.until <= Date.now()) return undefined',
-    without: '',
+    line: 'if (base.until !== null && base.until <= Date.now()) {',
+    without: 'if (base.until === 0) {',
   },
   {
     what: 'A save does not merge with a session that has ended',

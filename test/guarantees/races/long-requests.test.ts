@@ -1,10 +1,10 @@
 /** A request that lasts longer than the lifetime of its session, while other requests keep the session alive. */
 import { expect } from 'chai'
-import type { UserSessionStore } from '../../src/index.ts'
-import { atClock } from '../support/clock.ts'
-import { HOUR, MINUTE } from '../support/database.ts'
-import { type LoadedSession, load, onEveryStage } from '../support/scene.ts'
-import { cookie, newSession } from '../support/sessions.ts'
+import type { UserSessionStore } from '../../../src/index.ts'
+import { atClock } from '../../support/clock.ts'
+import { HOUR, MINUTE } from '../../support/database.ts'
+import { type LoadedSession, load, onEveryStage } from '../../support/scene.ts'
+import { cookie, newSession } from '../../support/sessions.ts'
 
 /** By then the record that the request has loaded has ended, and so has its index entry. */
 const LATER = 2 * HOUR
