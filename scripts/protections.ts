@@ -132,7 +132,7 @@ const protections: Protection[] = [
     what: 'A save does not merge with another user’s session',
     on: 'server',
     file: 'requests/save.ts',
-    line: 'if (base.owner !== null && stored.owner !== null && stored.owner !== base.owner) return null',
+    line: 'if (base.owner !== null && !owners.includes(stored.owner)) return null',
     without: '',
   },
   {
