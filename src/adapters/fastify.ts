@@ -51,20 +51,22 @@ export function fastifySessionStore(store: UserSessionStore): FastifySessionStor
  * serializer writes and which proxies of a session leave as it is.
  */
 const carrier = 'redis-user-sessions'
-const carried = new WeakMap<object, Stored>()
 
-/** Session objects that were saved. A new one has no `carrier`, and a sealed one cannot get it. */
-const saved = new Attached<Stored>()
+/**
+ * Of the function that a loaded session carries, and of session objects that were saved. A new one has no `carrier`, and
+ * a sealed one cannot get it.
+ */
+const attached = new Attached<Stored>()
 
 function carrierOf(stored: Stored): () => void {
   const carrying = () => {}
-  carried.set(carrying, stored)
+  attached.set(carrying, stored)
   return carrying
 }
 
 /** The library may have copied a session object into one with another id. */
 function storedOf(session: SessionRecord, sessionId: string): Stored | undefined {
-  const stored = saved.get(session) ?? carried.get(Object(session[carrier]))
+  const stored = attached.get(session) ?? attached.get(Object(session[carrier]))
   return stored?.sessionId === sessionId ? stored : undefined
 }
 
@@ -86,7 +88,7 @@ function sessionOf(stored: Stored): SessionRecord {
  */
 function dataOf(sessionId: string, session: SessionRecord): SessionData {
   const stored = storedOf(session, sessionId) ?? newStored(sessionId)
-  saved.set(session, stored)
+  attached.set(session, stored)
   const { cookie: _, [carrier]: __, ...fields } = Object.fromEntries(Object.entries(session))
   refill(stored.data, hasOwnCookie(stored) ? { ...fields, cookie: cookieOf(session) } : fields, unheld)
   return stored.data

@@ -69,7 +69,7 @@ export function loadedOf(access: Access, session: StoredSession, expires: number
     raw,
     owner,
     named,
-    lostId: owner === null ? undefined : lostIdIn(access.userId, data),
+    lostId: owner !== null && named === null ? lostIdIn(access.userId, data) : undefined,
     until: owner === null ? null : until,
     created,
     cookie: cookieData(data) ?? plainCookie,

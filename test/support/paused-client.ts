@@ -129,11 +129,10 @@ export function twice<Client extends object>(
   choice: Choice,
   between: () => Promise<unknown> = async () => {},
 ): Watched<Client> {
-  let seen = 0
+  const chosen = matching(choice)
   let isDone = false
   return watched(client, async (call, send) => {
-    seen += 1
-    if (isDone || !(typeof choice === 'number' ? seen === choice : choice(call))) return send()
+    if (isDone || !chosen(call)) return send()
     await send()
     isDone = true
     await between()
@@ -205,13 +204,21 @@ function watched<Client extends object>(client: Client, around: Around): Watched
   return { client: intercepted, calls }
 }
 
-/** True for the first call that is chosen, and never again. */
-function first(choice: Choice): (call: Call) => boolean {
+/** True for each call that is chosen. */
+function matching(choice: Choice): (call: Call) => boolean {
   let seen = 0
-  let found = false
   return (call) => {
     seen += 1
-    if (found || !(typeof choice === 'number' ? seen === choice : choice(call))) return false
+    return typeof choice === 'number' ? seen === choice : choice(call)
+  }
+}
+
+/** True for the first call that is chosen, and never again. */
+function first(choice: Choice): (call: Call) => boolean {
+  const chosen = matching(choice)
+  let found = false
+  return (call) => {
+    if (found || !chosen(call)) return false
     found = true
     return true
   }

@@ -4,12 +4,10 @@
  */
 import { expect } from 'chai'
 import { createSession, updateSession } from '../../../src/index.ts'
-import { HOUR } from '../../support/database.ts'
+import { HOUR, inMs } from '../../support/database.ts'
 import { twice } from '../../support/paused-client.ts'
 import { load, newId, onEveryStage, theWrite } from '../../support/scene.ts'
 import { newSession } from '../../support/sessions.ts'
-
-const iso = (time: number) => new Date(time).toISOString()
 
 describe('a write that Redis does twice', () => {
   onEveryStage((scene) => {
@@ -54,13 +52,13 @@ describe('a write that Redis does twice', () => {
     })
 
     it('creates a session', async () => {
-      const expires = iso(Date.now() + HOUR)
+      const expires = inMs(HOUR)
       const id = await createSession({ ...sentTwice().options, data: { userId: 'alice', expires } })
       await expectRevocable(id)
     })
 
     it('moves the end of a session', async () => {
-      const [soon, later] = [iso(Date.now() + HOUR), iso(Date.now() + 2 * HOUR)]
+      const [soon, later] = [inMs(HOUR), inMs(2 * HOUR)]
       for (const [from, expires] of [
         [soon, later],
         [later, soon],
@@ -81,7 +79,7 @@ describe('a write that Redis does twice', () => {
     })
 
     it('moves the end of a session to later, with an update by another process in between', async () => {
-      const [soon, later] = [iso(Date.now() + HOUR), iso(Date.now() + 2 * HOUR)]
+      const [soon, later] = [inMs(HOUR), inMs(2 * HOUR)]
       const id = await createSession({ ...scene.options, data: { userId: 'alice', expires: soon } })
       const { options } = sentTwice(() =>
         updateSession({ ...scene.options, sessionId: id, data: { role: 'editor' } }),
