@@ -448,11 +448,13 @@ export class UserSessionStore extends Store {
     revoke: (access: Access) => Promise<number | boolean>,
     resultOf: (revoked: number) => T,
   ): Promise<T> {
-    return replicated(await this.#announcements.because(reason), this.#waitForReplicas, revoke, resultOf)
+    const access = await this.#announcements.because(reason)
+    return await replicated(access, this.#waitForReplicas, revoke, resultOf)
   }
 
   async #signedIn({ sessionId, owner, limit, isNew }: SignIn): Promise<void> {
-    if (isNew) emitLater(this, 'created', { sessionId, handle: handleOf(sessionId), userId: owner })
+    if (isNew && this.listenerCount('created') > 0)
+      emitLater(this, 'created', { sessionId, handle: handleOf(sessionId), userId: owner })
     if (owner === null || limit === undefined || this.#maxUserSessions?.onLimit === 'reject') return
     await enforceLimit(await this.#announcements.because('limit'), owner, sessionId, limit)
   }

@@ -5,7 +5,7 @@ export const pageSize = 1000
 
 /** Splits items into slices of at most `size`. */
 export function batches<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) =>
-    items.slice(n * size, (n + 1) * size),
-  )
+  const slices: T[][] = []
+  for (let start = 0; start < items.length; start += size) slices.push(items.slice(start, start + size))
+  return slices
 }

@@ -16,7 +16,7 @@ const withoutIfeq = new WeakMap<SessionClient, number>()
 /** Writes a session without changing an index. */
 export async function writeOneKey(client: SessionClient, keys: Keys, write: Write): Promise<Outcome> {
   const { expected, expiry, isTouch } = write
-  if (!('at' in expiry) || isTouch) return runWrite(client, keys, write)
+  if (!('at' in expiry) || isTouch) return await runWrite(client, keys, write)
   try {
     if (expected === null) return await create(client, keys, write, expiry.at)
     return await replace(client, keys, write, expected, expiry.at)

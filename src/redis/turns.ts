@@ -15,6 +15,8 @@ interface Queue {
   latest: string | undefined
 }
 
+const done = Promise.resolve()
+
 /**
  * Queues the work on one session within a process, in the order of the calls. Each turn starts with the record that the
  * turn before has written. So N overlapping saves cost O(N) commands.
@@ -47,8 +49,9 @@ export class Turns {
     })
     const result = queue.making.then(() => work(deleted))
     const end = result.then(deleted, deleted)
-    queue.destroying = Promise.all([queue.destroying, deletion])
-    this.#append(key, queue, Promise.all([queue.tail, end]))
+    queue.destroying = queue.destroying.then(() => deletion)
+    const turn = queue.tail.then(() => end)
+    this.#append(key, queue, turn)
     return result
   }
 
@@ -73,7 +76,6 @@ export class Turns {
   }
 
   #queueOf(key: string): Queue {
-    const done = Promise.resolve()
     return this.#queues.get(key) ?? { tail: done, making: done, destroying: done, latest: undefined }
   }
 

@@ -10,6 +10,7 @@ import {
   maxAgeDrift,
   maxAgeOf,
   saysExpiry,
+  writtenCookie,
 } from '../session/cookie.ts'
 import { withoutNote } from '../session/index-note.ts'
 import { isoTime } from '../session/iso-time.ts'
@@ -36,7 +37,7 @@ export type Basis = Pick<Version, 'owner' | 'named' | 'lostId' | 'created'> & { 
 export function dataOf(session: SessionRecord, { sessionId, unheld, showsId }: Loaded): SessionRecord {
   const own = plainData(session, 'session')
   const plain = showsId && own.id === sessionId ? withoutId(own) : own
-  const cookie = cookieData(plain) ?? hiddenCookie(session)
+  const cookie = writtenCookie(plain) ?? hiddenCookie(session)
   if (!cookie) return { ...unheld, ...plain }
   return withoutNote({ ...unheld, ...plain, cookie })
 }

@@ -81,8 +81,8 @@ export class Saves {
       const draft = drafted instanceof Promise ? await drafted : drafted
       if (this.access.serializer !== JSON) await this.#checkOwner(loaded, draft)
       return loaded.version === null
-        ? this.#create(loaded, draft, limit)
-        : this.update(loaded, loaded.version, draft, { latest, limit })
+        ? await this.#create(loaded, draft, limit)
+        : await this.update(loaded, loaded.version, draft, { latest, limit })
     }
     const { turns, keys } = this.access
     const key = keys.session(sessionId)
@@ -155,7 +155,7 @@ export class Saves {
       const current = await this.#current(sessionId)
       // There is another record than before the attempt, so the attempt may have been written.
       if (current && current.raw !== attempt.expected) {
-        return this.update(loaded, attempt.version, first, { limit })
+        return await this.update(loaded, attempt.version, first, { limit })
       }
     }
     loaded.since = this.access.destroyed.now
@@ -166,7 +166,7 @@ export class Saves {
       const draft = previous ? await this.#asOldAs(previous, first) : first
       return savingOf(sessionId, draft, current, previous && entryOf(previous))
     })
-    return write ? this.#saved(loaded, first, write, limit) : undefined
+    return write ? await this.#saved(loaded, first, write, limit) : undefined
   }
 
   /** Whether this process has destroyed the session that the object was loaded from, or that it has created. */
@@ -207,7 +207,7 @@ export class Saves {
     }
     const first = await this.#firstWrite(loaded, base, mine, { latest, isTouch, merge })
     const write = first && (await this.#write(loaded, mine, first, limit, merge))
-    return write ? this.#saved(loaded, mine, write, limit) : undefined
+    return write ? await this.#saved(loaded, mine, write, limit) : undefined
   }
 
   async #firstWrite(

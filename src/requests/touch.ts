@@ -103,7 +103,7 @@ export class Touches {
       const base = loaded.version as Version
       const data = await this.#withCookie(sessionId, base, cookie)
       const draft = await draftOf(this.access, data, base, base)
-      return this.saves.update(loaded, base, draft, { latest, isTouch: true })
+      return await this.saves.update(loaded, base, draft, { latest, isTouch: true })
     })
   }
 

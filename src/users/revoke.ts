@@ -30,7 +30,7 @@ export async function revokeSession(
   sessionId: string,
   known?: { raw: string; owner: string | null },
 ): Promise<boolean> {
-  if (known) return revokeOne(access, { sessionId, raw: known.raw, session: known })
+  if (known) return await revokeOne(access, { sessionId, raw: known.raw, session: known })
   const moment = access.destroyed.begin()
   const raw = await fetchRaw(access, sessionId).catch(whateverIsThere)
   if (raw === null) {
@@ -39,7 +39,7 @@ export async function revokeSession(
     return false
   }
   const session = await readable(access, sessionId, raw || null).catch(() => null)
-  return revokeOne(access, { sessionId, raw: raw || null, session })
+  return await revokeOne(access, { sessionId, raw: raw || null, session })
 }
 
 /** A value of another type and an empty record are deleted too. */
@@ -194,7 +194,7 @@ async function removeUnchanged(
     const outcome = await remove(owner, removal)
     if (outcome === null) return null
     if (outcome.done || outcome.current === null)
-      return concluded(access, owner, session, removal, moment, outcome)
+      return await concluded(access, owner, session, removal, moment, outcome)
     session = await changedRecord(access, session.sessionId, session.raw, outcome.current)
   }
   throw new SessionConflictError(first.sessionId, maxAttempts)

@@ -12,8 +12,11 @@ local function onKey(n, command, ...)
 end`
 
 /**
- * Drops the entries of index KEYS[n] that have ended by Redis's clock. The index's TTL becomes the end of its longest
- * entry. A score beyond the last `Date` was written by another program, and counts as the last `Date`.
+ * `tidyIndex` drops the entries of index KEYS[n] that have ended by Redis's clock. The index's TTL becomes the end of its
+ * longest entry. A score beyond the last `Date` was written by another program, and counts as the last `Date`.
+ *
+ * `added` is the end of an entry that was just added. If it is later than the TTL, that entry is the longest. Then the
+ * others need no look.
  *
  * Redis deletes an index with its last entry. If its slot is being moved to another master, this master then refuses
  * all commands on that key. `ifThere` ignores that refusal.
@@ -29,8 +32,9 @@ local function clock()
   local time = redis.call('TIME')
   return time[1] .. string.sub('00000' .. time[2], -6, -4)
 end
-local function tidyIndex(n)
+local function tidyIndex(n, added)
   ifThere(n, 'ZREMRANGEBYSCORE', '-inf', clock())
+  if added and ifThere(n, 'PEXPIREAT', added, 'GT') == 1 then return end
   local last = ifThere(n, 'ZRANGE', -1, -1, 'WITHSCORES')
   if last and last[2] then redis.call('PEXPIREAT', KEYS[n], math.ceil(math.min(last[2], 8.64e15))) end
 end`

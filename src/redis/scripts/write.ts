@@ -39,7 +39,7 @@ if ARGV[6] ~= '' then
     if not onKey(2, 'ZSCORE', ARGV[1]) and onKey(2, 'ZCARD') >= tonumber(ARGV[7]) then return -1 end
   end
   onKey(2, 'ZADD', ARGV[6], ARGV[1])
-  tidyIndex(2)
+  tidyIndex(2, ARGV[6])
   previous = 3
 end
 for n = previous, #KEYS do
