@@ -27,7 +27,8 @@ export async function loadSession(
   access: Access,
   sessionId: string,
 ): Promise<{ loaded: LoadedSession; since: number } | null> {
-  await access.turns.destroyed(access.keys.session(sessionId))
+  const destroyed = access.turns.destroyed(access.keys.session(sessionId))
+  if (destroyed) await destroyed
   const since = access.destroyed.now
   try {
     // With `disableTouch` nobody moves the recorded expiry. If another store has moved the TTL, only Redis knows.
