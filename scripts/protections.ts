@@ -202,7 +202,7 @@ const protections: Protection[] = [
     what: 'A revocation that meets another record deletes that, if it is still this user’s',
     on: 'server',
     file: 'users/revoke.ts',
-    line: 'if (outcome.done || outcome.current === null)\n      return concluded',
+    line: 'if (outcome.done || outcome.current === null)\n      return await concluded',
     without: 'if (outcome.done || outcome.current !== undefined) return outcome.done && concluded',
   },
   {

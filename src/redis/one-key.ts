@@ -2,7 +2,7 @@
 import type { SessionClient, SetArguments } from './clients/client.ts'
 import type { Keys } from './keys.ts'
 import type { Outcome, Write } from './records.ts'
-import { outcome, writeArguments } from './replies.ts'
+import { outcome, textOf, writeArguments } from './replies.ts'
 import { replaceScript } from './scripts/replace.ts'
 import { hasPrefix, namingTheKey, run } from './scripts/script.ts'
 import { touchScript, writeScript } from './scripts/write.ts'
@@ -32,9 +32,8 @@ export async function writeOneKey(client: SessionClient, keys: Keys, write: Writ
 export async function deleteOneKey(client: SessionClient, keys: Keys, sessionId: string): Promise<Outcome> {
   const key = keys.session(sessionId)
   try {
-    const deleted = await client.getDel(key)
-    if (deleted === null || deleted === undefined) return { done: false, current: null }
-    return { done: true, deleted: String(deleted) }
+    const deleted = textOf(await client.getDel(key))
+    return deleted === null ? { done: false, current: null } : { done: true, deleted }
   } catch (error) {
     throw namingTheKey(error, [key])
   }
@@ -113,6 +112,5 @@ async function replaceIfEqual(
 
 /** Reads what the key holds instead of the expected record. */
 async function notWritten(client: SessionClient, key: string): Promise<Outcome> {
-  const current = await client.get(key)
-  return { done: false, current: current === null || current === undefined ? null : String(current) }
+  return { done: false, current: textOf(await client.get(key)) }
 }

@@ -20,6 +20,11 @@ export function writeArguments({ sessionId, expected, record, expiry, entry, lim
   ].map(String)
 }
 
+/** Returns a string that Redis has answered, or `null` if there is none. */
+export function textOf(reply: unknown): string | null {
+  return reply === null || reply === undefined ? null : String(reply)
+}
+
 /**
  * `full`: the user has as many sessions as allowed. `unannounced`: the removal was done, but could not be published.
  */

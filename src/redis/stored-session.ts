@@ -16,6 +16,7 @@ import { storedOwner } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Access } from './access.ts'
 import type { IndexEntry, StoredRecord } from './records.ts'
+import { textOf } from './replies.ts'
 import { hasPrefix } from './scripts/script.ts'
 
 /** A record that was read and parsed. */
@@ -100,8 +101,7 @@ export function hasEnded(access: Access, { data, until }: Pick<StoredSession, 'd
 export async function fetchRaw({ client, keys }: Access, sessionId: string): Promise<string | null> {
   const key = keys.session(sessionId)
   try {
-    const raw = await client.get(key)
-    return raw === null || raw === undefined ? null : String(raw)
+    return textOf(await client.get(key))
   } catch (error) {
     throw hasPrefix(error, 'WRONGTYPE') ? wrongType(key, error) : error
   }
