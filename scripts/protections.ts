@@ -174,7 +174,7 @@ const protections: Protection[] = [
     what: 'Who loads a session waits for the destroy of it in the same process',
     on: 'server',
     file: 'requests/load.ts',
-    line: 'await access.turns.destroyed(access.keys.session(sessionId))',
+    line: 'if (destroyed) await destroyed',
     without: '',
   },
   {
