@@ -11,7 +11,7 @@ import { cookieOf } from '../session/cookie.ts'
 import { CorruptSessionError } from '../session/errors.ts'
 import { ownExpiry } from '../session/expiry.ts'
 import { type Entry, takeNote, withNote } from '../session/index-note.ts'
-import { createdOf, endOf, isOver } from '../session/lifetime.ts'
+import { createdOf, endOf } from '../session/lifetime.ts'
 import { storedOwner } from '../session/owner.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Access } from './access.ts'
@@ -89,9 +89,17 @@ export function entryOf({ owner, until }: Pick<StoredSession, 'owner' | 'until'>
   return owner === null ? null : { owner, until }
 }
 
-/** Whether a session has ended. Its key may still exist, but nobody can load it. */
-export function hasEnded(access: Access, { data, until }: Pick<StoredSession, 'data' | 'until'>): boolean {
-  return (until !== null && until <= Date.now()) || isOver(access, createdOf(data))
+/**
+ * Whether a session had ended at a time (ms since 1970). Its key may still exist, but nobody can load it. Callers ask
+ * for a time before they read the record, because another request may have moved the session's end since.
+ */
+export function hasEnded(
+  access: Access,
+  session: Pick<StoredSession, 'data' | 'until'>,
+  at: number,
+): boolean {
+  const end = trueExpiry(access, session, null)
+  return end !== null && end <= at
 }
 
 /**
@@ -121,11 +129,13 @@ export async function readLive(
   access: Access,
   sessionId: string,
 ): Promise<(StoredSession & { expires: number | null }) | null> {
+  const asked = Date.now()
   const { raw, foreign, expires } = await readOne(access, sessionId)
   if (foreign) throw wrongType(access.keys.session(sessionId))
   if (raw === null) return null
   const session = await decode(access, sessionId, raw)
-  return hasEnded(access, session) ? null : { ...session, expires: trueExpiry(access, session, expires) }
+  if (hasEnded(access, session, asked)) return null
+  return { ...session, expires: trueExpiry(access, session, expires) }
 }
 
 /**

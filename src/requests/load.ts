@@ -43,11 +43,12 @@ async function fetchLive(
   access: Access,
   sessionId: string,
 ): Promise<(StoredSession & { expires?: undefined }) | null> {
+  const asked = Date.now()
   const raw = await fetchRaw(access, sessionId)
   if (raw === null) return null
   const decoded = decode(access, sessionId, raw)
   const session = decoded instanceof Promise ? await decoded : decoded
-  return hasEnded(access, session) ? null : session
+  return hasEnded(access, session, asked) ? null : session
 }
 
 /**

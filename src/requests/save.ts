@@ -201,8 +201,11 @@ export class Saves {
     { latest, limit, isTouch }: UpdateOptions,
   ): Promise<string | undefined> {
     if (this.isDestroyed(loaded)) return undefined
+    let asked = Date.now()
     const merge = async (current: string | null) => {
-      const saving = await this.#merged(loaded, base, mine, current)
+      const stored = await this.#mergeable(loaded, base, current, asked)
+      const saving = stored && (await this.#merged(loaded, base, mine, stored))
+      asked = Date.now()
       return saving && { ...saving, isTouch }
     }
     const first = await this.#firstWrite(loaded, base, mine, { latest, isTouch, merge })
@@ -285,24 +288,40 @@ export class Saves {
     return this.rules.limitOf(data)
   }
 
-  /** Merges the object's changes into the record that is there. `null` drops the update. */
-  async #merged(loaded: Loaded, base: Version, mine: Draft, current: string | null): Promise<Saving | null> {
-    const { sessionId, attempts = [] } = loaded
+  /**
+   * Parses the record that is there, or resolves to `null` if the update is dropped. `asked` is a time before Redis was
+   * asked for the record, in ms since 1970.
+   */
+  async #mergeable(
+    loaded: Loaded,
+    base: Version,
+    current: string | null,
+    asked: number,
+  ): Promise<StoredSession | null> {
     if (current === null || this.isDestroyed(loaded)) return null
-    const stored = await decode(this.access, sessionId, current)
+    const stored = await decode(this.access, loaded.sessionId, current)
     // A late touch may have kept the key of a session that has ended.
-    if (hasEnded(this.access, stored)) return null
+    if (hasEnded(this.access, stored, asked)) return null
     // A session of another user under the same id is not the one that was loaded. But a save whose answer was lost may
     // have changed the user.
-    const owners = [null, base.owner, ...attempts.map(({ version }) => version.owner)]
-    if (base.owner !== null && !owners.includes(stored.owner)) return null
+    const owners = [null, base.owner, ...(loaded.attempts ?? []).map(({ version }) => version.owner)]
+    return base.owner === null || owners.includes(stored.owner) ? stored : null
+  }
+
+  /** Merges the object's changes into the record that is there. */
+  async #merged(
+    { sessionId, attempts = [] }: Loaded,
+    base: Version,
+    mine: Draft,
+    stored: StoredSession,
+  ): Promise<Saving> {
     const before = await this.dataOf(sessionId, base)
     const after = await this.dataOf(sessionId, mine.version)
     const tried = await Promise.all(attempts.map(({ version }) => this.dataOf(sessionId, version)))
     const ancestor = ancestorOf(before, tried, stored.data)
     const data = withMergedExpiry(mergeSessions(ancestor, after, stored.data), mine, stored, base)
     const draft = await this.#draftOfMerged(data, stored, after, mine)
-    return savingOf(sessionId, draft, current, entryOf(stored))
+    return savingOf(sessionId, draft, stored.raw, entryOf(stored))
   }
 
   /** If the merge kept the user of the record or of the object, which is `after`, it keeps the owner as well. */

@@ -48,14 +48,6 @@ export function endOf({ absoluteTtl }: Pick<Lifetimes, 'absoluteTtl'>, created: 
   return absoluteTtl === null || created === null ? Number.POSITIVE_INFINITY : created + absoluteTtl
 }
 
-/**
- * Whether a session is past its absolute end. Its key may still exist, if a program that ignores `absoluteTtl` moved
- * its TTL.
- */
-export function isOver(access: Pick<Lifetimes, 'absoluteTtl'>, created: number | null): boolean {
-  return endOf(access, created) <= Date.now()
-}
-
 /** Session data that is ready to be written, with its creation time and its expiry (both in ms since 1970). */
 export interface Sealed {
   data: SessionRecord

@@ -28,10 +28,11 @@ export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
 export async function* readableSessions(access: Access): AsyncGenerator<FoundSession[]> {
   for await (const ids of sessionIds(access)) {
     const since = access.destroyed.now
+    const asked = Date.now()
     const stored = await access.records.read(ids)
     const sessions = await settleAll(ids.map((id, n) => readable(access, id, stored[n]?.raw ?? null)))
     yield sessions.flatMap((session, n) => {
-      if (session === null || hasEnded(access, session)) return []
+      if (session === null || hasEnded(access, session, asked)) return []
       return [{ ...session, expires: trueExpiry(access, session, stored[n]?.expires ?? null), since }]
     })
   }

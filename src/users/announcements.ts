@@ -118,8 +118,9 @@ export class Announcements {
 
   async #check(watched: [handle: string, watch: Watch][]): Promise<number> {
     const ids = watched.map(([, { sessionId }]) => sessionId)
+    const asked = Date.now()
     const found = await this.access.records.read(ids)
-    const over = await Promise.all(found.map((stored, n) => this.#isOver(ids[n] as string, stored)))
+    const over = await Promise.all(found.map((stored, n) => this.#isOver(ids[n] as string, stored, asked)))
     // A message may have announced some of them meanwhile. Those have no listener any more.
     const gone = watched.filter(([handle, watch], n) => over[n] && this.#watches.get(handle) === watch)
     for (const [handle] of gone) {
@@ -129,10 +130,10 @@ export class Announcements {
     return gone.length
   }
 
-  async #isOver(sessionId: string, stored: StoredRecord): Promise<boolean> {
+  async #isOver(sessionId: string, stored: StoredRecord, asked: number): Promise<boolean> {
     if (stored.raw === null) return !stored.foreign
     const session = await readable(this.access, sessionId, stored.raw)
-    return session !== null && hasEnded(this.access, session)
+    return session !== null && hasEnded(this.access, session, asked)
   }
 
   /**

@@ -116,6 +116,7 @@ async function problemsOf(access: Access, ids: string[]): Promise<Problem[]> {
 /** Resolves to the problems by session id. */
 async function lookForProblems(access: Access, ids: string[]): Promise<Map<string, Problem>> {
   const problems = new Map<string, Problem>()
+  const asked = Date.now()
   const found = await access.records.read(ids)
   const scores = new Map<string, Map<string, number>>()
   for (const [n, sessionId] of ids.entries()) {
@@ -128,7 +129,7 @@ async function lookForProblems(access: Access, ids: string[]): Promise<Map<strin
       continue
     }
     const { owner } = session
-    if (owner === null || hasEnded(access, session)) continue
+    if (owner === null || hasEnded(access, session, asked)) continue
     const listed = scores.get(owner) ?? (await scoresOf(access, owner))
     scores.set(owner, listed)
     if (!isListed(access, session, stored, listed.get(sessionId))) {

@@ -42,9 +42,10 @@ export async function* userRecords(access: Access, userId: string): AsyncGenerat
 /** Resolves to the user's readable sessions that have not ended, each once. */
 export async function listUser(access: Access, userId: string): Promise<ListedSession[]> {
   const sessions = new Map<string, ListedSession>()
+  const asked = Date.now()
   for await (const page of userRecords(access, userId)) {
     for (const session of page.filter(isReadable)) {
-      if (!hasEnded(access, session.session)) sessions.set(session.sessionId, session)
+      if (!hasEnded(access, session.session, asked)) sessions.set(session.sessionId, session)
     }
   }
   return [...sessions.values()]

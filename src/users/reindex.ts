@@ -101,12 +101,13 @@ async function indexBatch(
 }
 
 async function sessionsByUser(access: Access, sessionIds: string[]): Promise<Map<string, Seen[]>> {
+  const asked = Date.now()
   const found = await access.records.read(sessionIds)
   const byUser = new Map<string, Seen[]>()
   for (const [n, sessionId] of sessionIds.entries()) {
     const { raw, expires } = found[n] as StoredRecord
     const session = await readable(access, sessionId, raw)
-    if (session === null || !isSession(session) || hasEnded(access, session)) continue
+    if (session === null || !isSession(session) || hasEnded(access, session, asked)) continue
     const given = expires ?? (await giveExpiry(access, session))
     if (session.owner === null) continue
     const wanted = session.until ?? given

@@ -13,6 +13,7 @@ import { type Call, type Choice, pauseAfter, pauseBefore, runs } from './paused-
 import {
   condemnScript,
   raiseScript,
+  readScript,
   reconcileScript,
   removeScript,
   replaceScript,
@@ -45,6 +46,8 @@ export const theReservation = runsOne(reserveScript)
 /** Only for a removal on Cluster: an entry gets the stamp of the removal. */
 export const theCondemnation = runsOne(condemnScript)
 export const theLoad = ({ command }: Call) => command === 'get'
+/** Of whole sessions with their TTLs, as a listing does it. */
+export const theRead = runsOne(readScript)
 
 type Step = (call: Call) => boolean
 

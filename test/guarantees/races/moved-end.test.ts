@@ -1,0 +1,126 @@
+/**
+ * A process reads a record, and looks at it only after the end that the record says: its event loop was busy. Another
+ * request has moved that end between the two. So the session lives on, and the reader must not take it for ended.
+ */
+import { expect } from 'chai'
+import {
+  createSession,
+  getUserSessions,
+  readSession,
+  updateSession,
+  updateUserSessions,
+} from '../../../src/index.ts'
+import { atClock } from '../../support/clock.ts'
+import { HOUR, inMs, MINUTE } from '../../support/database.ts'
+import { type Choice, pauseBefore } from '../../support/paused-client.ts'
+import { load, newId, onEveryStage, type Scene, theLoad, theRead, theWrite } from '../../support/scene.ts'
+
+type Options = Scene['options']
+type Work = (options: Options, id: string) => Promise<unknown>
+
+const change = { role: 'admin' }
+const updateOne: Work = (options, sessionId) => updateSession({ ...options, sessionId, data: change })
+
+const changes: Record<string, { reading: Choice; work: Work }> = {
+  updateSession: { reading: theLoad, work: updateOne },
+  updateUserSessions: {
+    reading: theRead,
+    work: (options) => updateUserSessions({ ...options, userId: 'alice', data: change }),
+  },
+}
+
+describe('a session whose end moves while a record of it is being read', () => {
+  onEveryStage((scene) => {
+    for (const [name, { reading, work }] of Object.entries(changes)) {
+      it(`gets the change of ${name}`, async () => {
+        const { id, reader } = await readInTheMiddle(scene, reading, work)
+        await lateIn(reader)
+        expect(await scene.record(id)).to.include(change)
+      })
+    }
+
+    for (const [name, work] of Object.entries({ save: saveOne(scene), updateSession: updateOne })) {
+      it(`gets the change of ${name}, which meets another record`, async () => {
+        const id = await shortSession(scene)
+        const reader = scene.stoppedAfter(theWrite)
+        const writer = pauseBefore(reader.client, theWrite)
+        const working = work({ ...scene.options, client: writer.client }, id)
+        await writer.reached
+        await updateSession({ ...scene.options, sessionId: id, data: { theme: 'dark' } })
+        writer.release()
+        await reader.reached
+        await prolong(scene, id)
+        await lateIn({ ...reader, working })
+        expect(await scene.record(id)).to.include({ ...change, theme: 'dark' })
+      })
+    }
+
+    const readers: Record<string, { reading: Choice; work: Work }> = {
+      get: { reading: theLoad, work: (options, id) => scene.store(options).get(id) },
+      readSession: { reading: theRead, work: (options, sessionId) => readSession({ ...options, sessionId }) },
+      userSessions: {
+        reading: theRead,
+        work: (options) => first(scene.store(options).userSessions('alice')),
+      },
+      getUserSessions: {
+        reading: theRead,
+        work: (options) => first(getUserSessions({ ...options, userId: 'alice' })),
+      },
+      all: { reading: theRead, work: (options) => first(scene.store(options).all()) },
+    }
+    for (const [name, { reading, work }] of Object.entries(readers)) {
+      it(`is found by ${name}`, async () => {
+        const { reader } = await readInTheMiddle(scene, reading, work)
+        expect(await lateIn(reader)).to.be.an('object')
+      })
+    }
+
+    it('is not announced as gone by checkRevoked', async () => {
+      const { reader } = await readInTheMiddle(scene, theRead, async (options, sessionId) => {
+        const store = scene.store(options)
+        store.onRevoked(sessionId, () => {})
+        return store.checkRevoked()
+      })
+      expect(await lateIn(reader)).to.equal(0)
+    })
+  })
+})
+
+/** A session that ends in a minute, unless somebody moves its end. */
+function shortSession(scene: Scene): Promise<string> {
+  const data = { userId: 'alice', expires: inMs(MINUTE) }
+  return createSession({ ...scene.options, sessionId: newId(), data })
+}
+
+async function prolong(scene: Scene, sessionId: string): Promise<void> {
+  await updateSession({ ...scene.options, sessionId, data: { expires: inMs(HOUR) } })
+}
+
+function saveOne(scene: Scene): Work {
+  return async (options, id) => {
+    const store = scene.store(options)
+    await store.set(id, Object.assign(await load(store, id), change))
+  }
+}
+
+/** Begins work on a session, whose end moves while the work has not got its first record yet. */
+async function readInTheMiddle(scene: Scene, reading: Choice, work: Work) {
+  const id = await shortSession(scene)
+  const reader = scene.stoppedAfter(reading)
+  const working = work(reader.options, id)
+  await Promise.race([reader.reached, working])
+  await prolong(scene, id)
+  return { id, reader: { ...reader, working } }
+}
+
+/** Lets the work go on after the end that the record said. */
+function lateIn<T>({ release, working }: { release(): void; working: Promise<T> }): Promise<T> {
+  return atClock(2 * MINUTE, async () => {
+    release()
+    return await working
+  })
+}
+
+async function first<T>(list: Promise<readonly T[]>): Promise<T | undefined> {
+  return (await list)[0]
+}
