@@ -62,8 +62,8 @@ const protections: Protection[] = [
     what: 'An anonymous session is made only if there is none (NX)',
     on: 'server',
     file: 'redis/one-key.ts',
-    line: "condition: 'NX',",
-    without: '',
+    line: "{ expiration, condition: 'NX' }",
+    without: '{ expiration }',
   },
   {
     what: 'An update of a session that is gone is dropped',

@@ -1,18 +1,10 @@
-import { type Access, sharedOn } from '../redis/access.ts'
+import { type Access, accessOn } from '../redis/access.ts'
 import { type SupportedClient, sessionClient } from '../redis/clients/supported.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import { defaultPrefix, defaultUserPrefix, Keys } from '../redis/keys.ts'
 import type { Write } from '../redis/records.ts'
-import { recordsOn } from '../redis/records-on.ts'
 import { decode, encode, entryOf, hasEnded, readLive } from '../redis/stored-session.ts'
-import {
-  checkNames,
-  checkSessionId,
-  checkUserId,
-  plainData,
-  type UserId,
-  userIdOf,
-} from '../session/arguments.ts'
+import { checkNames, checkUserId, plainData, type UserId, userIdOf } from '../session/arguments.ts'
 import { cookieExpiry, withCookieExpiry } from '../session/cookie.ts'
 import { badArgument, SessionNotFoundError, SessionUserError } from '../session/errors.ts'
 import { checkTimestamp, dataExpiry } from '../session/expiry.ts'
@@ -82,7 +74,7 @@ export async function createSession<T extends Pick<UserSessionData, 'expires'>>(
     ),
 ): Promise<string> {
   const access = accessOf(options, ['sessionId', 'data', 'userId'])
-  const sessionId = options.sessionId === undefined ? newSessionId() : sessionIdOf(access, options.sessionId)
+  const sessionId = options.sessionId === undefined ? newSessionId() : access.keys.checkId(options.sessionId)
   const given = withoutNote(plainData(options.data, 'data'))
   const owner = ownerOf(options, given)
   const expires = checkTimestamp(given.expires, 'data.expires')
@@ -117,7 +109,7 @@ export async function readSession<T extends object = Record<string, unknown>>(
   options: OneSessionOptions & { sessionId: string },
 ): Promise<(UserSessionData & T) | null> {
   const access = accessOf(options, ['sessionId', 'userId'])
-  const sessionId = sessionIdOf(access, options.sessionId)
+  const sessionId = access.keys.checkId(options.sessionId)
   const session = await readLive(access, sessionId)
   if (session === null) return null
   return withTrueExpiry(withUserId(session.data, session.owner), session.expires) as UserSessionData & T
@@ -135,7 +127,7 @@ export async function updateSession<T extends object>(
   options: OneSessionOptions & { sessionId: string; data: T & Partial<UserSessionData> },
 ): Promise<void> {
   const access = accessOf(options, ['sessionId', 'data', 'userId'])
-  const sessionId = sessionIdOf(access, options.sessionId)
+  const sessionId = access.keys.checkId(options.sessionId)
   const patch = await checkPatch(access, options.data)
   if (!(await updateSessionRecord(access, sessionId, patch))) throw new SessionNotFoundError(sessionId)
 }
@@ -151,7 +143,7 @@ export async function deleteSession(
   options: RevokingOptions & OneSessionOptions & { sessionId: string },
 ): Promise<void> {
   const access = accessOf(options, ['sessionId', 'userId', 'waitForReplicas'])
-  const sessionId = sessionIdOf(access, options.sessionId)
+  const sessionId = access.keys.checkId(options.sessionId)
   const revoke = (access: Access) => revokeSession(access, sessionId)
   await replicated(access, checkWaitForReplicas(options.waitForReplicas), revoke, () => undefined)
 }
@@ -214,45 +206,32 @@ export function accessOf(options: FunctionOptions, names: string[]): Access {
   if (typeof prefix !== 'string') throw badArgument('prefix', 'a string', prefix)
   const { userPrefix = defaultUserPrefix(prefix) } = options
   if (typeof userPrefix !== 'string') throw badArgument('userPrefix', 'a string', userPrefix)
-  if (names.includes('sessionId')) checkUserIdOption(options)
-  const userId = userIdOption(options)
-  const access = {
+  const userId = names.includes('sessionId') ? userIdOption(options) : undefined
+  return accessOn({
     client,
     keys: new Keys(prefix, userPrefix),
     serializer: JSON,
     userId: userId ?? (defaultUserId as UserIdOption),
     guessesUsers: userId === undefined,
-    ...sharedOn(client),
     ttl: defaultTtl,
     scanCount: defaultScanCount,
     absoluteTtl: null,
     disableTouch: false,
-  }
-  return { ...access, records: recordsOn(access) }
+  })
 }
 
-/** In functions that take a user id, `userId` is that argument. In the other functions it is the store's option. */
-function userIdOption({ userId }: FunctionOptions & { userId?: unknown }): UserIdOption | undefined {
-  return typeof userId === 'function' ? (userId as UserIdOption) : undefined
-}
-
-/** Returns the owner of a new session: by the option `userId`, else by `data.userId`. */
-function ownerOf({ userId }: FunctionOptions & { userId?: unknown }, data: SessionRecord): string {
-  if (typeof userId !== 'function') return checkDataUserId(data.userId)
-  const owner = namedUser(userId as UserIdOption, data)
-  if (owner === null) throw badArgument('userId(data)', 'a user id', owner)
-  return owner
-}
-
-function checkUserIdOption({ userId }: OneSessionOptions): void {
-  if (userId === undefined || typeof userId === 'function') return
+/** In functions of one session, `userId` is the store's option. In the other functions it is the user's id. */
+function userIdOption({ userId }: OneSessionOptions): UserIdOption | undefined {
+  if (userId === undefined || typeof userId === 'function') return userId
   throw badArgument('userId', 'a function of the session', userId)
 }
 
-function sessionIdOf(access: Access, value: unknown): string {
-  const sessionId = checkSessionId(value)
-  access.keys.session(sessionId)
-  return sessionId
+/** Returns the owner of a new session: by the option `userId`, else by `data.userId`. */
+function ownerOf({ userId }: OneSessionOptions, data: SessionRecord): string {
+  if (userId === undefined) return checkDataUserId(data.userId)
+  const owner = namedUser(userId, data)
+  if (owner === null) throw badArgument('userId(data)', 'a user id', owner)
+  return owner
 }
 
 function checkDataUserId(value: unknown): string {

@@ -11,7 +11,7 @@ import { checkNames, type UserId } from '../session/arguments.ts'
 import type { Serializer } from '../session/codec.ts'
 import { badArgument } from '../session/errors.ts'
 import { defaultUserId, type UserIdOption } from '../session/owner.ts'
-import { isWaitForReplicas, type WaitForReplicas } from '../users/replication.ts'
+import type { WaitForReplicas } from '../users/replication.ts'
 
 export const defaultTtl = 86400
 export const defaultScanCount = 1000
@@ -104,22 +104,6 @@ export interface CheckedOptions {
   subscriber: SubscriberClient | undefined
 }
 
-const names = [
-  'client',
-  'prefix',
-  'userPrefix',
-  'userId',
-  'ttl',
-  'disableTouch',
-  'serializer',
-  'scanCount',
-  'waitForReplicas',
-  'touchInterval',
-  'maxUserSessions',
-  'absoluteTtl',
-  'subscriber',
-] as const satisfies (keyof UserSessionStoreOptions)[]
-
 /** Returns the options with their defaults. Throws a `TypeError` for a wrong or unknown option. */
 export function checkOptions(given: unknown): CheckedOptions {
   const options = definedOnly(checkNames(given, names, 'options'))
@@ -149,7 +133,12 @@ const defaults = {
   scanCount: defaultScanCount,
 }
 
-const rules: Record<string, [isValid: (value: unknown) => boolean, expected: string]> = {
+/** These have checks of their own. */
+type Others = 'client' | 'waitForReplicas' | 'maxUserSessions' | 'subscriber'
+
+type Rule = [isValid: (value: unknown) => boolean, expected: string]
+
+const rules: Record<Exclude<keyof UserSessionStoreOptions, Others>, Rule> = {
   prefix: [isString, 'a string'],
   userPrefix: [optional(isString), 'a string'],
   userId: [isFunction, 'a function of the session'],
@@ -161,11 +150,13 @@ const rules: Record<string, [isValid: (value: unknown) => boolean, expected: str
   absoluteTtl: [optional(isPositive), 'a positive number of seconds'],
 }
 
+const names = ['client', ...Object.keys(rules), 'waitForReplicas', 'maxUserSessions', 'subscriber']
+
 /** Returns the option `waitForReplicas`. Throws a `TypeError` for a wrong or unknown property. */
 export function checkWaitForReplicas(value: unknown): WaitForReplicas | undefined {
   if (value === undefined) return undefined
-  checkNames(value, ['count', 'timeout'], 'waitForReplicas')
-  if (isWaitForReplicas(value)) return value
+  const { count, timeout } = checkNames(value, ['count', 'timeout'], 'waitForReplicas')
+  if (isCount(count) && isCount(timeout)) return { count, timeout }
   throw badArgument('waitForReplicas', '{ count, timeout } with positive integers', value)
 }
 

@@ -1,7 +1,6 @@
 import { type Session, type SessionData, Store } from 'express-session'
-import { type Access, sharedOn } from '../redis/access.ts'
+import { type Access, accessOn } from '../redis/access.ts'
 import { Keys } from '../redis/keys.ts'
-import { recordsOn } from '../redis/records-on.ts'
 import { capTouch } from '../requests/cap-touch.ts'
 import {
   type LoadedSession,
@@ -26,10 +25,10 @@ import { badArgument } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
 import type { SessionRecord } from '../session/record.ts'
 import { clearSessions, readableSessions, sessionIds } from '../users/all-sessions.ts'
-import { Announcements, checkListener, type RevokedListener } from '../users/announcements.ts'
+import { Announcements, type RevokedListener } from '../users/announcements.ts'
 import { type DestroyReason, emitLater, Reports, type StoreEvents } from '../users/events.ts'
 import { enforceLimit, refuseBeyond } from '../users/limit.ts'
-import { listUser } from '../users/list.ts'
+import { type ListedSession, listUser } from '../users/list.ts'
 import { type ReindexOptions, type ReindexResult, reindexSessions } from '../users/reindex.ts'
 import { replicated, type WaitForReplicas } from '../users/replication.ts'
 import { revokeByHandle, revokeSession, revokeUser } from '../users/revoke.ts'
@@ -88,9 +87,7 @@ export class UserSessionStore extends Store {
     const { client, userId, ttl, serializer, scanCount, disableTouch } = checked
     const keys = new Keys(checked.prefix, checked.userPrefix)
     const absoluteTtl = checked.absoluteTtl === undefined ? null : Math.round(checked.absoluteTtl * 1000)
-    const lifetimes = { ttl, absoluteTtl, disableTouch }
-    const access = { client, keys, serializer, userId, scanCount, ...sharedOn(client), ...lifetimes }
-    this.#access = { ...access, records: recordsOn(access) }
+    this.#access = accessOn({ client, keys, serializer, userId, scanCount, ttl, absoluteTtl, disableTouch })
     const recent = new RecentTouches()
     this.#saves = new Saves(this.#access, this.#versions, recent, {
       limitOf: (session) => this.#limitOf(session),
@@ -113,13 +110,11 @@ export class UserSessionStore extends Store {
    * @throws {CorruptSessionError} if the value in Redis is not session data. The error names the key.
    */
   override get(sessionId: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> {
-    return this.#settle('get', callbackOf(callback, sessionId), () => this.#get(sessionId))
-  }
-
-  async #get(id: string): Promise<SessionData | null> {
-    const sessionId = this.#checkId(id)
-    const found = await loadSession(this.#access, sessionId)
-    return found && this.#remember(sessionId, found.loaded, found.since)
+    return this.#settle('get', callbackOf(callback, sessionId), async () => {
+      const id = this.#access.keys.checkId(sessionId)
+      const found = await loadSession(this.#access, id)
+      return found && this.#remember(id, found.loaded, found.since)
+    })
   }
 
   /**
@@ -130,13 +125,11 @@ export class UserSessionStore extends Store {
    * @throws {SessionLimitError} if the user has as many sessions as `maxUserSessions` allows, with `onLimit: 'reject'`.
    */
   override set(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
-    return this.#settle('set', callbackOf(callback, session, sessionId), () => this.#set(sessionId, session))
-  }
-
-  async #set(sessionId: string, session: SessionData): Promise<void> {
-    const object = checkObject(session, 'session')
-    warnOfMissingAdapter(this, object)
-    await this.#saves.save(this.#checkId(sessionId), object)
+    return this.#settle('set', callbackOf(callback, session, sessionId), async () => {
+      const object = checkObject(session, 'session')
+      warnOfMissingAdapter(this, object)
+      await this.#saves.save(this.#access.keys.checkId(sessionId), object)
+    })
   }
 
   /**
@@ -145,28 +138,22 @@ export class UserSessionStore extends Store {
    * it is not written.
    */
   override touch(sessionId: string, session: SessionData, callback?: Callback): Promise<void> {
-    return this.#settle('touch', callbackOf(callback, session, sessionId), () =>
-      this.#touch(sessionId, session),
-    )
-  }
-
-  async #touch(id: string, data: SessionData): Promise<void> {
-    const [sessionId, session] = [this.#checkId(id), checkObject(data, 'session')]
-    await this.#touches.touch(sessionId, session)
+    return this.#settle('touch', callbackOf(callback, session, sessionId), async () => {
+      const id = this.#access.keys.checkId(sessionId)
+      await this.#touches.touch(id, checkObject(session, 'session'))
+    })
   }
 
   /** Deletes a session. After this has resolved, no request that loaded the session before can bring it back. */
   override destroy(sessionId: string, callback?: Callback): Promise<void> {
-    return this.#settle('destroy', callbackOf(callback, sessionId), () => this.#destroy(sessionId))
-  }
-
-  async #destroy(sessionId: string): Promise<void> {
-    const id = this.#checkId(sessionId)
-    const known = this.#leaving.get(id)
-    const { turns, keys } = this.#access
-    await turns.destroy(keys.session(id), (deleted) => {
-      const revoke = (access: Access) => revokeSession(access, id, known).finally(deleted)
-      return this.#revoking('logout', revoke, () => undefined)
+    return this.#settle('destroy', callbackOf(callback, sessionId), async () => {
+      const id = this.#access.keys.checkId(sessionId)
+      const known = this.#leaving.get(id)
+      const { turns, keys } = this.#access
+      await turns.destroy(keys.session(id), (deleted) => {
+        const revoke = (access: Access) => revokeSession(access, id, known).finally(deleted)
+        return this.#revoking('logout', revoke, () => undefined)
+      })
     })
   }
 
@@ -176,13 +163,11 @@ export class UserSessionStore extends Store {
    * memory.
    */
   override all(callback?: Callback<SessionWithId[]>): Promise<SessionWithId[]> {
-    return this.#settle('all', callback, () => this.#all())
-  }
-
-  async #all(): Promise<SessionWithId[]> {
-    const sessions = new Map<string, SessionWithId>()
-    for await (const session of this.sessions()) sessions.set(session.id, session)
-    return [...sessions.values()]
+    return this.#settle('all', callback, async () => {
+      const sessions = new Map<string, SessionWithId>()
+      for await (const session of this.sessions()) sessions.set(session.id, session)
+      return [...sessions.values()]
+    })
   }
 
   /**
@@ -228,30 +213,20 @@ export class UserSessionStore extends Store {
 
   /** Deletes all sessions. */
   override clear(callback?: Callback): Promise<void> {
-    return this.#settle('clear', callback, () => this.#clear())
-  }
-
-  async #clear(): Promise<void> {
-    await clearSessions(await this.#announcements.because('revoked'))
+    return this.#settle('clear', callback, async () => {
+      await clearSessions(await this.#announcements.because('revoked'))
+    })
   }
 
   /** Lists the live sessions of a user, most recently active first. Corrupt records are left out. */
   userSessions(userId: UserId, callback?: Callback<UserSession[]>): Promise<UserSession[]> {
-    return this.#settle('userSessions', callbackOf(callback, userId), () => this.#userSessions(userId))
-  }
-
-  async #userSessions(userId: UserId): Promise<UserSession[]> {
-    const since = this.#access.destroyed.now
-    const sessions = await listUser(this.#access, checkUserId(userId))
-    return sessions
-      .map((listed) => {
-        const { session, expires } = listed
-        return userSession(
-          listed,
-          this.#remember(session.sessionId, loadedOf(this.#access, session, expires), since),
-        )
-      })
-      .sort(byActivity)
+    return this.#settle('userSessions', callbackOf(callback, userId), async () => {
+      const since = this.#access.destroyed.now
+      const sessions = await listUser(this.#access, checkUserId(userId))
+      const dataOf = ({ sessionId, session, expires }: ListedSession) =>
+        this.#remember(sessionId, loadedOf(this.#access, session, expires), since)
+      return sessions.map((listed) => userSession(listed, dataOf(listed))).sort(byActivity)
+    })
   }
 
   /**
@@ -263,34 +238,24 @@ export class UserSessionStore extends Store {
   destroyUser(userId: UserId, options?: DestroyUserOptions, callback?: Callback<number>): Promise<number>
   destroyUser(
     userId: UserId,
-    options?: DestroyUserOptions | Callback<number>,
+    options: DestroyUserOptions | Callback<number> = {},
     callback?: Callback<number>,
   ): Promise<number> {
     if (isLastArgument(options, callback)) return this.destroyUser(userId, {}, options)
-    return this.#settle('destroyUser', callbackOf(callback, userId), () =>
-      this.#destroyUser(userId, options as DestroyUserOptions),
-    )
-  }
-
-  async #destroyUser(id: UserId, options: DestroyUserOptions = {}): Promise<number> {
-    const userId = checkUserId(id)
-    const { except } = checkNames(options, ['except'], 'options') as DestroyUserOptions
-    if (except !== undefined) checkSessionId(except, 'options.except')
-    const revoke = (access: Access) => revokeUser(access, userId, except)
-    return this.#revoking('revoked', revoke, (revoked) => revoked)
+    return this.#settle('destroyUser', callbackOf(callback, userId), async () => {
+      const id = checkUserId(userId)
+      const { except } = checkNames(options, ['except'], 'options') as DestroyUserOptions
+      if (except !== undefined) checkSessionId(except, 'options.except')
+      return this.#revoking('revoked', (access) => revokeUser(access, id, except), Number)
+    })
   }
 
   /** Signs out one session of this user, by its handle or its id. Resolves to `false` if the user does not have it. */
   destroyUserSession(userId: UserId, handle: string, callback?: Callback<boolean>): Promise<boolean> {
-    return this.#settle('destroyUserSession', callbackOf(callback, handle, userId), () =>
-      this.#destroyUserSession(userId, handle),
-    )
-  }
-
-  async #destroyUserSession(userId: UserId, handle: string): Promise<boolean> {
-    const [user, name] = [checkUserId(userId), checkSessionId(handle, 'handle')]
-    const revoke = (access: Access) => revokeByHandle(access, user, name)
-    return this.#revoking('revoked', revoke, (revoked) => revoked > 0)
+    return this.#settle('destroyUserSession', callbackOf(callback, handle, userId), async () => {
+      const [id, name] = [checkUserId(userId), checkSessionId(handle, 'handle')]
+      return this.#revoking('revoked', (access) => revokeByHandle(access, id, name), Boolean)
+    })
   }
 
   /**
@@ -306,16 +271,12 @@ export class UserSessionStore extends Store {
     data: { [Name in keyof SessionData]?: SessionData[Name] | undefined } & { expires?: string | undefined },
     callback?: Callback<number>,
   ): Promise<number> {
-    return this.#settle('updateUser', callbackOf(callback, data, userId), () =>
-      this.#updateUser(userId, data),
-    )
-  }
-
-  async #updateUser(id: UserId, data: object): Promise<number> {
-    const userId = checkUserId(id)
-    const patch = plainData(data, 'data')
-    await checkChanges(this.#access, patch)
-    return updateUserRecords(this.#access, userId, patch)
+    return this.#settle('updateUser', callbackOf(callback, data, userId), async () => {
+      const id = checkUserId(userId)
+      const patch = plainData(data, 'data')
+      await checkChanges(this.#access, patch)
+      return updateUserRecords(this.#access, id, patch)
+    })
   }
 
   /**
@@ -348,7 +309,7 @@ export class UserSessionStore extends Store {
    * @returns A function that removes the listener.
    */
   onRevoked(sessionId: string, listener: RevokedListener): () => void {
-    return this.#announcements.watch(this.#checkId(sessionId), checkListener(listener))
+    return this.#announcements.watch(this.#access.keys.checkId(sessionId), listener)
   }
 
   /**
@@ -385,20 +346,18 @@ export class UserSessionStore extends Store {
    * `absoluteTtl`, a session of the same user keeps the creation time of the one before.
    */
   override regenerate(req: Request, callback?: Callback): Promise<void> {
-    return this.#settle('regenerate', callback, () => this.#regenerate(req))
-  }
-
-  async #regenerate(req: Request): Promise<void> {
-    const { session: from, sessionID } = req
-    const known = from && this.#versions.find(from, sessionID)?.version
-    if (known) this.#leaving.set(sessionID, known)
-    try {
-      await calledBack(this.destroy, this, sessionID)
-    } finally {
-      this.#leaving.delete(sessionID)
-      this.generate(req)
-      this.#versions.regenerated(req.session, from)
-    }
+    return this.#settle('regenerate', callback, async () => {
+      const { session: from, sessionID } = req
+      const before = from && this.#versions.find(from, sessionID)
+      if (before?.version) this.#leaving.set(sessionID, before.version)
+      try {
+        await calledBack(this.destroy, this, sessionID)
+      } finally {
+        this.#leaving.delete(sessionID)
+        this.generate(req)
+        this.#versions.findOrAdd(req.session, req.sessionID).origin = before?.version ?? before?.origin
+      }
+    })
   }
 
   /** Resolves to a `Session` without a request, by its id, or to `undefined` if it does not exist. */
@@ -406,14 +365,11 @@ export class UserSessionStore extends Store {
     sessionId: string,
     callback?: Callback<(Session & SessionData) | undefined>,
   ): Promise<(Session & SessionData) | undefined> {
-    return this.#settle('load', nothingForNone(callbackOf(callback, sessionId)), () => this.#load(sessionId))
-  }
-
-  async #load(sessionID: string): Promise<(Session & SessionData) | undefined> {
-    const data = await calledBack<SessionData | null>(this.get, this, this.#checkId(sessionID))
-    return data
-      ? this.createSession({ sessionID, sessionStore: this } as unknown as Request, data)
-      : undefined
+    return this.#settle('load', nothingForNone(callbackOf(callback, sessionId)), async () => {
+      const data = await calledBack<SessionData | null>(this.get, this, this.#access.keys.checkId(sessionId))
+      const request = { sessionID: sessionId, sessionStore: this } as unknown as Request
+      return data ? this.createSession(request, data) : undefined
+    })
   }
 
   /** express-session sets this method, which makes the session of a new browser. */
@@ -431,12 +387,6 @@ export class UserSessionStore extends Store {
   #capTouch(session: Session & Partial<SessionData>): void {
     if (this.#access.absoluteTtl === null) return
     capTouch(session, () => this.#touches.endOf(session.id, session as unknown as SessionRecord))
-  }
-
-  #checkId(sessionId: unknown): string {
-    const id = checkSessionId(sessionId)
-    this.#access.keys.session(id)
-    return id
   }
 
   #settle<T>(method: string, callback: Callback<T> | undefined, work: () => Promise<T>): Promise<T> {

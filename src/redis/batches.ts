@@ -1,5 +1,3 @@
-/** Splits work on many sessions into parts. */
-
 /** About how many entries of an index one command lists. More would keep other clients of the server waiting. */
 export const pageSize = 1000
 

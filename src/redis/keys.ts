@@ -1,3 +1,4 @@
+import { checkSessionId } from '../session/arguments.ts'
 import { badArgument } from '../session/errors.ts'
 
 const indexSuffix = ':sessions'
@@ -18,6 +19,13 @@ export class Keys {
     readonly userPrefix: string,
   ) {
     this.#mayCollide = prefix.startsWith(userPrefix) || userPrefix.startsWith(prefix)
+  }
+
+  /** Returns a session id that a caller has given. Throws a `TypeError` if it cannot be one. */
+  checkId(value: unknown): string {
+    const sessionId = checkSessionId(value)
+    this.session(sessionId)
+    return sessionId
   }
 
   session(sessionId: string): string {

@@ -15,13 +15,16 @@ const withoutIfeq = new WeakMap<SessionClient, number>()
 
 /** Writes a session without changing an index. */
 export async function writeOneKey(client: SessionClient, keys: Keys, write: Write): Promise<Outcome> {
-  const { expected, expiry, isTouch } = write
+  const { expected, record, expiry, isTouch } = write
   if (!('at' in expiry) || isTouch) return await runWrite(client, keys, write)
+  const key = keys.session(write.sessionId)
   try {
-    if (expected === null) return await create(client, keys, write, expiry.at)
-    return await replace(client, keys, write, expected, expiry.at)
+    const written = await setIf(client, key, write, expiry.at)
+    if (written === 'unknown')
+      return outcome(await run(client, replaceScript, [key], [record, String(expiry.at), expected as string]))
+    return written === null ? { done: false, current: textOf(await client.get(key)) } : { done: true }
   } catch (error) {
-    throw namingTheKey(error, [keys.session(write.sessionId)])
+    throw namingTheKey(error, [key])
   }
 }
 
@@ -60,57 +63,24 @@ function doneBefore({ record, expected }: Write, result: Outcome): Outcome {
   return !result.done && result.current === record && record !== expected ? { done: true } : result
 }
 
-async function create(
-  client: SessionClient,
-  keys: Keys,
-  { sessionId, record }: Write,
-  expires: number,
-): Promise<Outcome> {
-  const key = keys.session(sessionId)
-  const written = await client.set(key, record, {
-    expiration: { type: 'PXAT', value: expires },
-    condition: 'NX',
-  } satisfies SetArguments as never)
-  return written === null ? notWritten(client, key) : { done: true }
-}
-
-async function replace(
-  client: SessionClient,
-  keys: Keys,
-  write: Write,
-  expected: string,
-  expires: number,
-): Promise<Outcome> {
-  const key = keys.session(write.sessionId)
-  const written = await replaceIfEqual(client, key, write.record, expected, expires)
-  if (written === 'unknown') {
-    return outcome(await run(client, replaceScript, [key], [write.record, String(expires), expected]))
-  }
-  return written === null ? notWritten(client, key) : { done: true }
-}
-
-async function replaceIfEqual(
+/** Resolves to `null` if the key holds another record, or to `'unknown'` if the server does not know `IFEQ`. */
+async function setIf(
   client: SessionClient,
   key: string,
-  record: string,
-  expected: string,
+  { record, expected }: Write,
   expires: number,
 ): Promise<unknown> {
-  if ((withoutIfeq.get(client) ?? 0) > Date.now()) return 'unknown'
+  const expiration = { type: 'PXAT', value: expires } as const
+  const options: SetArguments =
+    expected === null
+      ? { expiration, condition: 'NX' }
+      : { expiration, condition: 'IFEQ', matchValue: expected }
+  if (expected !== null && (withoutIfeq.get(client) ?? 0) > Date.now()) return 'unknown'
   try {
-    return await client.set(key, record, {
-      expiration: { type: 'PXAT', value: expires },
-      condition: 'IFEQ',
-      matchValue: expected,
-    } satisfies SetArguments as never)
+    return await client.set(key, record, options as never)
   } catch (error) {
-    if (!hasPrefix(error, 'ERR syntax error')) throw error
+    if (expected === null || !hasPrefix(error, 'ERR syntax error')) throw error
     withoutIfeq.set(client, Date.now() + askAgainAfter)
     return 'unknown'
   }
-}
-
-/** Reads what the key holds instead of the expected record. */
-async function notWritten(client: SessionClient, key: string): Promise<Outcome> {
-  return { done: false, current: textOf(await client.get(key)) }
 }

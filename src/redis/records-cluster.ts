@@ -31,11 +31,7 @@ import { settleScript } from './scripts/settle.ts'
  * Returns the time until which `owner`'s index should list a stored session, or `null` if that is unknown. Returns
  * `false` if the session does not belong to `owner`.
  */
-export type UntilOf = (
-  sessionId: string,
-  stored: StoredRecord,
-  owner: string,
-) => Promise<number | null | false>
+type UntilOf = (sessionId: string, stored: StoredRecord, owner: string) => Promise<number | null | false>
 
 /** An index entry that is being changed: its score now, and its score before ('' if there was no entry). */
 interface Claim {

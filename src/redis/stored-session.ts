@@ -152,6 +152,6 @@ export function trueExpiry(
   return end === forever ? null : end
 }
 
-export function wrongType(key: string, cause?: unknown): CorruptSessionError {
+function wrongType(key: string, cause?: unknown): CorruptSessionError {
   return new CorruptSessionError(key, 'is of another type than a session', cause)
 }

@@ -29,7 +29,7 @@ export interface Draft {
 }
 
 /** The owner of the session, and what its record says so far. */
-export type Basis = Pick<Version, 'owner' | 'named' | 'lostId' | 'created'> & { until: number | null }
+type Basis = Pick<Version, 'owner' | 'named' | 'lostId' | 'created'> & { until: number | null }
 
 /**
  * Copies a session's data. The copy has a plain cookie, and also the properties that the session object does not hold.

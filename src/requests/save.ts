@@ -23,7 +23,7 @@ import { ancestorOf, mergeSessions } from './merge.ts'
 import type { RecentTouches } from './recent-touches.ts'
 import type { Loaded, Version, Versions } from './versions.ts'
 
-export interface SignInRules {
+interface SignInRules {
   /**
    * Returns how many sessions the user of this session may have. Throws a `TypeError` if the app's function returns no
    * valid number.
@@ -133,7 +133,7 @@ export class Saves {
     if (loaded?.version)
       return loaded.version.created ?? (this.access.absoluteTtl === null ? null : Date.now())
     if (this.access.absoluteTtl === null) return createdOf(session)
-    const origin = this.versions.originOf(session)
+    const origin = loaded?.origin
     const inherited = origin && (owner === null || owner === origin.owner) ? origin.created : null
     return earliest(inherited, createdOf(session), Date.now())
   }

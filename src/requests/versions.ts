@@ -40,22 +40,20 @@ export interface Loaded {
   unheld?: SessionRecord | undefined
   /** Whether the object's `id` is the session's, as `all` shows it, and no part of the data. */
   showsId?: boolean
+  /** What a session that `regenerate` made inherits from the one before. */
+  origin?: Pick<Version, 'owner' | 'created'> | undefined
   /** The same object under another session id. */
   other?: Loaded | undefined
 }
 
-export interface Attempt {
+interface Attempt {
   version: Version
   /** The record that the save should replace. */
   expected: string | null
 }
 
-/** What a new session object inherits from the one that `regenerate` replaced. */
-export type Origin = Pick<Version, 'owner' | 'created'>
-
 export class Versions {
   readonly #loaded = new Attached<Loaded>()
-  readonly #origins = new Attached<Origin | undefined>()
 
   /** Remembers that `data` was made from this record. */
   remember(data: object, sessionId: string, version: Version, since: number): void {
@@ -97,15 +95,6 @@ export class Versions {
     const added: Loaded = { sessionId, version: null, since: 0, other: this.#loaded.get(session) }
     this.#loaded.set(session, added)
     return added
-  }
-
-  /** Remembers that `regenerate` made the new `session` from the session object `from`. */
-  regenerated(session: object, from: object | undefined): void {
-    this.#origins.set(session, from && (this.#loaded.get(from)?.version ?? this.originOf(from)))
-  }
-
-  originOf(session: object): Origin | undefined {
-    return this.#origins.get(session)
   }
 }
 

@@ -11,12 +11,12 @@ export function startEarly<T>(work: Promise<T>): Promise<T> {
  * caller stops early, this waits for that item, so no work goes on after the loop.
  */
 export async function* oneAhead<Item, Result>(
-  items: readonly Item[],
+  items: Iterable<Item> | AsyncIterable<Item>,
   start: (item: Item) => Promise<Result>,
 ): AsyncGenerator<Result> {
   let next: Promise<Result> | undefined
   try {
-    for (const item of items) {
+    for await (const item of items) {
       const current = next
       next = startEarly(start(item))
       if (current) yield await current

@@ -7,7 +7,7 @@ import { settleAll } from '../session/settle-all.ts'
 import { revokeOne } from './revoke.ts'
 
 /** `since` is the moment before Redis was asked, as `Destroyed.now` tells it. */
-export type FoundSession = StoredSession & { expires: number | null; since: number }
+type FoundSession = StoredSession & { expires: number | null; since: number }
 
 /**
  * How many sessions are read at a time. Larger batches outlive a garbage collection, and the heap of Node 24 then grows

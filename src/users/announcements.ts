@@ -80,17 +80,17 @@ export class Announcements {
         channel === undefined
           ? undefined
           : this.#announcement(channel, { handle: handleOf(sessionId), userId, reason }),
-      onDestroyed: (sessionId, userId, announcement) => {
+      onDestroyed: (sessionId, userId, announcement, isHeard) => {
+        if (!isHeard) this.reports.subscriberError(new Error(`no message could be published on ${channel}`))
         if (announcement && !this.#claim(announcement as OwnMessage)) return
         this.#hear({ handle: handleOf(sessionId), userId, reason })
       },
-      unannounced: () =>
-        this.reports.subscriberError(new Error(`no message could be published on ${channel}`)),
     }
   }
 
   /** Calls `listener` once, when the session is destroyed. Returns a function that removes the listener. */
   watch(sessionId: string, listener: RevokedListener): () => void {
+    if (typeof listener !== 'function') throw badArgument('listener', 'a function', listener)
     const handle = handleOf(sessionId)
     const watch = this.#watches.get(handle) ?? { sessionId, listeners: new Set() }
     // A function may be added twice. It may also be removed between the event and the tick on which it is called.
@@ -234,9 +234,4 @@ function parseMessage(message: string): (DestroyedEvent & { store: unknown; numb
 function isEvent({ handle, userId, reason }: Record<string, unknown>): boolean {
   const isUser = userId === null || typeof userId === 'string'
   return typeof handle === 'string' && isUser && typeof reason === 'string'
-}
-
-export function checkListener(listener: unknown): RevokedListener {
-  if (typeof listener === 'function') return listener as RevokedListener
-  throw badArgument('listener', 'a function', listener)
 }

@@ -3,7 +3,6 @@
  * expired.
  */
 import type { Access } from '../redis/access.ts'
-import { batches } from '../redis/batches.ts'
 import { scanKeys } from '../redis/clients/client.ts'
 import { isReserved } from '../redis/entry-marks.ts'
 import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
@@ -11,7 +10,7 @@ import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/sto
 import { CorruptSessionError } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
 import { sessionIds } from './all-sessions.ts'
-import { isUnclear } from './list.ts'
+import { entriesOf, lookAt } from './list.ts'
 import { reindexSessions } from './reindex.ts'
 
 /**
@@ -29,7 +28,7 @@ export interface Problem {
   handle: string
 }
 
-export interface CheckOptions {
+interface CheckOptions {
   /** If true, lists the unlisted sessions and removes the stale entries. Unreadable records stay. */
   repair: boolean
   onProblem(problem: Problem): void
@@ -77,17 +76,11 @@ async function staleEntries(access: Access, userId: string): Promise<Seen[]> {
 
 async function lookForStale(access: Access, userId: string): Promise<Seen[]> {
   const stale: Seen[] = []
-  for await (const entries of pagesOf(access, userId)) {
+  for await (const entries of entriesIfAny(access, userId)) {
     const due = entries.filter(({ score }) => score > Date.now() && !isReserved(score))
-    const found = await readAll(access, due)
-    for (const [n, { sessionId, score }] of due.entries()) {
-      const { raw, foreign } = found[n] as StoredRecord
-      const session = await readable(access, sessionId, raw)
-      const isTheirs = session
-        ? session.owner === userId || isUnclear(access, session)
-        : foreign || raw !== null
-      if (isTheirs || (await isOfAnotherStore(access, userId, sessionId))) continue
-      stale.push({ sessionId, score, wanted: null, raw })
+    for (const look of await lookAt(access, userId, due)) {
+      const isTheirs = look.wanted !== null || look.isUnclear
+      if (!isTheirs && !(await isOfAnotherStore(access, userId, look.sessionId))) stale.push(look)
     }
   }
   return stale
@@ -152,27 +145,17 @@ function isListed(
 
 async function scoresOf(access: Access, userId: string): Promise<Map<string, number>> {
   const scores = new Map<string, number>()
-  for await (const entries of pagesOf(access, userId)) {
+  for await (const entries of entriesIfAny(access, userId)) {
     for (const { sessionId, score } of entries) scores.set(sessionId, score)
   }
   return scores
 }
 
 /** A key that is not an index counts as an empty index. */
-async function* pagesOf({ records }: Access, userId: string): AsyncGenerator<IndexPage['entries']> {
-  let cursor = '0'
-  do {
-    const page = await records.page(userId, cursor).catch(noIndex)
-    cursor = page.cursor
-    yield* batches(page.entries, records.batchSize)
-  } while (cursor !== '0')
-}
-
-function noIndex(error: unknown): IndexPage {
-  if (error instanceof CorruptSessionError) return { cursor: '0', entries: [] }
-  throw error
-}
-
-function readAll({ records }: Access, entries: IndexPage['entries']): Promise<StoredRecord[]> {
-  return entries.length === 0 ? Promise.resolve([]) : records.read(entries.map(({ sessionId }) => sessionId))
+async function* entriesIfAny(access: Access, userId: string): AsyncGenerator<IndexPage['entries']> {
+  try {
+    yield* entriesOf(access, userId)
+  } catch (error) {
+    if (!(error instanceof CorruptSessionError)) throw error
+  }
 }

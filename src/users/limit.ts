@@ -8,7 +8,7 @@
  */
 import type { Access } from '../redis/access.ts'
 import { SessionLimitError } from '../session/errors.ts'
-import { type UserRecord, userRecords } from './list.ts'
+import { recordsById } from './list.ts'
 import { evict } from './revoke.ts'
 
 /**
@@ -22,7 +22,7 @@ export async function enforceLimit(
   keep: string,
   limit: number,
 ): Promise<void> {
-  const sessions = await allOf(access, userId)
+  const sessions = await recordsById(access, userId)
   let excess = Math.max(sessions.size - limit, 0)
   sessions.delete(keep)
   const candidates = [...sessions.values()].sort(
@@ -38,14 +38,6 @@ export async function enforceLimit(
   }
 }
 
-async function allOf(access: Access, userId: string): Promise<Map<string, UserRecord>> {
-  const sessions = new Map<string, UserRecord>()
-  for await (const page of userRecords(access, userId)) {
-    for (const session of page) sessions.set(session.sessionId, session)
-  }
-  return sessions
-}
-
 /**
  * Called after a script has refused the sign-in. Throws a `SessionLimitError` if the user has `limit` sessions besides
  * `signingIn`. The listing also drops entries of sessions that are gone. If there are fewer then, `requests/save.ts`
@@ -57,7 +49,7 @@ export async function refuseBeyond(
   signingIn: string,
   limit: number,
 ): Promise<void> {
-  const sessions = await allOf(access, userId)
+  const sessions = await recordsById(access, userId)
   sessions.delete(signingIn)
   if (sessions.size >= limit) throw new SessionLimitError(userId, limit)
 }

@@ -29,48 +29,55 @@ export type ListedSession = UserRecord & { raw: string; session: StoredSession }
  * Cluster, an entry that ends after `until` stays.
  */
 export async function* userRecords(access: Access, userId: string): AsyncGenerator<UserRecord[]> {
+  const batches = oneAhead(entriesOf(access, userId), (entries) => lookAt(access, userId, entries))
+  for await (const looks of batches) {
+    const wrong = looks.filter(isWrong)
+    if (wrong.length > 0) await access.records.reconcile(userId, wrong)
+    yield looks.filter(({ wanted }) => wanted !== null)
+  }
+}
+
+/** Yields the entries of a user's index in batches, as they are. An entry may come twice. */
+export async function* entriesOf({ records }: Access, userId: string): AsyncGenerator<Entry[]> {
   let cursor = '0'
   do {
-    const page = await access.records.page(userId, cursor)
+    const page = await records.page(userId, cursor)
     cursor = page.cursor
-    const entries = batches(page.entries, access.records.batchSize)
-    const reads = oneAhead(entries, (batch) => readEntries(access, batch))
-    for await (const found of reads) yield await check(access, userId, found)
+    yield* batches(page.entries, records.batchSize)
   } while (cursor !== '0')
 }
 
-/** Resolves to the user's readable sessions that have not ended, each once. */
+/** Resolves to the user's readable sessions that have not ended. */
 export async function listUser(access: Access, userId: string): Promise<ListedSession[]> {
-  const sessions = new Map<string, ListedSession>()
   const asked = Date.now()
+  const sessions = await recordsById(access, userId)
+  return [...sessions.values()].filter(isReadable).filter(({ session }) => !hasEnded(access, session, asked))
+}
+
+/** Resolves to all that `userRecords` yields, each session once. */
+export async function recordsById(access: Access, userId: string): Promise<Map<string, UserRecord>> {
+  const sessions = new Map<string, UserRecord>()
   for await (const page of userRecords(access, userId)) {
-    for (const session of page.filter(isReadable)) {
-      if (!hasEnded(access, session.session, asked)) sessions.set(session.sessionId, session)
-    }
+    for (const session of page) sessions.set(session.sessionId, session)
   }
-  return [...sessions.values()]
+  return sessions
 }
 
 type Entry = IndexPage['entries'][number]
-type ReadEntry = { entry: Entry; stored: StoredRecord }
+/** `isUnclear`: the entry may be right although the session seems to belong to another user. */
 type Look = Seen & UserRecord & { score: number; isUnclear: boolean }
 
-async function readEntries(access: Access, entries: readonly Entry[]): Promise<ReadEntry[]> {
+/** Reads the sessions of these entries. Resolves to what is right for each entry. */
+export async function lookAt(access: Access, userId: string, entries: readonly Entry[]): Promise<Look[]> {
   const found = await access.records.read(entries.map(({ sessionId }) => sessionId))
-  return entries.map((entry, n) => ({ entry, stored: found[n] as StoredRecord }))
-}
-
-async function check(access: Access, userId: string, found: readonly ReadEntry[]): Promise<UserRecord[]> {
-  const looks = await settleAll(found.map((entry) => look(access, userId, entry)))
-  const wrong = looks.filter(isWrong)
-  if (wrong.length > 0) await access.records.reconcile(userId, wrong)
-  return looks.filter(({ wanted }) => wanted !== null)
+  return settleAll(entries.map((entry, n) => look(access, userId, entry, found[n] as StoredRecord)))
 }
 
 async function look(
   access: Access,
   userId: string,
-  { entry: { sessionId, score }, stored: { raw, foreign, expires } }: ReadEntry,
+  { sessionId, score }: Entry,
+  { raw, foreign, expires }: StoredRecord,
 ): Promise<Look> {
   const session = await readable(access, sessionId, raw)
   const exists = raw !== null || foreign
@@ -81,15 +88,10 @@ async function look(
     raw,
     session,
     wanted: isOwned ? (session?.until ?? expires ?? Math.floor(score)) : null,
-    isUnclear: !isOwned && session !== null && isUnclear(access, session),
+    isUnclear: !isOwned && session !== null && access.guessesUsers === true && !session.tellsOwner,
     expires: (session ? trueExpiry(access, session, expires) : expires) ?? score,
     evicting: isCondemned(score),
   }
-}
-
-/** Whether an entry may be right although the session seems to belong to another user. */
-export function isUnclear({ guessesUsers }: Access, { tellsOwner }: StoredSession): boolean {
-  return guessesUsers === true && !tellsOwner
 }
 
 /** A reserved entry stays, because its session may be written at any moment. */

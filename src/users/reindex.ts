@@ -27,7 +27,6 @@ export interface ReindexOptions {
   signal?: AbortSignal | undefined
 }
 
-/** Adds all sessions to the indexes of their owners. */
 export async function reindexSessions(access: Access, options: ReindexOptions = {}): Promise<ReindexResult> {
   const { onProgress, signal } = checkReindexOptions(options)
   const total = onProgress ? await countSessions(access, signal) : 0

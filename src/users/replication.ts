@@ -1,15 +1,13 @@
-import type { Access } from '../redis/access.ts'
+import { type Access, accessOn } from '../redis/access.ts'
 import {
   type ClusterClient,
   type ConnectionClient,
   isCluster,
+  type LendingClient,
   mastersOf,
-  type PoolClient,
-  type SentinelClient,
   type SessionClient,
 } from '../redis/clients/client.ts'
 import type { Keys } from '../redis/keys.ts'
-import { recordsOn } from '../redis/records-on.ts'
 import { emptyWriteScript } from '../redis/scripts/empty-write.ts'
 import { hasPrefix, run } from '../redis/scripts/script.ts'
 import { NotReplicatedError } from '../session/errors.ts'
@@ -22,11 +20,6 @@ export interface WaitForReplicas {
   count: number
   /** How long to wait for the replicas, in ms. Use less than the client's own command timeout. At least 1. */
   timeout: number
-}
-
-export function isWaitForReplicas(value: unknown): value is WaitForReplicas {
-  const { count, timeout } = Object(value) as WaitForReplicas
-  return Number.isInteger(count) && count >= 1 && Number.isInteger(timeout) && timeout >= 1
 }
 
 /** Deletes sessions. Resolves to how many there were, or to whether there was one. */
@@ -67,13 +60,9 @@ export async function replicated<T>(
 }
 
 function onOneConnection<T>(access: Access, work: (access: Access) => Promise<T>): Promise<T> {
-  const pin = (client: ConnectionClient) =>
-    work({ ...access, client, records: recordsOn({ ...access, client }) })
   const { client } = access
-  if (isCluster(client)) return work(access)
-  if ('use' in client) return (client as unknown as SentinelClient).use(pin)
-  if ('execute' in client) return (client as unknown as PoolClient).execute(pin)
-  return pin(client as ConnectionClient)
+  if (isCluster(client) || !('execute' in client)) return work(access)
+  return (client as unknown as LendingClient).execute((lent) => work(accessOn({ ...access, client: lent })))
 }
 
 /**

@@ -115,8 +115,7 @@ async function concluded(
     const { deleted = raw } = outcome
     const owner = deleted === raw ? userId : await ownerOf(access, sessionId, deleted)
     access.destroyed.add(access.keys.session(sessionId), moment)
-    access.onDestroyed?.(sessionId, owner, announcement)
-    if (outcome.unannounced) access.unannounced?.()
+    access.onDestroyed?.(sessionId, owner, announcement, !outcome.unannounced)
     if (owner !== null && owner !== userId) await unlist(access, owner, sessionId)
     return true
   }

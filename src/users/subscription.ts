@@ -3,8 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SubscriberClient } from '../redis/clients/client.ts'
 import { type ConnectionListener, onConnection } from './connection-events.ts'
 
-export type { SubscriberClient } from '../redis/clients/client.ts'
-
 /** The delays between attempts to subscribe, in ms. */
 const delays = { first: 100, longest: 10_000 }
 
@@ -12,7 +10,7 @@ const delays = { first: 100, longest: 10_000 }
 const closingTime = 1000
 
 /** The callbacks of a subscription. */
-export interface Told {
+interface Told {
   /** Returns the channel to listen on. It is called again after each failure. */
   channel(): Promise<string>
   message(message: string): void
@@ -46,7 +44,6 @@ export class Subscription implements ConnectionListener {
     else this.failed()
   }
 
-  /** The client is connected, for the first time or again. */
   connected(): void {
     this.#isOutdated = true
     if (this.#isBusy) return
@@ -54,7 +51,7 @@ export class Subscription implements ConnectionListener {
     this.#attempts = this.#listen()
   }
 
-  /** An attempt to connect has failed. After the first subscription, the client itself reports lost connections. */
+  /** After the first subscription, the client itself reports lost connections. */
   failed(): void {
     if (this.#channel !== undefined || this.#hasReported) return
     this.#hasReported = true

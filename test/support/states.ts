@@ -1,9 +1,8 @@
 /** Sessions for the tests of the records. Each record names its owner and the time until which the index lists it. */
 
-import { sharedOn } from '../../src/redis/access.ts'
+import { accessOn } from '../../src/redis/access.ts'
 import { Keys } from '../../src/redis/keys.ts'
 import type { IndexEntry, Records, Write } from '../../src/redis/records.ts'
-import { recordsOn } from '../../src/redis/records-on.ts'
 import { defaultUserId, type UserIdOption } from '../../src/session/owner.ts'
 import type { Scene } from './scene.ts'
 import type { AnyClient } from './topologies.ts'
@@ -36,10 +35,9 @@ function entryOf(state: State | null): IndexEntry | null {
 }
 
 export function recordsOf({ prefixes }: Scene, client: AnyClient): Records {
-  return recordsOn({
+  return accessOn({
     ...{ client, keys: new Keys(prefixes.prefix, prefixes.userPrefix) },
-    ...sharedOn(client),
     ...{ serializer: JSON, userId: defaultUserId as UserIdOption, ttl: 86_400, scanCount: 1000 },
     ...{ absoluteTtl: null, disableTouch: false },
-  })
+  }).records
 }

@@ -53,7 +53,7 @@ export interface ScriptArguments {
 }
 
 /** The methods of a client, pool, Sentinel or Cluster node that list keys. */
-export interface ScanningClient {
+interface ScanningClient {
   /** Does one step of SCAN. The first step has the cursor '0', and the last step returns '0'. */
   scan(
     cursor: string,
@@ -74,14 +74,9 @@ export interface ConnectionClient extends SessionClient {
   wait(replicas: number, timeoutMs: number): Promise<unknown>
 }
 
-/** The method of a pool that lends one of its connections. */
-export interface PoolClient {
+/** The method of a pool or a Sentinel client that lends a connection to the master. */
+export interface LendingClient {
   execute<T>(work: (client: ConnectionClient) => Promise<T>): Promise<T>
-}
-
-/** The method of a Sentinel client that lends a connection to the master. */
-export interface SentinelClient {
-  use<T>(work: (client: ConnectionClient) => Promise<T>): Promise<T>
 }
 
 /** A second client, beside the store's own, that hears of revocations in other processes. */
@@ -92,6 +87,10 @@ export interface SubscriberClient {
   unsubscribe(channel: string, listener: (message: unknown) => void): Promise<unknown>
   on(event: string, listener: () => void): unknown
   off(event: string, listener: () => void): unknown
+}
+
+export function hasMethods(given: object, names: readonly string[]): boolean {
+  return names.every((name) => typeof Reflect.get(given, name) === 'function')
 }
 
 export function isCluster(client: object): client is ClusterClient {

@@ -3,13 +3,14 @@
  * is imported.
  */
 import { setTimeout } from 'node:timers/promises'
-import type {
-  ClusterClient,
-  ConnectionClient,
-  ScriptArguments,
-  SessionClient,
-  SetArguments,
-  SubscriberClient,
+import {
+  type ClusterClient,
+  type ConnectionClient,
+  hasMethods,
+  type ScriptArguments,
+  type SessionClient,
+  type SetArguments,
+  type SubscriberClient,
 } from './client.ts'
 import { namingCluster } from './cluster-endpoint.ts'
 
@@ -59,9 +60,7 @@ interface ClusterNode extends IoredisClient {
 export function isIoredis(given: object): boolean {
   return (
     typeof Reflect.get(given, 'status') === 'string' &&
-    ['call', 'get', 'pexpireat', 'evalsha', 'scan'].every(
-      (name) => typeof Reflect.get(given, name) === 'function',
-    )
+    hasMethods(given, ['call', 'get', 'pexpireat', 'evalsha', 'scan'])
   )
 }
 
@@ -147,12 +146,8 @@ class Client implements ConnectionClient {
     try {
       return await reply
     } catch (error) {
-      throw this.explained(withoutArguments(error))
+      throw namingCluster(this, withoutArguments(error))
     }
-  }
-
-  protected explained(error: unknown): unknown {
-    return namingCluster(error)
   }
 }
 
@@ -177,10 +172,6 @@ class Cluster extends Client implements ClusterClient {
 
   nodeClient(node: unknown): ConnectionClient {
     return new Client(node as IoredisClient)
-  }
-
-  protected override explained(error: unknown): unknown {
-    return error
   }
 }
 
@@ -218,9 +209,7 @@ function withoutArguments(error: unknown): unknown {
 export function isIoredisSubscriber(given: object): boolean {
   return (
     typeof Reflect.get(given, 'status') === 'string' &&
-    ['subscribe', 'unsubscribe', 'on', 'off', 'psubscribe'].every(
-      (name) => typeof Reflect.get(given, name) === 'function',
-    )
+    hasMethods(given, ['subscribe', 'unsubscribe', 'on', 'off', 'psubscribe'])
   )
 }
 

@@ -2,10 +2,10 @@
 import {
   type ClusterClient,
   type ConnectionClient,
+  hasMethods,
   isCluster,
-  type PoolClient,
+  type LendingClient,
   type ScriptArguments,
-  type SentinelClient,
   type SessionClient,
   type SetArguments,
 } from './client.ts'
@@ -23,7 +23,7 @@ const commands = ['get', 'set', 'getDel', 'pExpireAt', 'eval', 'evalSha', 'scan'
 
 /** Whether node-redis made the object. Every kind of its clients has `_self`, and no other library uses that name. */
 export function isNodeRedis(given: object): boolean {
-  return '_self' in given && commands.every((name) => typeof Reflect.get(given, name) === 'function')
+  return '_self' in given && hasMethods(given, commands)
 }
 
 /** Returns why an object of node-redis cannot be used for sessions, or `undefined` if it can. */
@@ -168,12 +168,8 @@ class NodeRedisClient implements ConnectionClient {
     try {
       return await command(deadline?.client ?? this.given)
     } catch (error) {
-      throw this.explained(deadline ? await this.#deadlines?.errorOf(error, deadline) : error)
+      throw namingCluster(this, deadline ? await this.#deadlines?.errorOf(error, deadline) : error)
     }
-  }
-
-  protected explained(error: unknown): unknown {
-    return namingCluster(error)
   }
 
   protected sendRaw(client: NodeRedis, _key: string, args: string[]): Promise<unknown> {
@@ -186,11 +182,11 @@ function setIfEqual(key: string, value: string, { expiration, matchValue }: SetA
   return ['SET', key, value, 'IFEQ', matchValue ?? '', expiration.type, String(expiration.value)]
 }
 
-class NodeRedisPool extends NodeRedisClient implements PoolClient {
+class NodeRedisPool extends NodeRedisClient implements LendingClient {
   #isChecked = pooledOptions(this.given) !== undefined
 
   execute<T>(work: (client: ConnectionClient) => Promise<T>): Promise<T> {
-    return (this.given as NodeRedis & PoolClient).execute((client) => work(adapted(client)))
+    return (this.given as NodeRedis & LendingClient).execute((client) => work(adapted(client)))
   }
 
   /** A pool without an idle connection could not be checked before, so its connections are checked here. */
@@ -211,7 +207,7 @@ class NodeRedisLease extends NodeRedisClient {
   }
 }
 
-class NodeRedisSentinel extends NodeRedisLease implements SentinelClient {
+class NodeRedisSentinel extends NodeRedisLease implements LendingClient {
   /** If true, the client may read from replicas. Then reads are sent in the same way as writes. */
   readonly #hidesOptions = sentinelOptions(this.given) === undefined
 
@@ -228,8 +224,9 @@ class NodeRedisSentinel extends NodeRedisLease implements SentinelClient {
     return { cursor: next, keys }
   }
 
-  use<T>(work: (client: ConnectionClient) => Promise<T>): Promise<T> {
-    return (this.given as NodeRedis & SentinelClient).use((client) => work(adapted(client)))
+  execute<T>(work: (client: ConnectionClient) => Promise<T>): Promise<T> {
+    const { use } = this.given as NodeRedis & { use: LendingClient['execute'] }
+    return use.call(this.given, (client) => work(adapted(client))) as Promise<T>
   }
 }
 
@@ -240,10 +237,6 @@ class NodeRedisCluster extends NodeRedisClient implements ClusterClient {
 
   async nodeClient(node: unknown): Promise<ConnectionClient> {
     return adapted((await (this.given as NodeRedis & ClusterClient).nodeClient(node)) as NodeRedis)
-  }
-
-  protected override explained(error: unknown): unknown {
-    return error
   }
 
   protected override sendRaw(client: NodeRedis, key: string, args: string[]): Promise<unknown> {
