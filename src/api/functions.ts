@@ -91,8 +91,7 @@ export async function createSession<T extends Pick<UserSessionData, 'expires'>>(
   await compareAndSet(access, write, async (current) => {
     if (current === null) return write
     const previous = await decode(access, sessionId, current)
-    if (previous.owner !== owner && !hasEnded(access, previous, Date.now()))
-      throw new SessionUserError(sessionId, owner)
+    if (previous.owner !== owner && !hasEnded(access, previous)) throw new SessionUserError(sessionId, owner)
     return { ...write, expected: current, previous: entryOf(previous) }
   })
   return sessionId

@@ -44,7 +44,7 @@ export interface UserSessionStoreOptions {
   disableTouch?: boolean | undefined
   /**
    * Reads and writes records: an object, a function or a class with the methods `parse` and `stringify`. Either method
-   * may be async. Default `JSON`.
+   * may be async. `stringify` gets plain data, and the cookie's `expires` as ISO text. Default `JSON`.
    */
   serializer?: Serializer | undefined
   /** How many keys one SCAN step checks, in `all`, `sessions` and the like. Default 1000, at least 1. */

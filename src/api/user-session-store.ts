@@ -348,14 +348,14 @@ export class UserSessionStore extends Store {
   override regenerate(req: Request, callback?: Callback): Promise<void> {
     return this.#settle('regenerate', callback, async () => {
       const { session: from, sessionID } = req
-      const before = from && this.#versions.find(from, sessionID)
-      if (before?.version) this.#leaving.set(sessionID, before.version)
+      const known = from && this.#versions.find(from, sessionID)?.version
+      if (known) this.#leaving.set(sessionID, known)
       try {
         await calledBack(this.destroy, this, sessionID)
       } finally {
         this.#leaving.delete(sessionID)
         this.generate(req)
-        this.#versions.findOrAdd(req.session, req.sessionID).origin = before?.version ?? before?.origin
+        this.#versions.regenerated(req.session, from)
       }
     })
   }
@@ -403,8 +403,7 @@ export class UserSessionStore extends Store {
   }
 
   async #signedIn({ sessionId, owner, limit, isNew }: SignIn): Promise<void> {
-    if (isNew && this.listenerCount('created') > 0)
-      emitLater(this, 'created', { sessionId, handle: handleOf(sessionId), userId: owner })
+    if (isNew) emitLater(this, 'created', () => ({ sessionId, handle: handleOf(sessionId), userId: owner }))
     if (owner === null || limit === undefined || this.#maxUserSessions?.onLimit === 'reject') return
     await enforceLimit(await this.#announcements.because('limit'), owner, sessionId, limit)
   }

@@ -90,13 +90,16 @@ export function entryOf({ owner, until }: Pick<StoredSession, 'owner' | 'until'>
 }
 
 /**
- * Whether a session had ended at a time (ms since 1970). Its key may still exist, but nobody can load it. Callers ask
- * for a time before they read the record, because another request may have moved the session's end since.
+ * Whether a record says that its session has ended by now, or had ended at another time (ms since 1970). The key may
+ * still exist, but nobody can load the session.
+ *
+ * Another request may have moved the end since the record was read. So who must be sure asks for a time before the
+ * reading, or calls `readAgain`.
  */
 export function hasEnded(
   access: Access,
   session: Pick<StoredSession, 'data' | 'until'>,
-  at: number,
+  at = Date.now(),
 ): boolean {
   const end = trueExpiry(access, session, null)
   return end !== null && end <= at
@@ -115,6 +118,17 @@ export async function fetchRaw({ client, keys }: Access, sessionId: string): Pro
   }
 }
 
+/** Reads a session that seems to have ended. Resolves to `null` if it really has. */
+export async function readAgain(access: Access, sessionId: string): Promise<StoredSession | null> {
+  for (;;) {
+    const asked = Date.now()
+    const raw = await fetchRaw(access, sessionId)
+    const session = raw === null ? null : await decode(access, sessionId, raw)
+    if (session === null || hasEnded(access, session, asked)) return null
+    if (!hasEnded(access, session)) return session
+  }
+}
+
 /** Reads whatever a session's key holds, with its TTL, from the master. */
 export async function readOne(access: Access, sessionId: string): Promise<StoredRecord> {
   const [stored] = await access.records.read([sessionId])
@@ -129,12 +143,12 @@ export async function readLive(
   access: Access,
   sessionId: string,
 ): Promise<(StoredSession & { expires: number | null }) | null> {
-  const asked = Date.now()
   const { raw, foreign, expires } = await readOne(access, sessionId)
   if (foreign) throw wrongType(access.keys.session(sessionId))
   if (raw === null) return null
   const session = await decode(access, sessionId, raw)
-  if (hasEnded(access, session, asked)) return null
+  if (hasEnded(access, session))
+    return (await readAgain(access, sessionId)) && (await readLive(access, sessionId))
   return { ...session, expires: trueExpiry(access, session, expires) }
 }
 

@@ -4,7 +4,14 @@
  */
 import type { SessionData } from 'express-session'
 import type { Access } from '../redis/access.ts'
-import { decode, fetchRaw, hasEnded, readLive, type StoredSession } from '../redis/stored-session.ts'
+import {
+  decode,
+  fetchRaw,
+  hasEnded,
+  readAgain,
+  readLive,
+  type StoredSession,
+} from '../redis/stored-session.ts'
 import { cookieData, cookieOf, maxAgeOf, plainCookie } from '../session/cookie.ts'
 import { notMissing } from '../session/errors.ts'
 import { isoTime } from '../session/iso-time.ts'
@@ -43,12 +50,11 @@ async function fetchLive(
   access: Access,
   sessionId: string,
 ): Promise<(StoredSession & { expires?: undefined }) | null> {
-  const asked = Date.now()
   const raw = await fetchRaw(access, sessionId)
   if (raw === null) return null
   const decoded = decode(access, sessionId, raw)
   const session = decoded instanceof Promise ? await decoded : decoded
-  return hasEnded(access, session, asked) ? null : session
+  return hasEnded(access, session) ? await readAgain(access, sessionId) : session
 }
 
 /**

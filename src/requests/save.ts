@@ -10,7 +10,15 @@
 import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
-import { decode, entryOf, hasEnded, readable, readOne, type StoredSession } from '../redis/stored-session.ts'
+import {
+  decode,
+  entryOf,
+  hasEnded,
+  readAgain,
+  readable,
+  readOne,
+  type StoredSession,
+} from '../redis/stored-session.ts'
 import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { isoTime } from '../session/iso-time.ts'
@@ -133,7 +141,7 @@ export class Saves {
     if (loaded?.version)
       return loaded.version.created ?? (this.access.absoluteTtl === null ? null : Date.now())
     if (this.access.absoluteTtl === null) return createdOf(session)
-    const origin = loaded?.origin
+    const origin = this.versions.originOf(session)
     const inherited = origin && (owner === null || owner === origin.owner) ? origin.created : null
     return earliest(inherited, createdOf(session), Date.now())
   }
@@ -201,12 +209,9 @@ export class Saves {
     { latest, limit, isTouch }: UpdateOptions,
   ): Promise<string | undefined> {
     if (this.isDestroyed(loaded)) return undefined
-    let asked = Date.now()
     const merge = async (current: string | null) => {
-      const stored = await this.#mergeable(loaded, base, current, asked)
-      const saving = stored && (await this.#merged(loaded, base, mine, stored))
-      asked = Date.now()
-      return saving && { ...saving, isTouch }
+      const stored = await this.#mergeable(loaded, base, current)
+      return stored && { ...(await this.#merged(loaded, base, mine, stored)), isTouch }
     }
     const first = await this.#firstWrite(loaded, base, mine, { latest, isTouch, merge })
     const write = first && (await this.#write(loaded, mine, first, limit, merge))
@@ -220,9 +225,7 @@ export class Saves {
     { latest, isTouch, merge }: Omit<UpdateOptions, 'limit'> & { merge: Merge },
   ): Promise<Saving | null> {
     // The record it was made from has ended. Another request may have moved the session's end since.
-    if (base.until !== null && base.until <= Date.now()) {
-      return merge((await readOne(this.access, sessionId)).raw)
-    }
+    if (base.until !== null && base.until <= Date.now()) return merge(base.raw)
     const direct = { ...savingOf(sessionId, mine, base.raw, entryOf(base)), isTouch }
     // A merge that drops the update looked at an old record. The direct write finds out what is there now.
     return (latest && latest !== base.raw ? await merge(latest) : null) ?? direct
@@ -288,20 +291,13 @@ export class Saves {
     return this.rules.limitOf(data)
   }
 
-  /**
-   * Parses the record that is there, or resolves to `null` if the update is dropped. `asked` is a time before Redis was
-   * asked for the record, in ms since 1970.
-   */
-  async #mergeable(
-    loaded: Loaded,
-    base: Version,
-    current: string | null,
-    asked: number,
-  ): Promise<StoredSession | null> {
+  /** Parses the record that is there, or resolves to `null` if the update is dropped. */
+  async #mergeable(loaded: Loaded, base: Version, current: string | null): Promise<StoredSession | null> {
     if (current === null || this.isDestroyed(loaded)) return null
-    const stored = await decode(this.access, loaded.sessionId, current)
+    const found = await decode(this.access, loaded.sessionId, current)
     // A late touch may have kept the key of a session that has ended.
-    if (hasEnded(this.access, stored, asked)) return null
+    const stored = hasEnded(this.access, found) ? await readAgain(this.access, loaded.sessionId) : found
+    if (stored === null) return null
     // A session of another user under the same id is not the one that was loaded. But a save whose answer was lost may
     // have changed the user.
     const owners = [null, base.owner, ...(loaded.attempts ?? []).map(({ version }) => version.owner)]

@@ -40,8 +40,6 @@ export interface Loaded {
   unheld?: SessionRecord | undefined
   /** Whether the object's `id` is the session's, as `all` shows it, and no part of the data. */
   showsId?: boolean
-  /** What a session that `regenerate` made inherits from the one before. */
-  origin?: Pick<Version, 'owner' | 'created'> | undefined
   /** The same object under another session id. */
   other?: Loaded | undefined
 }
@@ -52,8 +50,12 @@ interface Attempt {
   expected: string | null
 }
 
+/** What a new session object inherits from the one that `regenerate` replaced. */
+type Origin = Pick<Version, 'owner' | 'created'>
+
 export class Versions {
   readonly #loaded = new Attached<Loaded>()
+  readonly #origins = new Attached<Origin | undefined>()
 
   /** Remembers that `data` was made from this record. */
   remember(data: object, sessionId: string, version: Version, since: number): void {
@@ -95,6 +97,15 @@ export class Versions {
     const added: Loaded = { sessionId, version: null, since: 0, other: this.#loaded.get(session) }
     this.#loaded.set(session, added)
     return added
+  }
+
+  /** Remembers that `regenerate` made the new `session` from the session object `from`, under whatever id. */
+  regenerated(session: object, from: object | undefined): void {
+    this.#origins.set(session, from && (this.#loaded.get(from)?.version ?? this.originOf(from)))
+  }
+
+  originOf(session: object): Origin | undefined {
+    return this.#origins.get(session)
   }
 }
 

@@ -2,7 +2,8 @@
 import type { Access } from '../redis/access.ts'
 import { batches } from '../redis/batches.ts'
 import { scanKeys } from '../redis/clients/client.ts'
-import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
+import type { StoredRecord } from '../redis/records.ts'
+import { hasEnded, readable, readLive, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
 import { settleAll } from '../session/settle-all.ts'
 import { revokeOne } from './revoke.ts'
 
@@ -28,14 +29,21 @@ export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
 export async function* readableSessions(access: Access): AsyncGenerator<FoundSession[]> {
   for await (const ids of sessionIds(access)) {
     const since = access.destroyed.now
-    const asked = Date.now()
     const stored = await access.records.read(ids)
-    const sessions = await settleAll(ids.map((id, n) => readable(access, id, stored[n]?.raw ?? null)))
-    yield sessions.flatMap((session, n) => {
-      if (session === null || hasEnded(access, session, asked)) return []
-      return [{ ...session, expires: trueExpiry(access, session, stored[n]?.expires ?? null), since }]
-    })
+    const sessions = await settleAll(ids.map((id, n) => liveSession(access, id, stored[n] as StoredRecord)))
+    yield sessions.flatMap((session) => (session === null ? [] : [{ ...session, since }]))
   }
+}
+
+async function liveSession(
+  access: Access,
+  sessionId: string,
+  { raw, expires }: StoredRecord,
+): Promise<Omit<FoundSession, 'since'> | null> {
+  const session = await readable(access, sessionId, raw)
+  if (session === null) return null
+  if (hasEnded(access, session)) return readLive(access, sessionId)
+  return { ...session, expires: trueExpiry(access, session, expires) }
 }
 
 /** Deletes all sessions with their index entries. */

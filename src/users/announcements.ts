@@ -166,7 +166,7 @@ export class Announcements {
   }
 
   #tell(event: DestroyedEvent): void {
-    emitLater(this.emitter, 'destroyed', event)
+    emitLater(this.emitter, 'destroyed', () => event)
     this.#recent.set(event.handle, true)
     const watch = this.#watches.get(event.handle)
     if (!watch) return

@@ -58,15 +58,17 @@ export interface StoreEvents {
 }
 
 /**
- * Emits the event on its own tick. So an error in a listener reaches the process, as with any event. It does not reach
- * the request that destroyed the session.
+ * Emits the event on its own tick, if anybody listens by then. So an error in a listener reaches the process, as with
+ * any event. It does not reach the request that destroyed the session.
  */
 export function emitLater<Name extends keyof StoreEvents>(
   emitter: EventEmitter,
   name: Name,
-  ...args: StoreEvents[Name]
+  eventOf: () => StoreEvents[Name][0],
 ): void {
-  process.nextTick(() => emitter.emit(name, ...args))
+  process.nextTick(() => {
+    if (emitter.listenerCount(name) > 0) emitter.emit(name, eventOf())
+  })
 }
 
 /** The most warnings of one store, so that an outage does not fill a log. */

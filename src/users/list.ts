@@ -14,6 +14,8 @@ export interface UserRecord {
   session: StoredSession | null
   /** The session's expiry, in ms since 1970. */
   expires: number
+  /** Whether the session had ended before its record was read. */
+  ended: boolean
   /** Whether an eviction of the session has begun. The process that began it may have crashed. */
   evicting: boolean
 }
@@ -49,9 +51,8 @@ export async function* entriesOf({ records }: Access, userId: string): AsyncGene
 
 /** Resolves to the user's readable sessions that have not ended. */
 export async function listUser(access: Access, userId: string): Promise<ListedSession[]> {
-  const asked = Date.now()
   const sessions = await recordsById(access, userId)
-  return [...sessions.values()].filter(isReadable).filter(({ session }) => !hasEnded(access, session, asked))
+  return [...sessions.values()].filter(isReadable).filter(({ ended }) => !ended)
 }
 
 /** Resolves to all that `userRecords` yields, each session once. */
@@ -64,22 +65,32 @@ export async function recordsById(access: Access, userId: string): Promise<Map<s
 }
 
 type Entry = IndexPage['entries'][number]
+
 /** `isUnclear`: the entry may be right although the session seems to belong to another user. */
 type Look = Seen & UserRecord & { score: number; isUnclear: boolean }
 
 /** Reads the sessions of these entries. Resolves to what is right for each entry. */
 export async function lookAt(access: Access, userId: string, entries: readonly Entry[]): Promise<Look[]> {
+  const asked = Date.now()
   const found = await access.records.read(entries.map(({ sessionId }) => sessionId))
-  return settleAll(entries.map((entry, n) => look(access, userId, entry, found[n] as StoredRecord)))
+  return settleAll(entries.map((entry, n) => look(access, userId, entry, found[n] as StoredRecord, asked)))
 }
 
 async function look(
   access: Access,
   userId: string,
-  { sessionId, score }: Entry,
+  entry: Entry,
   { raw, foreign, expires }: StoredRecord,
+  asked: number,
 ): Promise<Look> {
+  const { sessionId, score } = entry
   const session = await readable(access, sessionId, raw)
+  const ended = session !== null && hasEnded(access, session, asked)
+  if (session && !ended && hasEnded(access, session)) {
+    // It has ended since it was read, or another request has moved its end.
+    const [again] = await lookAt(access, userId, [entry])
+    return again as Look
+  }
   const exists = raw !== null || foreign
   const isOwned = exists && (session === null || session.owner === userId)
   return {
@@ -90,6 +101,7 @@ async function look(
     wanted: isOwned ? (session?.until ?? expires ?? Math.floor(score)) : null,
     isUnclear: !isOwned && session !== null && access.guessesUsers === true && !session.tellsOwner,
     expires: (session ? trueExpiry(access, session, expires) : expires) ?? score,
+    ended,
     evicting: isCondemned(score),
   }
 }

@@ -2,7 +2,15 @@
 import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { Expiry, IndexEntry, Write } from '../redis/records.ts'
-import { decode, encode, fetchRaw, hasEnded, readOne, type StoredSession } from '../redis/stored-session.ts'
+import {
+  decode,
+  encode,
+  fetchRaw,
+  hasEnded,
+  readAgain,
+  readOne,
+  type StoredSession,
+} from '../redis/stored-session.ts'
 import { checkObject } from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
 import { cookieExpiry, withCookieExpiry } from '../session/cookie.ts'
@@ -32,9 +40,8 @@ export async function updateSessionRecord(
   sessionId: string,
   patch: SessionRecord,
 ): Promise<boolean> {
-  const asked = Date.now()
   const raw = await fetchRaw(access, sessionId)
-  return raw !== null && update(access, { sessionId, raw, asked }, patch)
+  return raw !== null && update(access, sessionId, raw, patch)
 }
 
 /** Updates each session of a user. Resolves to how many were updated. Corrupt records are left out. */
@@ -44,14 +51,10 @@ export async function updateUserRecords(
   patch: SessionRecord,
 ): Promise<number> {
   const updated = new Set<string>()
-  const asked = Date.now()
   for await (const page of userRecords(access, userId)) {
     const pending = page.filter(({ sessionId, raw }) => raw !== null && !updated.has(sessionId))
     const results = await settleAll(
-      pending.map(({ sessionId, raw }) => {
-        const read = { sessionId, raw: raw as string, asked }
-        return updateReadable(access, read, patch, userId)
-      }),
+      pending.map(({ sessionId, raw }) => updateReadable(access, sessionId, raw as string, patch, userId)),
     )
     for (const [n, { sessionId }] of pending.entries()) if (results[n]) updated.add(sessionId)
   }
@@ -67,13 +70,6 @@ export async function checkChanges({ serializer }: Access, patch: SessionRecord)
   await stringifyRecord(serializer, patch)
 }
 
-/** `asked` is a time before Redis was asked for the record, in ms since 1970. */
-interface ReadRecord {
-  sessionId: string
-  raw: string
-  asked: number
-}
-
 async function updateReadable(...args: [...Parameters<typeof update>]): Promise<boolean> {
   try {
     return await update(...args)
@@ -85,19 +81,17 @@ async function updateReadable(...args: [...Parameters<typeof update>]): Promise<
 
 async function update(
   access: Access,
-  { sessionId, raw, asked }: ReadRecord,
+  sessionId: string,
+  raw: string,
   patch: SessionRecord,
   userId?: string,
 ): Promise<boolean> {
-  let askedLast = asked
   const changed = async (current: string | null): Promise<Write | null> => {
     if (current === null) return null
-    const session = await decode(access, sessionId, current)
-    if (hasEnded(access, session, askedLast)) return null
-    if (userId !== undefined && session.owner !== userId) return null
-    const write = await patchedWrite(access, session, patch)
-    askedLast = Date.now()
-    return write
+    const found = await decode(access, sessionId, current)
+    const session = hasEnded(access, found) ? await readAgain(access, sessionId) : found
+    if (session === null || (userId !== undefined && session.owner !== userId)) return null
+    return patchedWrite(access, session, patch)
   }
   let written: Write | null = null
   await access.turns.take(access.keys.session(sessionId), async (latest) => {

@@ -1,11 +1,13 @@
 /** `regenerate` destroys the session that the request has loaded, whatever has become of it. It does not read it again. */
 import { expect } from 'chai'
 import type { Request } from 'express'
+import type { SessionData } from 'express-session'
 import { UserSessionStore } from '../../src/index.ts'
+import { HOUR, SECOND } from '../support/database.ts'
 import { watch } from '../support/paused-client.ts'
 import { inflate, load, newId, onEveryStage } from '../support/scene.ts'
 import { removeScript } from '../support/scripts.ts'
-import { newSession } from '../support/sessions.ts'
+import { cookie, newSession } from '../support/sessions.ts'
 
 describe('regenerate', () => {
   onEveryStage(
@@ -85,6 +87,32 @@ describe('regenerate', () => {
         await UserSessionStore.prototype.destroy.call(store, id)
         expect(calls[0]?.command).to.equal('get')
         await scene.expectGone(id)
+      })
+
+      it('hands on the creation time, also in a subclass that keeps sessions under other ids', async () => {
+        class Tenant extends UserSessionStore {
+          override get = (sessionId: string) => super.get(`t1.${sessionId}`)
+          override set = (sessionId: string, session: SessionData) => super.set(`t1.${sessionId}`, session)
+          override destroy = (sessionId: string) => super.destroy(`t1.${sessionId}`)
+        }
+        const store = new Tenant({ ...scene.options, absoluteTtl: 100 } as never)
+        const [id, sessionCreated] = [newId(), Date.now() - SECOND]
+        await store.set(id, newSession({ userId: 'alice', sessionCreated }))
+        const req = await requestOf(store, id)
+        await store.regenerate(req)
+        await store.set(req.sessionID, Object.assign(req.session, { userId: 'alice' }))
+        await scene.expectGone(`t1.${id}`)
+        expect(await scene.record(`t1.${req.sessionID}`)).to.include({ sessionCreated })
+      })
+
+      it('makes a session that can be touched, also after another object was saved under its id', async () => {
+        const store = scene.store()
+        const req = await requestOf(store, await scene.signIn('alice'))
+        await store.regenerate(req)
+        await store.set(req.sessionID, newSession({ userId: 'alice' }, cookie(10 * SECOND)))
+        req.session.cookie.maxAge = HOUR
+        await store.touch(req.sessionID, req.session)
+        expect(await scene.expiry(req.sessionID)).to.be.closeTo(Date.now() + HOUR, 10 * SECOND)
       })
     },
     ['server', 'cluster'],

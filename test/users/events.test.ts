@@ -71,6 +71,15 @@ describe('The events of a store', () => {
         expect(told).to.deep.equal([null])
       })
 
+      it('created is heard by a listener that was added right after the save', async () => {
+        const [store, told] = [scene.store(), [] as unknown[]]
+        const saved = store.set(newId(), newSession({ userId: 'alice' }))
+        await saved
+        store.on('created', ({ userId }) => told.push(userId))
+        await nextTurn()
+        expect(told).to.deep.equal(['alice'])
+      })
+
       it('of a session that had already expired when it was saved, none', async () => {
         const store = scene.store()
         const told: unknown[] = []

@@ -16,7 +16,7 @@ end`
  * longest entry. A score beyond the last `Date` was written by another program, and counts as the last `Date`.
  *
  * `added` is the end of an entry that was just added. If it is later than the TTL, that entry is the longest. Then the
- * others need no look.
+ * others need no look. (If another program has shortened the TTL, the next removal of an entry corrects it.)
  *
  * Redis deletes an index with its last entry. If its slot is being moved to another master, this master then refuses
  * all commands on that key. `ifThere` ignores that refusal.

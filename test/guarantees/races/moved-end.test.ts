@@ -1,12 +1,16 @@
 /**
+ * Sessions that end while somebody reads them.
+ *
  * A process reads a record, and looks at it only after the end that the record says: its event loop was busy. Another
- * request has moved that end between the two. So the session lives on, and the reader must not take it for ended.
+ * request may have moved that end between the two. Then the session lives on, and the reader must not take it for
+ * ended. If nobody has moved the end, the session has ended, and the reader must not bring it back.
  */
 import { expect } from 'chai'
 import {
   createSession,
   getUserSessions,
   readSession,
+  SessionNotFoundError,
   updateSession,
   updateUserSessions,
 } from '../../../src/index.ts'
@@ -27,6 +31,12 @@ const changes: Record<string, { reading: Choice; work: Work }> = {
     reading: theRead,
     work: (options) => updateUserSessions({ ...options, userId: 'alice', data: change }),
   },
+}
+
+const newEnd = {
+  reading: theLoad,
+  work: ((options, sessionId) =>
+    updateSession({ ...options, sessionId, data: { expires: inMs(HOUR) } })) as Work,
 }
 
 describe('a session whose end moves while a record of it is being read', () => {
@@ -55,20 +65,7 @@ describe('a session whose end moves while a record of it is being read', () => {
       })
     }
 
-    const readers: Record<string, { reading: Choice; work: Work }> = {
-      get: { reading: theLoad, work: (options, id) => scene.store(options).get(id) },
-      readSession: { reading: theRead, work: (options, sessionId) => readSession({ ...options, sessionId }) },
-      userSessions: {
-        reading: theRead,
-        work: (options) => first(scene.store(options).userSessions('alice')),
-      },
-      getUserSessions: {
-        reading: theRead,
-        work: (options) => first(getUserSessions({ ...options, userId: 'alice' })),
-      },
-      all: { reading: theRead, work: (options) => first(scene.store(options).all()) },
-    }
-    for (const [name, { reading, work }] of Object.entries(readers)) {
+    for (const [name, { reading, work }] of Object.entries(readersOf(scene))) {
       it(`is found by ${name}`, async () => {
         const { reader } = await readInTheMiddle(scene, reading, work)
         expect(await lateIn(reader)).to.be.an('object')
@@ -86,10 +83,66 @@ describe('a session whose end moves while a record of it is being read', () => {
   })
 })
 
+describe('a session that ends while a call waits for Redis', () => {
+  onEveryStage((scene) => {
+    const waiting = { ...changes, save: { reading: theWrite, work: saveOne(scene) }, 'a new end': newEnd }
+    for (const [name, { reading, work }] of Object.entries(waiting)) {
+      it(`does not come back by ${name}`, async () => {
+        const id = await shortSession(scene)
+        const caller = scene.stoppedBefore(reading)
+        const working = work(caller.options, id)
+        await Promise.race([caller.reached, working])
+        await endsLate(scene, id)
+        const before = await scene.record(id)
+        await lateIn({ ...caller, working }).catch(isNotFound)
+        expect(await scene.record(id)).to.deep.equal(before)
+        expect(await atClock(2 * MINUTE, () => scene.store().get(id))).to.equal(null)
+      })
+    }
+
+    for (const [name, { reading, work }] of Object.entries(readersOf(scene))) {
+      it(`is not found by ${name}`, async () => {
+        const id = await shortSession(scene)
+        const caller = scene.stoppedBefore(reading)
+        const working = work(caller.options, id)
+        await caller.reached
+        await endsLate(scene, id)
+        expect(await lateIn({ ...caller, working })).to.be.oneOf([null, undefined])
+      })
+    }
+  })
+})
+
+function readersOf(scene: Scene): Record<string, { reading: Choice; work: Work }> {
+  return {
+    get: { reading: theLoad, work: (options, id) => scene.store(options).get(id) },
+    readSession: { reading: theRead, work: (options, sessionId) => readSession({ ...options, sessionId }) },
+    userSessions: {
+      reading: theRead,
+      work: (options) => first(scene.store(options).userSessions('alice')),
+    },
+    getUserSessions: {
+      reading: theRead,
+      work: (options) => first(getUserSessions({ ...options, userId: 'alice' })),
+    },
+    all: { reading: theRead, work: (options) => first(scene.store(options).all()) },
+  }
+}
+
 /** A session that ends in a minute, unless somebody moves its end. */
 function shortSession(scene: Scene): Promise<string> {
   const data = { userId: 'alice', expires: inMs(MINUTE) }
   return createSession({ ...scene.options, sessionId: newId(), data })
+}
+
+/** Another request shortens the session. A touch that comes late keeps the key, but not the session. */
+async function endsLate(scene: Scene, sessionId: string): Promise<void> {
+  await updateSession({ ...scene.options, sessionId, data: { expires: inMs(MINUTE / 2) } })
+  await scene.client.pExpireAt(scene.sessionKey(sessionId), Date.now() + HOUR, 'GT')
+}
+
+function isNotFound(error: unknown): void {
+  expect(error).to.be.instanceOf(SessionNotFoundError)
 }
 
 async function prolong(scene: Scene, sessionId: string): Promise<void> {
