@@ -1,5 +1,5 @@
 import type { SessionData } from 'express-session'
-import type { SessionClient, SubscriberClient } from '../redis/clients/client.ts'
+import { hasMethods, type SessionClient, type SubscriberClient } from '../redis/clients/client.ts'
 import {
   type SupportedClient,
   type SupportedSubscriber,
@@ -106,6 +106,8 @@ export interface CheckedOptions {
 
 /** Returns the options with their defaults. Throws a `TypeError` for a wrong or unknown option. */
 export function checkOptions(given: unknown): CheckedOptions {
+  if (hasMethods(Object(given), ['get', 'set', 'scan']))
+    throw badArgument('options', 'an object, such as { client }', given)
   const options = definedOnly(checkNames(given, names, 'options'))
   const client = sessionClient(options.client)
   const checked: Record<string, unknown> = { ...defaults, ...options, client }

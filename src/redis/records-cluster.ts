@@ -1,4 +1,3 @@
-import { CorruptSessionError } from '../session/errors.ts'
 import { settleAll } from '../session/settle-all.ts'
 import { pageSize } from './batches.ts'
 import type { SessionClient } from './clients/client.ts'
@@ -17,7 +16,7 @@ import {
   type StoredRecord,
   type Write,
 } from './records.ts'
-import { indexPage, outcome, storedRecords } from './replies.ts'
+import { indexPage, isReply, outcome, storedRecords } from './replies.ts'
 import { condemnScript } from './scripts/condemn.ts'
 import { pageScript } from './scripts/page.ts'
 import { raiseScript } from './scripts/raise.ts'
@@ -353,11 +352,6 @@ export class ClusterRecords implements Records {
 function claimOf(reply: unknown): Claim {
   const [before, score] = reply as [unknown, unknown]
   return { before: String(before), score: String(score) }
-}
-
-/** Whether Redis answered with an error, so that nothing was written. After any other error the answer may be lost. */
-function isReply(error: unknown): boolean {
-  return error instanceof CorruptSessionError || /^[A-Z]{2,} /.test(String(Object(error).message))
 }
 
 function exists({ raw, foreign }: StoredRecord): boolean {

@@ -2,6 +2,7 @@
  * Builds the arguments of scripts and reads their replies. A client's type mapping may change how numbers and strings
  * arrive.
  */
+import { CorruptSessionError } from '../session/errors.ts'
 import type { IndexPage, Outcome, StoredRecord, Write } from './records.ts'
 
 /** Returns the ARGV of the scripts that write. Redis refuses an expiry of 0 ms since 1970 or less. It becomes 1 ms. */
@@ -18,6 +19,11 @@ export function writeArguments({ sessionId, expected, record, expiry, entry, lim
     limit ?? '',
     expected ?? '',
   ].map(String)
+}
+
+/** Whether Redis answered with an error, so that nothing was done. After any other error the answer may be lost. */
+export function isReply(error: unknown): boolean {
+  return error instanceof CorruptSessionError || /^[A-Z]{2,} /.test(String(Object(error).message))
 }
 
 /** Returns a string that Redis has answered, or `null` if there is none. */

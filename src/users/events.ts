@@ -38,7 +38,7 @@ export interface FailedEvent {
 
 /** The events of a store, by name. The natural expiry of a session causes no event. */
 export interface StoreEvents {
-  /** This store has created a session. */
+  /** This store has created a session. A session that gets its user later, without `regenerate`, causes no event then. */
   created: [event: CreatedEvent]
   /**
    * A session was destroyed by this store. With a `subscriber`, also by another store with a subscriber, on the same

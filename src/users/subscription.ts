@@ -1,6 +1,7 @@
 /** Listens on a channel for a store, across reconnects, until the store is closed. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SubscriberClient } from '../redis/clients/client.ts'
+import { isReply } from '../redis/replies.ts'
 import { type ConnectionListener, onConnection } from './connection-events.ts'
 
 /** The delays between attempts to subscribe, in ms. */
@@ -86,8 +87,18 @@ export class Subscription implements ConnectionListener {
     try {
       await this.client.unsubscribe(this.#channel, this.#message as (message: unknown) => void)
     } catch (error) {
-      if (this.client.isOpen) throw error
+      if (isReply(error)) throw error
+      this.#unsubscribeLater()
     }
+  }
+
+  /** A client without an offline queue refuses commands while its connection is down, and then subscribes again. */
+  #unsubscribeLater(): void {
+    const connected = () => {
+      leave()
+      this.#unsubscribe().catch(ignore)
+    }
+    const leave = onConnection(this.client, { connected, failed: ignore })
   }
 
   async #listen(): Promise<void> {

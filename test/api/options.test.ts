@@ -47,6 +47,9 @@ describe('An unknown option', () => {
   it('a subscriber that is the client itself is refused', () =>
     refused(() => db.store({ subscriber: db.client as never }), 'subscriber', 'second client'))
 
+  it('a client in place of the options is refused, and the error says how to pass it', () =>
+    refused(() => new UserSessionStore(db.client as never), 'options', '{ client }'))
+
   it('null in place of the options is refused', async () => {
     await refused(() => db.store().reindex(null as never), 'options')
     await refused(() => db.store().destroyUser('eva', null as never), 'options')

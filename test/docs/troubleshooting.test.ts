@@ -10,7 +10,10 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { inspect } from 'node:util'
 import { expect } from 'chai'
+import express, { type ErrorRequestHandler } from 'express'
+import session from 'express-session'
 import { createClient, createClientPool, createCluster } from 'redis'
+import request from 'supertest'
 import { createSession, UserSessionStore, updateSession } from '../../src/index.ts'
 import { HOUR, inMs, rejection } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
@@ -23,7 +26,7 @@ import { compile } from './support/program.ts'
  * Messages of tools that are not installed here. They were seen with Jest 30, TypeScript 5.9 (which still has `node10`)
  * and the packed package.
  */
-const SEEN_BY_HAND = ['A package is missing', 'Jest', 'TS1479', 'TS2307']
+const SEEN_BY_HAND = ['A package is missing', 'Jest', 'TS1479', 'TS2307', 'TS7016']
 
 const page = readFileSync(join(ROOT, 'docs/troubleshooting.md'), 'utf8')
 
@@ -115,6 +118,7 @@ describe('docs/troubleshooting.md', function () {
       return [
         await rejection(store.set('s1', newSession({ amount: 1n }))),
         await rejection(store.set('s1', newSession({ circular }))),
+        ...(await Promise.all([{ amount: 1n }, { circular }].map(errorOfExpressSession))),
       ]
     },
 
@@ -292,6 +296,24 @@ describe('docs/troubleshooting.md', function () {
           line,
         ).to.not.deep.equal([])
     })
+  }
+
+  /** Resolves to the first line of the error by which a request fails that puts `fields` into its session. */
+  async function errorOfExpressSession(fields: object): Promise<string> {
+    const app = express()
+    app.use(session({ store, secret: 'test', resave: false, saveUninitialized: false }))
+    app.get('/', (req, res) => void res.send(Object.assign(req.session, fields) && 'done'))
+    const failed = new Promise<Error>((resolve) => {
+      app.use(((error, _req, res, _next) => {
+        resolve(error)
+        res.destroy()
+      }) as ErrorRequestHandler)
+    })
+    request(app)
+      .get('/')
+      .catch(() => {})
+    const { name, message } = await failed
+    return `${name}: ${message.split('\n')[0]}`
   }
 
   /** Resolves to the first error that the client reports while it tries to connect. */

@@ -197,28 +197,34 @@ describe('A subscriber', () => {
       expect(await listenersOn()).to.equal(0)
     })
 
-    it('while the connection is away, resolves, and stops trying', async () => {
-      const server = await spawnServer()
-      const subscriber = tracked(createClient({ url: server.url, socket: { reconnectStrategy: 10 } }))
-      open.push({ destroy: () => subscriber.isOpen && subscriber.destroy() })
-      await subscriber.on('error', () => {}).connect()
-      const before = listenersOf(subscriber)
-      const store = storeWith(subscriber)
-      await untilChecked(store)
-      await server.kill()
-      await eventually('the loss', () => !subscriber.isReady)
-      await store.close()
-      expect(listenersOf(subscriber)).to.deep.equal(before)
-      await server.restart()
-      await eventually('the connection', () => subscriber.isReady)
-      await eventually('the end of its subscription', async () => {
-        const admin = await createClient({ url: server.url }).connect()
-        const { [channel()]: count } = await admin.pubSubNumSub(channel())
-        admin.destroy()
-        return Number(count) === 0
+    for (const disableOfflineQueue of [false, true]) {
+      it(`while the connection is away, resolves, and stops trying${disableOfflineQueue ? ', without an offline queue' : ''}`, async () => {
+        const server = await spawnServer()
+        const subscriber = tracked(
+          createClient({ url: server.url, disableOfflineQueue, socket: { reconnectStrategy: 10 } }),
+        )
+        open.push({ destroy: () => subscriber.isOpen && subscriber.destroy() })
+        await subscriber.on('error', () => {}).connect()
+        const before = listenersOf(subscriber)
+        const store = storeWith(subscriber)
+        await untilChecked(store)
+        await server.kill()
+        await eventually('the loss', () => !subscriber.isReady)
+        await store.close()
+        await store.close()
+        if (!disableOfflineQueue) expect(listenersOf(subscriber)).to.deep.equal(before)
+        await server.restart()
+        await eventually('the connection', () => subscriber.isReady)
+        await eventually('the end of its subscription', async () => {
+          const admin = await createClient({ url: server.url }).connect()
+          const { [channel()]: count } = await admin.pubSubNumSub(channel())
+          admin.destroy()
+          return Number(count) === 0
+        })
+        expect(listenersOf(subscriber)).to.deep.equal(before)
+        await server.stop()
       })
-      await server.stop()
-    })
+    }
 
     it('of which the subscriber is closed already, resolves', async () => {
       const subscriber = await connect()
