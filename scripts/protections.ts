@@ -69,8 +69,18 @@ const protections: Protection[] = [
     what: 'An update of a session that is gone is dropped',
     on: 'server',
     file: 'requests/save.ts',
-    line: 'if (current === null || this.isDestroyed(loaded)) return null',
-    without: 'if (current === null) return savingOf(sessionId, mine, null, null)',
+    line: 'const stored = await this.#mergeable(loaded, base, current)',
+    without: [
+      'if (current === null) return savingOf(loaded.sessionId, mine, null, null)',
+      'const stored = await this.#mergeable(loaded, base, current)',
+    ].join('\n'),
+  },
+  {
+    what: 'A save that has read again asks then whether the session was destroyed',
+    on: 'server',
+    file: 'requests/save.ts',
+    line: 'if (stored === null || this.isDestroyed(loaded)) return null',
+    without: 'if (stored === null) return null',
   },
   {
     what: 'An update by the functions of a session that is gone is dropped',

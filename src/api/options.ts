@@ -106,7 +106,7 @@ export interface CheckedOptions {
 
 /** Returns the options with their defaults. Throws a `TypeError` for a wrong or unknown option. */
 export function checkOptions(given: unknown): CheckedOptions {
-  if (hasMethods(Object(given), ['get', 'set', 'scan']))
+  if (Object(given).client === undefined && hasMethods(Object(given), ['get', 'set', 'scan']))
     throw badArgument('options', 'an object, such as { client }', given)
   const options = definedOnly(checkNames(given, names, 'options'))
   const client = sessionClient(options.client)

@@ -86,7 +86,8 @@ export class UserSessionStore extends Store {
     const checked = checkOptions(options)
     const { client, userId, ttl, serializer, scanCount, disableTouch } = checked
     const keys = new Keys(checked.prefix, checked.userPrefix)
-    const absoluteTtl = checked.absoluteTtl === undefined ? null : Math.round(checked.absoluteTtl * 1000)
+    const absoluteTtl =
+      checked.absoluteTtl === undefined ? null : Math.max(1, Math.round(checked.absoluteTtl * 1000))
     this.#access = accessOn({ client, keys, serializer, userId, scanCount, ttl, absoluteTtl, disableTouch })
     const recent = new RecentTouches()
     this.#saves = new Saves(this.#access, this.#versions, recent, {
@@ -221,9 +222,8 @@ export class UserSessionStore extends Store {
   /** Lists the live sessions of a user, most recently active first. Corrupt records are left out. */
   userSessions(userId: UserId, callback?: Callback<UserSession[]>): Promise<UserSession[]> {
     return this.#settle('userSessions', callbackOf(callback, userId), async () => {
-      const since = this.#access.destroyed.now
       const sessions = await listUser(this.#access, checkUserId(userId))
-      const dataOf = ({ sessionId, session, expires }: ListedSession) =>
+      const dataOf = ({ sessionId, session, expires, since }: ListedSession) =>
         this.#remember(sessionId, loadedOf(this.#access, session, expires), since)
       return sessions.map((listed) => userSession(listed, dataOf(listed))).sort(byActivity)
     })

@@ -34,13 +34,18 @@ export async function loadSession(
   access: Access,
   sessionId: string,
 ): Promise<{ loaded: LoadedSession; since: number } | null> {
-  const destroyed = access.turns.destroyed(access.keys.session(sessionId))
+  const key = access.keys.session(sessionId)
+  const destroyed = access.turns.destroyed(key)
   if (destroyed) await destroyed
   const since = access.destroyed.now
   try {
     // With `disableTouch` nobody moves the recorded expiry. If another store has moved the TTL, only Redis knows.
     const session = await (access.disableTouch ? readLive(access, sessionId) : fetchLive(access, sessionId))
-    return session && { loaded: loadedOf(access, session, session.expires ?? null), since }
+    if (session === null) return null
+    // Nobody knows whether this is the destroyed session, or a new one under the same id.
+    if (since < access.destroyed.now && access.destroyed.since(key, since))
+      return loadSession(access, sessionId)
+    return { loaded: loadedOf(access, session, session.expires ?? null), since }
   } catch (error) {
     throw notMissing(error)
   }

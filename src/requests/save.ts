@@ -293,11 +293,11 @@ export class Saves {
 
   /** Parses the record that is there, or resolves to `null` if the update is dropped. */
   async #mergeable(loaded: Loaded, base: Version, current: string | null): Promise<StoredSession | null> {
-    if (current === null || this.isDestroyed(loaded)) return null
+    if (current === null) return null
     const found = await decode(this.access, loaded.sessionId, current)
     // A late touch may have kept the key of a session that has ended.
     const stored = hasEnded(this.access, found) ? await readAgain(this.access, loaded.sessionId) : found
-    if (stored === null) return null
+    if (stored === null || this.isDestroyed(loaded)) return null
     // A session of another user under the same id is not the one that was loaded. But a save whose answer was lost may
     // have changed the user.
     const owners = [null, base.owner, ...(loaded.attempts ?? []).map(({ version }) => version.owner)]

@@ -3,7 +3,7 @@ import type { Access } from '../redis/access.ts'
 import { batches } from '../redis/batches.ts'
 import { scanKeys } from '../redis/clients/client.ts'
 import type { StoredRecord } from '../redis/records.ts'
-import { hasEnded, readable, readLive, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
+import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
 import { settleAll } from '../session/settle-all.ts'
 import { revokeOne } from './revoke.ts'
 
@@ -27,23 +27,23 @@ export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
 
 /** Yields all live sessions that can be read, in batches, with their true expiry. */
 export async function* readableSessions(access: Access): AsyncGenerator<FoundSession[]> {
-  for await (const ids of sessionIds(access)) {
-    const since = access.destroyed.now
-    const stored = await access.records.read(ids)
-    const sessions = await settleAll(ids.map((id, n) => liveSession(access, id, stored[n] as StoredRecord)))
-    yield sessions.flatMap((session) => (session === null ? [] : [{ ...session, since }]))
-  }
+  for await (const ids of sessionIds(access)) yield liveSessions(access, ids)
 }
 
-async function liveSession(
-  access: Access,
-  sessionId: string,
-  { raw, expires }: StoredRecord,
-): Promise<Omit<FoundSession, 'since'> | null> {
-  const session = await readable(access, sessionId, raw)
-  if (session === null) return null
-  if (hasEnded(access, session)) return readLive(access, sessionId)
-  return { ...session, expires: trueExpiry(access, session, expires) }
+async function liveSessions(access: Access, ids: readonly string[]): Promise<FoundSession[]> {
+  const [since, asked] = [access.destroyed.now, Date.now()]
+  const stored = await access.records.read(ids)
+  const found = await settleAll(
+    ids.map(async (sessionId, n) => {
+      const { raw, expires } = stored[n] as StoredRecord
+      const session = await readable(access, sessionId, raw)
+      if (session === null || hasEnded(access, session, asked)) return []
+      // It has ended since it was read, or another request has moved its end.
+      if (hasEnded(access, session)) return liveSessions(access, [sessionId])
+      return [{ ...session, expires: trueExpiry(access, session, expires), since }]
+    }),
+  )
+  return found.flat()
 }
 
 /** Deletes all sessions with their index entries. */

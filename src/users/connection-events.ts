@@ -6,6 +6,8 @@ export interface ConnectionListener {
   connected(): void
   /** An attempt to connect has failed. */
   failed(): void
+  /** The client was closed for good. */
+  ended?(): void
 }
 
 type Handler = [event: string, listener: () => void]
@@ -32,12 +34,16 @@ function listenTo(client: SubscriberClient) {
   const failed = () => {
     for (const listener of all) listener.failed()
   }
+  const ended = () => {
+    for (const listener of all) listener.ended?.()
+  }
   // A Sentinel client reports only errors of its subscribing connection.
   const events = 'use' in client ? ['ready', 'error', 'topology-change'] : ['ready', 'node-ready']
   const handlers: Handler[] = [
     ...events.map((event): Handler => [event, connected]),
     ['reconnecting', failed],
     ['terminated', failed],
+    ['end', ended],
   ]
   for (const handler of handlers) client.on(...handler)
   const entry = { all, handlers }

@@ -16,6 +16,8 @@ export interface UserRecord {
   expires: number
   /** Whether the session had ended before its record was read. */
   ended: boolean
+  /** The moment before that, as `Destroyed.now` tells it. */
+  since: number
   /** Whether an eviction of the session has begun. The process that began it may have crashed. */
   evicting: boolean
 }
@@ -71,9 +73,9 @@ type Look = Seen & UserRecord & { score: number; isUnclear: boolean }
 
 /** Reads the sessions of these entries. Resolves to what is right for each entry. */
 export async function lookAt(access: Access, userId: string, entries: readonly Entry[]): Promise<Look[]> {
-  const asked = Date.now()
+  const moment = { asked: Date.now(), since: access.destroyed.now }
   const found = await access.records.read(entries.map(({ sessionId }) => sessionId))
-  return settleAll(entries.map((entry, n) => look(access, userId, entry, found[n] as StoredRecord, asked)))
+  return settleAll(entries.map((entry, n) => look(access, userId, entry, found[n] as StoredRecord, moment)))
 }
 
 async function look(
@@ -81,7 +83,7 @@ async function look(
   userId: string,
   entry: Entry,
   { raw, foreign, expires }: StoredRecord,
-  asked: number,
+  { asked, since }: { asked: number; since: number },
 ): Promise<Look> {
   const { sessionId, score } = entry
   const session = await readable(access, sessionId, raw)
@@ -102,6 +104,7 @@ async function look(
     isUnclear: !isOwned && session !== null && access.guessesUsers === true && !session.tellsOwner,
     expires: (session ? trueExpiry(access, session, expires) : expires) ?? score,
     ended,
+    since,
     evicting: isCondemned(score),
   }
 }

@@ -88,7 +88,7 @@ export class Subscription implements ConnectionListener {
       await this.client.unsubscribe(this.#channel, this.#message as (message: unknown) => void)
     } catch (error) {
       if (isReply(error)) throw error
-      this.#unsubscribeLater()
+      if (this.client.isOpen) this.#unsubscribeLater()
     }
   }
 
@@ -98,7 +98,7 @@ export class Subscription implements ConnectionListener {
       leave()
       this.#unsubscribe().catch(ignore)
     }
-    const leave = onConnection(this.client, { connected, failed: ignore })
+    const leave = onConnection(this.client, { connected, failed: ignore, ended: () => leave() })
   }
 
   async #listen(): Promise<void> {

@@ -50,6 +50,11 @@ describe('An unknown option', () => {
   it('a client in place of the options is refused, and the error says how to pass it', () =>
     refused(() => new UserSessionStore(db.client as never), 'options', '{ client }'))
 
+  it('options of a class with methods like those of a client are accepted', () => {
+    const methods = { get() {}, set() {}, scan() {} }
+    expect(new UserSessionStore(Object.create({ ...methods, client: db.client })).get).to.be.a('function')
+  })
+
   it('null in place of the options is refused', async () => {
     await refused(() => db.store().reindex(null as never), 'options')
     await refused(() => db.store().destroyUser('eva', null as never), 'options')

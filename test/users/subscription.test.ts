@@ -226,6 +226,21 @@ describe('A subscriber', () => {
       })
     }
 
+    it('while the connection is away, leaves nothing on a subscriber that is then closed for good', async () => {
+      const server = await spawnServer()
+      const subscriber = tracked(createClient({ url: server.url, disableOfflineQueue: true }))
+      await subscriber.on('error', () => {}).connect()
+      const before = listenersOf(subscriber)
+      const store = storeWith(subscriber)
+      await untilChecked(store)
+      await server.kill()
+      await eventually('the loss', () => !subscriber.isReady)
+      await store.close()
+      subscriber.destroy()
+      expect(listenersOf(subscriber)).to.deep.equal(before)
+      await server.stop()
+    })
+
     it('of which the subscriber is closed already, resolves', async () => {
       const subscriber = await connect()
       const before = listenersOf(subscriber)

@@ -17,7 +17,16 @@ import {
 import { atClock } from '../../support/clock.ts'
 import { HOUR, inMs, MINUTE } from '../../support/database.ts'
 import { type Choice, pauseBefore } from '../../support/paused-client.ts'
-import { load, newId, onEveryStage, type Scene, theLoad, theRead, theWrite } from '../../support/scene.ts'
+import {
+  load,
+  newId,
+  nth,
+  onEveryStage,
+  type Scene,
+  theLoad,
+  theRead,
+  theWrite,
+} from '../../support/scene.ts'
 
 type Options = Scene['options']
 type Work = (options: Options, id: string) => Promise<unknown>
@@ -71,6 +80,12 @@ describe('a session whose end moves while a record of it is being read', () => {
         expect(await lateIn(reader)).to.be.an('object')
       })
     }
+
+    it('is left out by all if it cannot be read by then', async () => {
+      const { id, reader } = await readInTheMiddle(scene, theRead, (options) => scene.store(options).all())
+      await scene.client.set(scene.sessionKey(id), 'not JSON')
+      expect(await lateIn(reader)).to.deep.equal([])
+    })
 
     it('is not announced as gone by checkRevoked', async () => {
       const { reader } = await readInTheMiddle(scene, theRead, async (options, sessionId) => {
@@ -127,6 +142,47 @@ function readersOf(scene: Scene): Record<string, { reading: Choice; work: Work }
     },
     all: { reading: theRead, work: (options) => first(scene.store(options).all()) },
   }
+}
+
+describe('a session that is destroyed and made again while somebody reads again what has ended', () => {
+  onEveryStage((scene) => {
+    it('does not get the change of a late save', async () => {
+      const id = await shortSession(scene)
+      const late = scene.stoppedBefore(nth(2, theLoad))
+      const session = await load(late.store, id)
+      await atClock(2 * MINUTE, async () => {
+        const saving = late.store.set(id, Object.assign(session, change))
+        await makeAgain(scene, late, id)
+        await saving
+      })
+      expect(await scene.record(id))
+        .to.include({ is: 'new' })
+        .and.not.have.property('role')
+    })
+
+    it('can be saved by who loads it', async () => {
+      const id = await shortSession(scene)
+      const reader = scene.stoppedBefore(nth(2, theLoad))
+      await atClock(2 * MINUTE, async () => {
+        const loading = load(reader.store, id)
+        await makeAgain(scene, reader, id)
+        await reader.store.set(id, Object.assign(await loading, change))
+      })
+      expect(await scene.record(id)).to.include({ is: 'new', ...change })
+    })
+  })
+})
+
+/** Destroys the session while its reader waits, and makes a new one under its id. */
+async function makeAgain(
+  scene: Scene,
+  reader: ReturnType<Scene['stoppedBefore']>,
+  id: string,
+): Promise<void> {
+  await reader.reached
+  await reader.store.destroy(id)
+  await scene.signIn('alice', { is: 'new' }, id)
+  reader.release()
 }
 
 /** A session that ends in a minute, unless somebody moves its end. */
