@@ -25,6 +25,6 @@ export class Destroyed {
 
   /** Whether a session under this key was destroyed by a removal that began after that moment. */
   since(key: string, moment: number): boolean {
-    return (this.#counts.get(key) ?? 0) > moment
+    return moment < this.#count && (this.#counts.get(key) ?? 0) > moment
   }
 }

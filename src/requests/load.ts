@@ -43,8 +43,7 @@ export async function loadSession(
     const session = await (access.disableTouch ? readLive(access, sessionId) : fetchLive(access, sessionId))
     if (session === null) return null
     // Nobody knows whether this is the destroyed session, or a new one under the same id.
-    if (since < access.destroyed.now && access.destroyed.since(key, since))
-      return loadSession(access, sessionId)
+    if (access.destroyed.since(key, since)) return loadSession(access, sessionId)
     return { loaded: loadedOf(access, session, session.expires ?? null), since }
   } catch (error) {
     throw notMissing(error)
