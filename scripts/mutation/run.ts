@@ -57,6 +57,7 @@ const groups: Record<string, Group> = {
       'topologies/crash',
       'guarantees/isolation',
       'api/functions-and-store',
+      'api/migration',
       'users/limit',
       'guarantees/races/*',
       'users/update-rules',
