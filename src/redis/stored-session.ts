@@ -118,6 +118,16 @@ export async function fetchRaw({ client, keys }: Access, sessionId: string): Pro
   }
 }
 
+/** Same as `decode`, but gives `null` for a session that has ended. One that only seems so is read again. */
+export async function decodeLive(
+  access: Access,
+  sessionId: string,
+  raw: string,
+): Promise<StoredSession | null> {
+  const session = await decode(access, sessionId, raw)
+  return hasEnded(access, session) ? await readAgain(access, sessionId) : session
+}
+
 /** Reads a session that seems to have ended. Resolves to `null` if it really has. */
 export async function readAgain(access: Access, sessionId: string): Promise<StoredSession | null> {
   for (;;) {

@@ -12,9 +12,8 @@ import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
 import {
   decode,
+  decodeLive,
   entryOf,
-  hasEnded,
-  readAgain,
   readable,
   readOne,
   type StoredSession,
@@ -294,9 +293,8 @@ export class Saves {
   /** Parses the record that is there, or resolves to `null` if the update is dropped. */
   async #mergeable(loaded: Loaded, base: Version, current: string | null): Promise<StoredSession | null> {
     if (current === null) return null
-    const found = await decode(this.access, loaded.sessionId, current)
     // A late touch may have kept the key of a session that has ended.
-    const stored = hasEnded(this.access, found) ? await readAgain(this.access, loaded.sessionId) : found
+    const stored = await decodeLive(this.access, loaded.sessionId, current)
     if (stored === null || this.isDestroyed(loaded)) return null
     // A session of another user under the same id is not the one that was loaded. But a save whose answer was lost may
     // have changed the user.

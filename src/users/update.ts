@@ -2,15 +2,7 @@
 import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { Expiry, IndexEntry, Write } from '../redis/records.ts'
-import {
-  decode,
-  encode,
-  fetchRaw,
-  hasEnded,
-  readAgain,
-  readOne,
-  type StoredSession,
-} from '../redis/stored-session.ts'
+import { decodeLive, encode, fetchRaw, readOne, type StoredSession } from '../redis/stored-session.ts'
 import { checkObject } from '../session/arguments.ts'
 import { stringifyRecord } from '../session/codec.ts'
 import { cookieExpiry, withCookieExpiry } from '../session/cookie.ts'
@@ -88,8 +80,7 @@ async function update(
 ): Promise<boolean> {
   const changed = async (current: string | null): Promise<Write | null> => {
     if (current === null) return null
-    const found = await decode(access, sessionId, current)
-    const session = hasEnded(access, found) ? await readAgain(access, sessionId) : found
+    const session = await decodeLive(access, sessionId, current)
     if (session === null || (userId !== undefined && session.owner !== userId)) return null
     return patchedWrite(access, session, patch)
   }

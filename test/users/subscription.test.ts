@@ -197,19 +197,24 @@ describe('A subscriber', () => {
       expect(await listenersOn()).to.equal(0)
     })
 
+    /** A store whose subscriber has lost its connection. `before` are the subscriber's listeners without the store. */
+    async function lostConnection(disableOfflineQueue: boolean) {
+      const server = await spawnServer()
+      const options = { url: server.url, disableOfflineQueue, socket: { reconnectStrategy: 10 } }
+      const subscriber = tracked(createClient(options))
+      open.push({ destroy: () => subscriber.isOpen && subscriber.destroy() })
+      await subscriber.on('error', () => {}).connect()
+      const before = listenersOf(subscriber)
+      const store = storeWith(subscriber)
+      await untilChecked(store)
+      await server.kill()
+      await eventually('the loss', () => !subscriber.isReady)
+      return { server, subscriber, before, store }
+    }
+
     for (const disableOfflineQueue of [false, true]) {
       it(`while the connection is away, resolves, and stops trying${disableOfflineQueue ? ', without an offline queue' : ''}`, async () => {
-        const server = await spawnServer()
-        const subscriber = tracked(
-          createClient({ url: server.url, disableOfflineQueue, socket: { reconnectStrategy: 10 } }),
-        )
-        open.push({ destroy: () => subscriber.isOpen && subscriber.destroy() })
-        await subscriber.on('error', () => {}).connect()
-        const before = listenersOf(subscriber)
-        const store = storeWith(subscriber)
-        await untilChecked(store)
-        await server.kill()
-        await eventually('the loss', () => !subscriber.isReady)
+        const { server, subscriber, before, store } = await lostConnection(disableOfflineQueue)
         await store.close()
         await store.close()
         if (!disableOfflineQueue) expect(listenersOf(subscriber)).to.deep.equal(before)
@@ -227,14 +232,7 @@ describe('A subscriber', () => {
     }
 
     it('while the connection is away, leaves nothing on a subscriber that is then closed for good', async () => {
-      const server = await spawnServer()
-      const subscriber = tracked(createClient({ url: server.url, disableOfflineQueue: true }))
-      await subscriber.on('error', () => {}).connect()
-      const before = listenersOf(subscriber)
-      const store = storeWith(subscriber)
-      await untilChecked(store)
-      await server.kill()
-      await eventually('the loss', () => !subscriber.isReady)
+      const { server, subscriber, before, store } = await lostConnection(true)
       await store.close()
       subscriber.destroy()
       expect(listenersOf(subscriber)).to.deep.equal(before)
