@@ -5,9 +5,21 @@ import type { Faults } from './faults.ts'
 /** The methods by which the package sends commands. */
 const COMMANDS = new Set(['get', 'set', 'getDel', 'pExpireAt', 'eval', 'evalSha', 'scan', 'sendCommand'])
 
+/** How often a turn goes to any actor, slow or not. */
+const ANY = 0.1
+/** How often other actors become the slow ones. */
+const CHANGE = 0.03
+
+interface Waiting {
+  actor: object | undefined
+  proceed: () => void
+}
+
 export class Turns {
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting: Waiting[] = []
   readonly #random: () => number
+  /** A slow actor gets few turns, so one call of it lasts as long as many calls of the others. */
+  readonly #isSlow = new Map<object | undefined, boolean>()
   #busy: Promise<unknown> = Promise.resolve()
   #ended = false
 
@@ -23,7 +35,7 @@ export class Turns {
         if (typeof value !== 'function' || typeof property !== 'string') return value
         const method = (...args: unknown[]): unknown => Reflect.apply(value, target, args)
         const send = (args: unknown[]) => (faults ? faults.meet(() => method(...args)) : method(...args))
-        if (COMMANDS.has(property)) return (...args: unknown[]) => this.#inTurn(() => send(args))
+        if (COMMANDS.has(property)) return (...args: unknown[]) => this.#inTurn(faults, () => send(args))
         if (property !== 'nodeClient') return method
         return async (...args: unknown[]) => this.through((await method(...args)) as object, faults)
       },
@@ -38,20 +50,33 @@ export class Turns {
     while (!this.#ended) {
       // After this, every actor that can continue has asked for its next command or has ended.
       await new Promise((resolve) => setImmediate(resolve))
-      const [next] = this.#waiting.splice(Math.floor(this.#random() * this.#waiting.length), 1)
-      next?.()
+      this.#next()?.proceed()
       await this.#busy
     }
     return results
   }
 
-  #inTurn(send: () => unknown): Promise<unknown> {
-    const reply = new Promise<void>((resolve) => this.#waiting.push(resolve)).then(() => {
+  #next(): Waiting | undefined {
+    if (this.#random() < CHANGE) this.#isSlow.clear()
+    const quick = this.#waiting.filter(({ actor }) => !this.#slow(actor))
+    const candidates = quick.length === 0 || this.#random() < ANY ? this.#waiting : quick
+    const next = candidates[Math.floor(this.#random() * candidates.length)]
+    if (next) this.#waiting.splice(this.#waiting.indexOf(next), 1)
+    return next
+  }
+
+  #slow(actor: object | undefined): boolean {
+    if (!this.#isSlow.has(actor)) this.#isSlow.set(actor, this.#random() < 0.5)
+    return this.#isSlow.get(actor) === true
+  }
+
+  #inTurn(actor: object | undefined, send: () => unknown): Promise<unknown> {
+    const turn = new Promise<void>((proceed) => this.#waiting.push({ actor, proceed }))
+    return turn.then(() => {
       const sent = Promise.resolve(send())
       this.#busy = sent.catch(() => {})
       return sent
     })
-    return reply
   }
 }
 
