@@ -20,7 +20,9 @@ export class Destroyed {
 
   /** The removal that began at that moment has deleted the session. */
   add(key: string, moment: number): void {
-    this.#counts.set(key, Math.max(moment, this.#counts.get(key) ?? 0))
+    // Nearly always no other removal has begun since. Then this moment is the latest.
+    const latest = moment === this.#count ? moment : Math.max(moment, this.#counts.get(key) ?? 0)
+    this.#counts.set(key, latest)
   }
 
   /** Whether a session under this key was destroyed by a removal that began after that moment. */

@@ -10,18 +10,12 @@ import { revokeOne } from './revoke.ts'
 /** `since` is the moment before Redis was asked, as `Destroyed.now` tells it. */
 type FoundSession = StoredSession & { expires: number | null; since: number }
 
-/**
- * How many sessions are read at a time. Larger batches outlive a garbage collection, and the heap of Node 24 then grows
- * by some 100 MiB.
- */
-const batchSize = 200
-
 /** Yields the ids of all sessions, in batches. An id may come twice while Redis resizes its table. */
 export async function* sessionIds(access: Access): AsyncGenerator<string[]> {
-  const { client, keys, scanCount } = access
+  const { client, keys, records, scanCount } = access
   for await (const found of scanKeys(client, keys.sessionPattern, scanCount)) {
     const ids = found.filter((key) => !keys.isIndex(key)).map((key) => keys.sessionIdOf(key))
-    yield* batches(ids, batchSize)
+    yield* batches(ids, records.batchSize)
   }
 }
 

@@ -7,8 +7,8 @@ import { theRemoval } from '../support/scene.ts'
 import { readScript } from '../support/scripts.ts'
 import { newSession } from '../support/sessions.ts'
 
-/** Three batches of 200, 200 and 50. */
-const MANY = 450
+/** Three batches of 100, 100 and 50. */
+const MANY = 250
 
 describe('A user with many sessions', () => {
   const db = useDatabase()
@@ -61,8 +61,8 @@ describe('A user with many sessions', () => {
     expect(isOver).to.equal(false)
     release()
     expect(await revoking).to.have.property('message', 'cut off')
-    expect(await left()).to.equal(MANY - 200)
-    expect(await db.store().userSessions('eva')).to.have.length(MANY - 200)
+    expect(await left()).to.equal(MANY - 100)
+    expect(await db.store().userSessions('eva')).to.have.length(MANY - 100)
   })
 
   it('has one of the first sessions signed out although the next ones cannot be read', async () => {
