@@ -38,7 +38,10 @@ interface OwnMessage extends Announcement {
 export class Announcements {
   readonly #store = randomBytes(9).toString('base64url')
   readonly #watches = new Map<string, Watch>()
-  /** Sessions that were destroyed lately, by handle. A new listener for one of them causes a check. */
+  /**
+   * Sessions that others have destroyed lately, by handle. `access.destroyed` has those of this process. A new listener
+   * for one of them causes a check.
+   */
   readonly #recent = new Recent<true>()
   /** Sessions that a check found gone: when, by handle. Their messages may still come, and must not be told again. */
   readonly #missed = new Map<string, number>()
@@ -83,7 +86,7 @@ export class Announcements {
       onDestroyed: (sessionId, userId, announcement, isHeard) => {
         if (!isHeard) this.reports.subscriberError(new Error(`no message could be published on ${channel}`))
         if (announcement && !this.#claim(announcement as OwnMessage)) return
-        this.#hear({ handle: handleOf(sessionId), userId, reason })
+        this.#destroyed(sessionId, userId, reason)
       },
     }
   }
@@ -100,7 +103,7 @@ export class Announcements {
     }
     watch.listeners.add(own)
     this.#watches.set(handle, watch)
-    if (this.#recent.get(handle))
+    if (this.#recent.get(handle) || this.access.destroyed.since(this.access.keys.session(sessionId), 0))
       this.#check([[handle, watch]]).catch((error) => this.reports.subscriberError(error))
     return () => {
       isRemoved = true
@@ -163,6 +166,13 @@ export class Announcements {
     if (this.#unanswered.size > mostUnanswered)
       this.#unanswered.delete(this.#unanswered.keys().next().value as number)
     return own
+  }
+
+  /** This store has destroyed the session. Without a listener, nobody needs its handle, which takes a hash. */
+  #destroyed(sessionId: string, userId: string | null, reason: DestroyReason): void {
+    const eventOf = (): DestroyedEvent => ({ handle: handleOf(sessionId), userId, reason })
+    if (this.#watches.size > 0 || this.#missed.size > 0) this.#hear(eventOf())
+    else emitLater(this.emitter, 'destroyed', eventOf)
   }
 
   #tell(event: DestroyedEvent): void {
