@@ -4,8 +4,8 @@ import type { Benchmark } from './support/result.ts'
 export const benchmark: Benchmark = {
   about:
     "Signing one user out everywhere beside the sessions of many others: `destroyUser`, against connect-redis's `all()`, a " +
-    'filter, and `destroy` of each. The ratio has the spread of `destroyUser` only. Beside a large crowd, `all()` is timed ' +
-    'a few times.',
+    'filter, and `destroy` of each. Beside a large crowd, `all()` is timed a few times, and the ratio has the spread of ' +
+    '`destroyUser` only.',
   run: (context) =>
     besideCrowds(
       {

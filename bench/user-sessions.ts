@@ -4,7 +4,7 @@ import type { Benchmark } from './support/result.ts'
 export const benchmark: Benchmark = {
   about:
     "Listing one user's sessions beside those of many others: `userSessions`, against connect-redis's `all()` and a filter. " +
-    'The ratio has the spread of `userSessions` only. Beside a large crowd, `all()` is timed a few times.',
+    'Beside a large crowd, `all()` is timed a few times, and the ratio has the spread of `userSessions` only.',
   run: (context) =>
     besideCrowds(
       {

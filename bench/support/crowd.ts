@@ -2,9 +2,10 @@
 import type { SessionData } from 'express-session'
 import { type BenchStore, baseline, type Contender, type Ours, ourStore } from './contenders.ts'
 import { fill, PREFIX, USER_PREFIX } from './fill.ts'
-import { type Context, count, factor, ms, type Row } from './result.ts'
+import { type Context, factor, ms, type Row } from './result.ts'
+import { paired } from './rounds.ts'
 import { type BenchServer, startServer } from './server.ts'
-import { quantile, spread } from './statistics.ts'
+import { quantile, type Spread, spread } from './statistics.ts'
 
 const CROWDS = [1_000, 100_000, 1_000_000]
 const QUICK_CROWDS = [1_000, 10_000]
@@ -29,7 +30,10 @@ interface Crowd {
   rival: Contender
 }
 
-/** All crowds exist at the same time and are measured in turn, so that their times can be compared. */
+/**
+ * All crowds exist at the same time and are measured in turn, so that their times can be compared. Beside the smallest
+ * crowd, both stores also take turns, and each pair gives a ratio.
+ */
 export async function besideCrowds(work: CrowdWork, context: Context): Promise<Row[]> {
   const crowds: Crowd[] = []
   try {
@@ -68,26 +72,44 @@ async function startCrowd(others: number, context: Context): Promise<Crowd> {
 }
 
 async function measure(crowds: Crowd[], sessions: number, work: CrowdWork, context: Context): Promise<Row[]> {
-  const user = userOf(sessions)
   const ours = new Map<Crowd, number[]>(crowds.map((crowd) => [crowd, []]))
+  const ourTurn = (crowd: Crowd) =>
+    timed(crowd, sessions, work, () => work.ours(crowd.store, userOf(sessions)))
+  const theirTurn = (crowd: Crowd) =>
+    timed(crowd, sessions, work, () => work.baseline(crowd.rival.store, userOf(sessions)))
   for (let round = -WARM_UP; round < context.rounds; round++) {
     for (const crowd of crowds) {
-      const time = await timed(crowd, sessions, work, () => work.ours(crowd.store, user))
+      const time = await ourTurn(crowd)
       if (round >= 0) ours.get(crowd)?.push(time)
     }
   }
   const rows: Row[] = []
-  for (const crowd of crowds) {
+  for (const [n, crowd] of crowds.entries()) {
     context.say(`${crowd.rival.name} beside ${crowd.others.toLocaleString('en-US')}`)
-    const theirs: number[] = []
-    const isSmall = crowd.others === CROWDS[0]
-    for (let turn = isSmall ? -WARM_UP : 0; turn < (isSmall ? context.rounds : BASELINE_TURNS); turn++) {
-      const time = await timed(crowd, sessions, work, () => work.baseline(crowd.rival.store, user))
-      if (turn >= 0) theirs.push(time)
-    }
-    rows.push(row(crowd, sessions, ours, theirs, ours.get(crowds[0] as Crowd) as number[]))
+    const all = ours.get(crowd) as number[]
+    const fewest = ours.get(crowds[0] as Crowd) as number[]
+    const besideFewest = spread(all.map((time, round) => time / (fewest[round] as number)))
+    const measured =
+      n === 0
+        ? await paired([() => theirTurn(crowd), () => ourTurn(crowd)], context.rounds)
+        : await beside(all, () => theirTurn(crowd))
+    rows.push(row(crowd, sessions, measured, besideFewest.median))
   }
   return rows
+}
+
+interface Measured {
+  ratio: Spread
+  baseline: number
+  ours: number
+}
+
+/** A turn of the baseline takes so long that there are only a few. */
+async function beside(ours: number[], theirTurn: () => Promise<number>): Promise<Measured> {
+  const theirs: number[] = []
+  for (let turn = 0; turn < BASELINE_TURNS; turn++) theirs.push(await theirTurn())
+  const baseline = quantile(theirs, 0.5)
+  return { ratio: spread(ours.map((time) => baseline / time)), baseline, ours: quantile(ours, 0.5) }
 }
 
 async function timed(
@@ -104,24 +126,14 @@ async function timed(
   return time
 }
 
-function row(
-  { others, rival }: Crowd,
-  sessions: number,
-  all: Map<Crowd, number[]>,
-  theirs: number[],
-  besideFewest: number[],
-): Row {
-  const ours = [...all].find(([crowd]) => crowd.others === others)?.[1] as number[]
-  const typical = quantile(theirs, 0.5)
-  const overFewest = spread(ours.map((time, n) => time / (besideFewest[n] as number)))
+function row({ others, rival }: Crowd, sessions: number, measured: Measured, ofFewest: number): Row {
   return {
     what: `${sessions} sessions beside ${others.toLocaleString('en-US')}`,
-    ratio: spread(ours.map((time) => typical / time)),
+    ratio: measured.ratio,
     figures: {
-      'of its time beside the fewest': factor(overFewest.median),
-      [`${rival.name}`]: ms(typical),
-      'redis-user-sessions': ms(quantile(ours, 0.5)),
-      'turns, connect-redis': count(theirs.length),
+      'of its time beside the fewest': factor(ofFewest),
+      [`${rival.name}`]: ms(measured.baseline),
+      'redis-user-sessions': ms(measured.ours),
     },
   }
 }
