@@ -12,6 +12,8 @@ const QUICK_CROWDS = [1_000, 10_000]
 const SESSIONS_OF_THE_USER = [5, 500]
 /** Turns of the baseline beside a large crowd. Each needs seconds, because it visits every session. */
 const BASELINE_TURNS = 3
+/** Turns of one store beside the smallest crowd, until it is the other one's turn. */
+const IN_A_ROW = 15
 /** Turns that are not counted, until both stores are compiled. */
 const WARM_UP = 5
 
@@ -32,7 +34,7 @@ interface Crowd {
 
 /**
  * All crowds exist at the same time and are measured in turn, so that their times can be compared. Beside the smallest
- * crowd, both stores also take turns, and each pair gives a ratio.
+ * crowd, both stores also alternate after some turns, and each pair of medians gives a ratio.
  */
 export async function besideCrowds(work: CrowdWork, context: Context): Promise<Row[]> {
   const crowds: Crowd[] = []
@@ -83,6 +85,7 @@ async function measure(crowds: Crowd[], sessions: number, work: CrowdWork, conte
       if (round >= 0) ours.get(crowd)?.push(time)
     }
   }
+  const pairs = Math.ceil(context.rounds / IN_A_ROW)
   const rows: Row[] = []
   for (const [n, crowd] of crowds.entries()) {
     context.say(`${crowd.rival.name} beside ${crowd.others.toLocaleString('en-US')}`)
@@ -91,11 +94,20 @@ async function measure(crowds: Crowd[], sessions: number, work: CrowdWork, conte
     const besideFewest = spread(all.map((time, round) => time / (fewest[round] as number)))
     const measured =
       n === 0
-        ? await paired([() => theirTurn(crowd), () => ourTurn(crowd)], context.rounds)
+        ? await paired([inARow(() => theirTurn(crowd)), inARow(() => ourTurn(crowd))], pairs)
         : await beside(all, () => theirTurn(crowd))
     rows.push(row(crowd, sessions, measured, besideFewest.median))
   }
   return rows
+}
+
+/** The median of some turns, because the first ones pay for garbage and timers that the other store has left. */
+function inARow(turn: () => Promise<number>): () => Promise<number> {
+  return async () => {
+    const times: number[] = []
+    for (let n = 0; n < IN_A_ROW; n++) times.push(await turn())
+    return quantile(times, 0.5)
+  }
 }
 
 interface Measured {
