@@ -12,7 +12,7 @@ const QUICK_CROWDS = [1_000, 10_000]
 const SESSIONS_OF_THE_USER = [5, 500]
 /** Turns of the baseline beside a large crowd. Each needs seconds, because it visits every session. */
 const BASELINE_TURNS = 3
-/** Turns of one store beside the smallest crowd, until it is the other one's turn. */
+/** Beside the smallest crowd: how many turns a store has before the other one. */
 const IN_A_ROW = 15
 /** Turns that are not counted, until both stores are compiled. */
 const WARM_UP = 5
@@ -34,7 +34,7 @@ interface Crowd {
 
 /**
  * All crowds exist at the same time and are measured in turn, so that their times can be compared. Beside the smallest
- * crowd, both stores also alternate after some turns, and each pair of medians gives a ratio.
+ * crowd, each store has some turns in a row, then the other one. Each such pair gives a ratio of medians.
  */
 export async function besideCrowds(work: CrowdWork, context: Context): Promise<Row[]> {
   const crowds: Crowd[] = []

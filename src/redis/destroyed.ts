@@ -20,7 +20,7 @@ export class Destroyed {
 
   /** The removal that began at that moment has deleted the session. */
   add(key: string, moment: number): void {
-    // Nearly always no other removal has begun since. Then this moment is the latest.
+    // If no other removal has begun since, this moment is the latest.
     const latest = moment === this.#count ? moment : Math.max(moment, this.#counts.get(key) ?? 0)
     this.#counts.set(key, latest)
   }

@@ -1,3 +1,4 @@
+import { settleAll } from '../session/settle-all.ts'
 import { batches, pageSize } from './batches.ts'
 import type { SessionClient } from './clients/client.ts'
 import type { Keys } from './keys.ts'
@@ -24,8 +25,8 @@ import { run } from './scripts/script.ts'
 /** One server, used through a client, a pool or Sentinel. Each write is one command or one script, so it is atomic. */
 export class AtomicRecords implements Records {
   /**
-   * One script does a whole batch. A larger batch would keep other clients of the server waiting. It would also outlive a
-   * garbage collection, and the heap of Node 24 then grows by some 100 MiB when an app visits all sessions.
+   * One script does a whole batch. A larger batch would keep other clients of the server waiting. Its records would also
+   * outlive a garbage collection, and the heap of Node 24 then grows by some 100 MiB when an app visits all sessions.
    */
   readonly batchSize = 100
 
@@ -35,12 +36,11 @@ export class AtomicRecords implements Records {
   ) {}
 
   async read(sessionIds: readonly string[]): Promise<StoredRecord[]> {
-    const found: StoredRecord[] = []
-    for (const batch of batches(sessionIds, this.batchSize)) {
-      const keys = batch.map((id) => this.keys.session(id))
-      found.push(...storedRecords(await run(this.client, readScript, keys, [])))
-    }
-    return found
+    const keys = sessionIds.map((id) => this.keys.session(id))
+    const replies = await settleAll(
+      batches(keys, this.batchSize).map((batch) => run(this.client, readScript, batch, [])),
+    )
+    return replies.flatMap(storedRecords)
   }
 
   write(write: Write): Promise<Outcome> {

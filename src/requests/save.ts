@@ -10,14 +10,7 @@
 import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
-import {
-  decode,
-  decodeLive,
-  entryOf,
-  readable,
-  readOne,
-  type StoredSession,
-} from '../redis/stored-session.ts'
+import { decode, decodeLive, entryOf, readable, type StoredSession } from '../redis/stored-session.ts'
 import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { isoTime } from '../session/iso-time.ts'
@@ -154,20 +147,17 @@ export class Saves {
       throw badArgument('session.userId', 'in the serialized session', session.owner)
   }
 
+  /** If the answer of an earlier attempt was lost, that attempt may have made the session. */
   async #create(loaded: Loaded, first: Draft, limit: number | undefined): Promise<string | undefined> {
     const { sessionId, attempts: [attempt] = [] } = loaded
-    if (attempt) {
-      // The attempt may have made a session that was destroyed since.
-      if (this.isDestroyed(loaded)) return undefined
-      const current = await this.#current(sessionId)
-      // There is another record than before the attempt, so the attempt may have been written.
-      if (current && current.raw !== attempt.expected) {
-        return await this.update(loaded, attempt.version, first, { limit })
-      }
-    }
-    loaded.since = this.access.destroyed.now
+    // The session that the attempt may have made was destroyed since.
+    if (attempt && this.isDestroyed(loaded)) return undefined
+    if (!attempt) loaded.since = this.access.destroyed.now
     const direct = savingOf(sessionId, first, null, null)
     const write = await this.#write(loaded, first, direct, limit, async (current) => {
+      // There is another record than before the attempt, so the attempt may have been written.
+      if (attempt && current !== null && current !== attempt.expected)
+        return this.#mergeIfThere(loaded, attempt.version, first, current)
       loaded.since = this.access.destroyed.now
       const previous = current === null ? null : await readable(this.access, sessionId, current)
       const draft = previous ? await this.#asOldAs(previous, first) : first
@@ -181,10 +171,6 @@ export class Saves {
     const { destroyed, keys } = this.access
     // Nearly always nothing was destroyed since. To see that needs no key.
     return since < destroyed.now && destroyed.since(keys.session(sessionId), since)
-  }
-
-  async #current(sessionId: string): Promise<StoredSession | null> {
-    return readable(this.access, sessionId, (await readOne(this.access, sessionId)).raw)
   }
 
   /** A session that replaces another one of the same user under the same id keeps the earlier creation time. */
@@ -209,8 +195,8 @@ export class Saves {
   ): Promise<string | undefined> {
     if (this.isDestroyed(loaded)) return undefined
     const merge = async (current: string | null) => {
-      const stored = await this.#mergeable(loaded, base, current)
-      return stored && { ...(await this.#merged(loaded, base, mine, stored)), isTouch }
+      const merged = await this.#mergeIfThere(loaded, base, mine, current)
+      return merged && { ...merged, isTouch }
     }
     const first = await this.#firstWrite(loaded, base, mine, { latest, isTouch, merge })
     const write = first && (await this.#write(loaded, mine, first, limit, merge))
@@ -288,6 +274,16 @@ export class Saves {
     if (entry === null) return undefined
     const { data } = await decode(this.access, sessionId, record)
     return this.rules.limitOf(data)
+  }
+
+  async #mergeIfThere(
+    loaded: Loaded,
+    base: Version,
+    mine: Draft,
+    current: string | null,
+  ): Promise<Saving | null> {
+    const stored = await this.#mergeable(loaded, base, current)
+    return stored && this.#merged(loaded, base, mine, stored)
   }
 
   /** Parses the record that is there, or resolves to `null` if the update is dropped. */

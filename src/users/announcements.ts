@@ -38,10 +38,7 @@ interface OwnMessage extends Announcement {
 export class Announcements {
   readonly #store = randomBytes(9).toString('base64url')
   readonly #watches = new Map<string, Watch>()
-  /**
-   * Sessions that others have destroyed lately, by handle. `access.destroyed` has those of this process. A new listener
-   * for one of them causes a check.
-   */
+  /** Sessions that were destroyed lately, by handle. A new listener for one of them causes a check. */
   readonly #recent = new Recent<true>()
   /** Sessions that a check found gone: when, by handle. Their messages may still come, and must not be told again. */
   readonly #missed = new Map<string, number>()
@@ -103,8 +100,13 @@ export class Announcements {
     }
     watch.listeners.add(own)
     this.#watches.set(handle, watch)
-    if (this.#recent.get(handle) || this.access.destroyed.since(this.access.keys.session(sessionId), 0))
-      this.#check([[handle, watch]]).catch((error) => this.reports.subscriberError(error))
+    // The client remembers what it has destroyed, for any store and for the functions. The answers have come.
+    const { destroyed, keys } = this.access
+    const isKnown = this.#recent.get(handle) === true
+    if (isKnown || destroyed.since(keys.session(sessionId), 0)) {
+      const isExpected = !isKnown && this.#subscription !== undefined
+      this.#check([[handle, watch]], isExpected).catch((error) => this.reports.subscriberError(error))
+    }
     return () => {
       isRemoved = true
       watch.listeners.delete(own)
@@ -115,11 +117,12 @@ export class Announcements {
   /** Checks all sessions that have a listener, and announces those that are gone. Resolves to how many were gone. */
   async check(): Promise<number> {
     let gone = 0
-    for (const watched of batches([...this.#watches], checkSize)) gone += await this.#check(watched)
+    for (const watched of batches([...this.#watches], checkSize)) gone += await this.#check(watched, true)
     return gone
   }
 
-  async #check(watched: [handle: string, watch: Watch][]): Promise<number> {
+  /** `isExpected`: if a session is gone, the answer or the message about it may still come. */
+  async #check(watched: [handle: string, watch: Watch][], isExpected: boolean): Promise<number> {
     const ids = watched.map(([, { sessionId }]) => sessionId)
     const asked = Date.now()
     const found = await this.access.records.read(ids)
@@ -128,7 +131,7 @@ export class Announcements {
     const gone = watched.filter(([handle, watch], n) => over[n] && this.#watches.get(handle) === watch)
     for (const [handle] of gone) {
       this.#tell({ handle, userId: null, reason: 'missed' })
-      this.#miss(handle)
+      if (isExpected) this.#miss(handle)
     }
     return gone.length
   }
@@ -168,10 +171,11 @@ export class Announcements {
     return own
   }
 
-  /** This store has destroyed the session. Without a listener, nobody needs its handle, which takes a hash. */
+  /** If nobody needs the session's handle, it is not computed, because that takes a hash. */
   #destroyed(sessionId: string, userId: string | null, reason: DestroyReason): void {
     const eventOf = (): DestroyedEvent => ({ handle: handleOf(sessionId), userId, reason })
-    if (this.#watches.size > 0 || this.#missed.size > 0) this.#hear(eventOf())
+    const isNeeded = this.#subscription || this.#watches.size > 0 || this.#missed.size > 0
+    if (isNeeded) this.#hear(eventOf())
     else emitLater(this.emitter, 'destroyed', eventOf)
   }
 

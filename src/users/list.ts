@@ -1,10 +1,10 @@
 /** Lists a user's sessions, as the user's index has them, and corrects wrong entries on the way. */
 import type { Access } from '../redis/access.ts'
 import { batches } from '../redis/batches.ts'
-import { isCondemned, isFresh } from '../redis/entry-marks.ts'
+import { isCondemned, isFresh, isReserved } from '../redis/entry-marks.ts'
 import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
 import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
-import { oneAhead } from '../session/ahead.ts'
+import { startAhead } from '../session/ahead.ts'
 import { settleAll } from '../session/settle-all.ts'
 
 /** A session of a user, as a listing found it. `session` is `null` if the record is corrupt or of another type. */
@@ -25,15 +25,15 @@ export interface UserRecord {
 export type ListedSession = UserRecord & { raw: string; session: StoredSession }
 
 /**
- * Yields a user's sessions in batches, as the index lists them. The next batch is being read while the caller works on
- * this one. A session may come twice. Ended sessions come too as long as Redis has them, so that a revocation deletes
+ * Yields a user's sessions in batches, as the index lists them. The next batches are being read while the caller works
+ * on this one. A session may come twice. Ended sessions come too as long as Redis has them, so that a revocation deletes
  * them.
  *
  * Wrong entries are corrected on the way: the session is gone, belongs to another user, or has another `until`. On Redis
  * Cluster, an entry that ends after `until` stays.
  */
 export async function* userRecords(access: Access, userId: string): AsyncGenerator<UserRecord[]> {
-  const batches = oneAhead(entriesOf(access, userId), (entries) => lookAt(access, userId, entries))
+  const batches = startAhead(entriesOf(access, userId), (entries) => lookAt(access, userId, entries))
   for await (const looks of batches) {
     const wrong = looks.filter(isWrong)
     if (wrong.length > 0) await access.records.reconcile(userId, wrong)
@@ -109,9 +109,11 @@ async function look(
   }
 }
 
-/** The records leave an entry alone that is reserved for a session to come. */
+/** The session of a reserved entry may be written at any moment. */
 function isWrong({ score, wanted, isUnclear }: Look): boolean {
-  return !isUnclear && (wanted === null || isFresh(score) || Math.floor(score) !== wanted)
+  if (isUnclear) return false
+  if (wanted === null) return !isReserved(score)
+  return isFresh(score) || Math.floor(score) !== wanted
 }
 
 function isReadable(record: UserRecord): record is ListedSession {

@@ -10,7 +10,7 @@ import type { Access } from '../redis/access.ts'
 import { maxAttempts } from '../redis/compare-and-set.ts'
 import type { Outcome, Removal } from '../redis/records.ts'
 import { fetchRaw, readable } from '../redis/stored-session.ts'
-import { startEarly } from '../session/ahead.ts'
+import { startAhead } from '../session/ahead.ts'
 import { CorruptSessionError, SessionConflictError } from '../session/errors.ts'
 import { handleOf } from '../session/handle.ts'
 import { settleAll } from '../session/settle-all.ts'
@@ -68,24 +68,22 @@ const maxListings = 3
 /** Taken while this module loads, so that a fake clock of a test cannot stop a revocation. */
 const endOfTurn = setImmediate
 
-/**
- * Redis deletes these sessions while this process parses the next ones. node-redis sends its commands at the end of the
- * turn of the event loop, so this waits until then.
- */
 async function revokeListed(access: Access, userId: string, except?: string): Promise<number> {
+  const revoke = (batch: UserRecord[]) => revokeAll(access, userId, batch)
   let revoked = 0
-  let revoking = Promise.resolve(0)
-  try {
-    for await (const batch of userRecords(access, userId)) {
-      const others = batch.filter(({ sessionId }) => sessionId !== except)
-      revoked += await revoking
-      revoking = startEarly(revokeAll(access, userId, others))
-      await endOfTurn()
-    }
-  } finally {
-    revoked += await revoking
-  }
+  for await (const count of startAhead(othersOf(access, userId, except), revoke)) revoked += count
   return revoked
+}
+
+/**
+ * Yields the user's sessions except one, in batches. node-redis sends its commands at the end of the turn of the event
+ * loop, so this waits until then. Then Redis deletes one batch while this process parses the next one.
+ */
+async function* othersOf(access: Access, userId: string, except?: string): AsyncGenerator<UserRecord[]> {
+  for await (const batch of userRecords(access, userId)) {
+    yield batch.filter(({ sessionId }) => sessionId !== except)
+    await endOfTurn()
+  }
 }
 
 /** Deletes sessions of a user together. A session whose record has changed meanwhile is then handled alone. */

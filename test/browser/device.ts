@@ -252,7 +252,11 @@ export class Device {
   }
 
   async isSignedIn(): Promise<boolean> {
-    await this.open('/account')
+    await this.open('/account').catch(async (error) => {
+      // If the session has just ended, the page goes to the sign-in page by itself, which may interrupt this navigation.
+      if (!String(error).includes('interrupted by another navigation')) throw error
+      await this.page.waitForURL(/\/sign-in/)
+    })
     return this.path === '/account'
   }
 

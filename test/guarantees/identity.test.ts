@@ -6,14 +6,16 @@ import {
   deleteSession,
   type UserSessionStore,
   type UserSessionStoreOptions,
+  updateSession,
 } from '../../src/index.ts'
 import { appWith, browser, sessionIdIn, sessionOf } from '../support/app.ts'
 import { nextMillisecond } from '../support/clock.ts'
 import { HOUR, inMs, MINUTE, rejection, useDatabase } from '../support/database.ts'
 import { nextTurn } from '../support/heard.ts'
 import { expectListed } from '../support/listed.ts'
-import { failAfter, failBefore, pauseAfter } from '../support/paused-client.ts'
+import { type Call, failAfter, failBefore, pauseAfter, pauseBefore } from '../support/paused-client.ts'
 import { type LoadedSession, load, newId, nth, onEveryStage, theRemoval, theWrite } from '../support/scene.ts'
+import { writeScript } from '../support/scripts.ts'
 import { cookie, type Fields, fields, newSession, usedCookie } from '../support/sessions.ts'
 
 /** The ways in which an app names the owner. The record of the third way needs `index.user`. */
@@ -330,6 +332,26 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
           await store.set(id, made)
           await store.set(id, Object.assign(made, { again: true }))
           expect(await scene.lives(id)).to.equal(false)
+        }
+      })
+
+      it('when the first write comes late, and is changed before the second, that change stays', async () => {
+        for (const userId of ['alice', undefined]) {
+          const id = newId()
+          const failing = failBefore(scene.client, theWrite, lost)
+          const { client, reached, release } = pauseBefore(failing.client, nth(2, theWrite))
+          const store = scene.store({ client: client as never })
+          const mine = newSession({ userId, role: 'admin' })
+          expect(await rejection(store.set(id, mine))).to.equal(lost)
+          const repeated = store.set(id, Object.assign(mine, { cart: ['tea'] }))
+          await reached
+          const { command, args } = failing.calls.find(theWrite) as Call
+          if (command === 'set') await scene.client.set(...(args as [string, string, object]))
+          else await scene.client.eval(writeScript.source, args[1] as never)
+          await updateSession({ ...scene.options, sessionId: id, data: { role: 'guest', theirs: 1 } })
+          release()
+          await repeated
+          expect(await scene.record(id)).to.deep.include({ role: 'guest', theirs: 1, cart: ['tea'] })
         }
       })
 

@@ -232,8 +232,10 @@ class Actor {
     const session = newSession({ [this.#naming]: user, role: 'first' }, cookie)
     await store.set(known.id, session).catch(async (error) => {
       if (!(error instanceof Fault) || this.#faults.isDead) throw error
-      known.mayBeMadeTwice = true
-      await store.set(known.id, session)
+      // A revocation that begins after this is final.
+      await store.set(known.id, session).finally(() => {
+        known.mayBeMadeTwice = known.mayEnd
+      })
     })
     this.model.made(known)
   }
@@ -491,7 +493,7 @@ class Known {
   mayEnd = false
   /** It has ended and must not come back. */
   ended = false
-  /** Its sign-in is repeated after a lost answer. If the session ends in between, the second sign-in makes it anew. */
+  /** Its sign-in was repeated after a lost answer. If the session had ended in between, this made it anew. */
   mayBeMadeTwice = false
   /** Properties that were saved; `undefined`: deleted. */
   readonly holds = new Map<string, unknown>()
@@ -525,8 +527,8 @@ class Known {
     if (data && this.ended) return [`${this.id} was ended and lives`]
     if (!data) return this.isMade && !this.mayEnd ? [`${this.id} was never ended and is gone`] : []
     // A save that was made from another user's session is dropped.
-    const isUnknown = this.owners.size > 1 || (this.mayBeMadeTwice && this.mayEnd)
-    const held = isUnknown ? [] : [...this.holds]
+    const holdsUnknown = this.owners.size > 1 || this.mayBeMadeTwice
+    const held = holdsUnknown ? [] : [...this.holds]
     const lost = held.filter(([name, value]) => !isDeepStrictEqual(data[name], value))
     const wrong = lost.map(([name, value]) => `${this.id}.${name} is ${data[name]}, was saved as ${value}`)
     if (this.owner !== undefined && user !== this.owner) wrong.push(`${this.id} is of ${user}`)

@@ -215,6 +215,24 @@ describe('The events of a store', () => {
         expect(events).to.have.lengthOf(1)
       })
 
+      it('a session that is made again after that is told of like any other', async () => {
+        const store = scene.store()
+        const ends = [() => deleteSession({ ...scene.options, sessionId: 's1' }), () => store.destroy('s1')]
+        for (const end of ends) {
+          await scene.signIn('alice', {}, 's1')
+          await end()
+          const missed = heard()
+          store.onRevoked('s1', missed.listener)
+          await missed.once()
+          await scene.signIn('alice', {}, 's1')
+          const emitted = heard()
+          store.once('destroyed', emitted.listener)
+          await store.destroy('s1')
+          await nextTurn()
+          expect(emitted.events.map(({ reason }) => reason)).to.deep.equal(['logout'])
+        }
+      })
+
       it('refuses invalid session ids and listeners', async () => {
         const store = scene.store()
         expect(() => store.onRevoked('', () => {})).to.throw(TypeError, 'sessionId')
