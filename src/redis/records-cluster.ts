@@ -59,8 +59,8 @@ interface Claim {
  * "settle". `scripts/parts.ts` explains stamps and marks.
  */
 export class ClusterRecords implements Records {
-  /** Each session needs commands of its own, and the client queues them all. The next batches are under way too. */
-  readonly batchSize = 50
+  /** Each session needs commands of its own, and the client queues them all. Further batches are under way too. */
+  readonly batchSize = 25
 
   constructor(
     readonly client: SessionClient,

@@ -10,7 +10,14 @@
 import type { Access } from '../redis/access.ts'
 import { compareAndSet } from '../redis/compare-and-set.ts'
 import type { IndexEntry, Write } from '../redis/records.ts'
-import { decode, decodeLive, entryOf, readable, type StoredSession } from '../redis/stored-session.ts'
+import {
+  decode,
+  decodeLive,
+  entryOf,
+  readable,
+  readOne,
+  type StoredSession,
+} from '../redis/stored-session.ts'
 import { cookieOf, maxAgeOf } from '../session/cookie.ts'
 import { badArgument, SessionLimitError } from '../session/errors.ts'
 import { isoTime } from '../session/iso-time.ts'
@@ -21,7 +28,7 @@ import { type Draft, dataOf, draftOf } from './draft.ts'
 import { loadedOf } from './load.ts'
 import { ancestorOf, mergeSessions } from './merge.ts'
 import type { RecentTouches } from './recent-touches.ts'
-import type { Loaded, Version, Versions } from './versions.ts'
+import type { Attempt, Loaded, Version, Versions } from './versions.ts'
 
 interface SignInRules {
   /**
@@ -147,22 +154,31 @@ export class Saves {
       throw badArgument('session.userId', 'in the serialized session', session.owner)
   }
 
-  /** If the answer of an earlier attempt was lost, that attempt may have made the session. */
   async #create(loaded: Loaded, first: Draft, limit: number | undefined): Promise<string | undefined> {
-    const { sessionId, attempts: [attempt] = [] } = loaded
-    // The session that the attempt may have made was destroyed since.
-    if (attempt && this.isDestroyed(loaded)) return undefined
-    if (!attempt) loaded.since = this.access.destroyed.now
+    const { sessionId, since, attempts: [attempt] = [] } = loaded
+    if (attempt) {
+      // The attempt may have made a session that was destroyed since.
+      if (this.isDestroyed(loaded)) return undefined
+      const current = await readable(this.access, sessionId, (await readOne(this.access, sessionId)).raw)
+      if (mayHaveWritten(attempt, current))
+        return await this.update(loaded, attempt.version, first, { limit })
+    }
+    loaded.since = this.access.destroyed.now
+    let isLate = false
     const direct = savingOf(sessionId, first, null, null)
     const write = await this.#write(loaded, first, direct, limit, async (current) => {
-      // There is another record than before the attempt, so the attempt may have been written.
-      if (attempt && current !== null && current !== attempt.expected)
-        return this.#mergeIfThere(loaded, attempt.version, first, current)
       loaded.since = this.access.destroyed.now
-      const previous = current === null ? null : await readable(this.access, sessionId, current)
+      const previous = await readable(this.access, sessionId, current)
+      // The attempt had not reached Redis at the look, but has by now.
+      isLate = attempt !== undefined && mayHaveWritten(attempt, previous)
+      if (isLate) return null
       const draft = previous ? await this.#asOldAs(previous, first) : first
       return savingOf(sessionId, draft, current, previous && entryOf(previous))
     })
+    if (attempt && isLate) {
+      loaded.since = since
+      return await this.update(loaded, attempt.version, first, { limit })
+    }
     return write ? await this.#saved(loaded, first, write, limit) : undefined
   }
 
@@ -195,8 +211,8 @@ export class Saves {
   ): Promise<string | undefined> {
     if (this.isDestroyed(loaded)) return undefined
     const merge = async (current: string | null) => {
-      const merged = await this.#mergeIfThere(loaded, base, mine, current)
-      return merged && { ...merged, isTouch }
+      const stored = await this.#mergeable(loaded, base, current)
+      return stored && { ...(await this.#merged(loaded, base, mine, stored)), isTouch }
     }
     const first = await this.#firstWrite(loaded, base, mine, { latest, isTouch, merge })
     const write = first && (await this.#write(loaded, mine, first, limit, merge))
@@ -276,16 +292,6 @@ export class Saves {
     return this.rules.limitOf(data)
   }
 
-  async #mergeIfThere(
-    loaded: Loaded,
-    base: Version,
-    mine: Draft,
-    current: string | null,
-  ): Promise<Saving | null> {
-    const stored = await this.#mergeable(loaded, base, current)
-    return stored && this.#merged(loaded, base, mine, stored)
-  }
-
   /** Parses the record that is there, or resolves to `null` if the update is dropped. */
   async #mergeable(loaded: Loaded, base: Version, current: string | null): Promise<StoredSession | null> {
     if (current === null) return null
@@ -357,6 +363,11 @@ function withMergedExpiry(
     return { ...merged, cookie: { ...cookie, expires: isoTime(Date.now() + maxAge) } }
   }
   return { ...merged, cookie: { ...cookie, expires: cookieOf(stored.data)?.expires ?? null } }
+}
+
+/** Whether this record may be that of an attempt without an answer, because another record was there before. */
+function mayHaveWritten({ expected }: Attempt, current: StoredSession | null): boolean {
+  return current !== null && current.raw !== expected
 }
 
 function savingOf(

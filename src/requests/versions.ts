@@ -44,7 +44,7 @@ export interface Loaded {
   other?: Loaded | undefined
 }
 
-interface Attempt {
+export interface Attempt {
   version: Version
   /** The record that the save should replace. */
   expected: string | null

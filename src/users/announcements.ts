@@ -100,11 +100,11 @@ export class Announcements {
     }
     watch.listeners.add(own)
     this.#watches.set(handle, watch)
-    // The client remembers what it has destroyed, for any store and for the functions. The answers have come.
+    // The client remembers what it has destroyed, for any store and for the functions.
     const { destroyed, keys } = this.access
-    const isKnown = this.#recent.get(handle) === true
-    if (isKnown || destroyed.since(keys.session(sessionId), 0)) {
-      const isExpected = !isKnown && this.#subscription !== undefined
+    if (this.#recent.get(handle) || destroyed.since(keys.session(sessionId), 0)) {
+      // The answers have come. Only a message may still come.
+      const isExpected = this.#subscription !== undefined
       this.#check([[handle, watch]], isExpected).catch((error) => this.reports.subscriberError(error))
     }
     return () => {

@@ -1,7 +1,7 @@
 /** Lists a user's sessions, as the user's index has them, and corrects wrong entries on the way. */
 import type { Access } from '../redis/access.ts'
 import { batches } from '../redis/batches.ts'
-import { isCondemned, isFresh, isReserved } from '../redis/entry-marks.ts'
+import { isCondemned, isFresh } from '../redis/entry-marks.ts'
 import type { IndexPage, Seen, StoredRecord } from '../redis/records.ts'
 import { hasEnded, readable, type StoredSession, trueExpiry } from '../redis/stored-session.ts'
 import { startAhead } from '../session/ahead.ts'
@@ -109,11 +109,9 @@ async function look(
   }
 }
 
-/** The session of a reserved entry may be written at any moment. */
+/** `Records.reconcile` leaves a reserved entry alone: its session may be written at any moment. */
 function isWrong({ score, wanted, isUnclear }: Look): boolean {
-  if (isUnclear) return false
-  if (wanted === null) return !isReserved(score)
-  return isFresh(score) || Math.floor(score) !== wanted
+  return !isUnclear && (wanted === null || isFresh(score) || Math.floor(score) !== wanted)
 }
 
 function isReadable(record: UserRecord): record is ListedSession {

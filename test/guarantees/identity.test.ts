@@ -355,6 +355,52 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
         }
       })
 
+      it('when the session is revoked during the second write, it stays revoked', async () => {
+        const revoke = [
+          () => scene.store().destroyUser('alice'),
+          (store: UserSessionStore) => store.destroyUser('alice'),
+          (store: UserSessionStore, id: string) => store.destroyUserSession('alice', id),
+        ]
+        for (const end of revoke) {
+          const id = newId()
+          const losing = failAfter(scene.client, theWrite, lost)
+          const { client, reached, release } = pauseBefore(losing.client, nth(2, theWrite))
+          const store = scene.store({ client: client as never })
+          const mine = newSession({ userId: 'alice' })
+          expect(await rejection(store.set(id, mine))).to.equal(lost)
+          const repeated = store.set(id, Object.assign(mine, { cart: ['tea'] }))
+          await reached
+          await end(store, id)
+          release()
+          await repeated
+          expect(await scene.lives(id)).to.equal(false)
+        }
+      })
+
+      it('when a removal’s answer comes after the second create, later saves are kept', async () => {
+        const losing = failAfter(scene.client, theWrite, lost)
+        const { client, reached, release } = pauseAfter(losing.client, theRemoval)
+        const store = scene.store({ client: client as never })
+        const mine = newSession({ userId: 'alice' })
+        expect(await rejection(store.set('s1', mine))).to.equal(lost)
+        const removing = store.destroyUserSession('alice', 's1')
+        await reached
+        await store.set('s1', mine)
+        release()
+        await removing
+        await store.set('s1', Object.assign(mine, { cart: ['tea'] }))
+        expect(await scene.record('s1')).to.deep.include({ cart: ['tea'] })
+      })
+
+      it('over a corrupt record, it replaces that', async () => {
+        const store = losing(failBefore)
+        const mine = newSession({ userId: 'alice' })
+        await scene.client.set(scene.sessionKey('s1'), '{"cookie":')
+        expect(await rejection(store.set('s1', mine))).to.equal(lost)
+        await store.set('s1', mine)
+        await expectSignedIn('s1', 'alice')
+      })
+
       it('two answers that were lost in a row', async () => {
         const first = failAfter(scene.client, theWrite, lost)
         const { client } = failAfter(first.client, nth(2, theWrite), lost)
