@@ -54,21 +54,32 @@ function nodeSettings(port: number, busPorts: Map<number, number>, settings: str
   ]
 }
 
+/** Redis forgets a handshake that takes longer than the node timeout. So the first node is told again until it knows all. */
 async function meet([first, ...others]: Node[], busPorts: Map<number, number>): Promise<void> {
-  for (const { server } of others) {
-    const address = ['127.0.0.1', String(server.port), String(busPorts.get(server.port))]
-    await first?.admin.sendCommand(['CLUSTER', 'MEET', ...address])
-  }
+  if (!first) return
   const size = 1 + others.length
-  await Promise.all([first, ...others].map((node) => node && untilKnown(node, size)))
+  await eventually(`the node on port ${first.server.port} to have met ${size} nodes`, async () => {
+    const known = await first.admin.clusterNodes()
+    const strangers = others.filter(({ server }) => !known.includes(`:${server.port}@`))
+    for (const { server } of strangers) {
+      const address = ['127.0.0.1', String(server.port), String(busPorts.get(server.port))]
+      await first.admin.sendCommand(['CLUSTER', 'MEET', ...address])
+    }
+    return knowsAll(known, size)
+  })
+  await Promise.all(others.map((node) => untilKnown(node, size)))
 }
 
 /** Waits until a node has shaken hands with all the others: only then can it replicate one of them. */
 async function untilKnown({ server, admin }: Node, size: number): Promise<void> {
-  await eventually(`the node on port ${server.port} to know ${size} nodes`, async () => {
-    const known = (await admin.clusterNodes()).trim().split('\n')
-    return known.length === size && known.every((line) => !/handshake|noaddr/.test(line))
-  })
+  await eventually(`the node on port ${server.port} to know ${size} nodes`, async () =>
+    knowsAll(await admin.clusterNodes(), size),
+  )
+}
+
+function knowsAll(nodes: string, size: number): boolean {
+  const known = nodes.trim().split('\n')
+  return known.length === size && known.every((line) => !/handshake|noaddr/.test(line))
 }
 
 async function assignSlots(masters: Node[]): Promise<void> {
