@@ -159,7 +159,8 @@ export class Saves {
     if (attempt) {
       // The attempt may have made a session that was destroyed since.
       if (this.isDestroyed(loaded)) return undefined
-      const current = await readable(this.access, sessionId, (await readOne(this.access, sessionId)).raw)
+      const { raw } = await readOne(this.access, sessionId)
+      const current = await readable(this.access, sessionId, raw)
       if (mayHaveWritten(attempt, current))
         return await this.update(loaded, attempt.version, first, { limit })
     }

@@ -208,6 +208,18 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
         return scene.store({ client })
       }
 
+      /** A create whose first answer is lost. It is repeated with a cart, and waits before its second write. */
+      async function repeating(how: typeof failAfter | typeof failBefore, sessionId: string, data: Fields) {
+        const { client: failing, calls } = how(scene.client, theWrite, lost)
+        const { client, reached, release } = pauseBefore(failing, nth(2, theWrite))
+        const store = scene.store({ client: client as never })
+        const mine = newSession(data)
+        expect(await rejection(store.set(sessionId, mine))).to.equal(lost)
+        const repeated = store.set(sessionId, Object.assign(mine, { cart: ['tea'] }))
+        await reached
+        return { store, calls, repeated, release }
+      }
+
       /**
        * On Cluster a lost answer may leave an entry until the next listing. It may also leave a mark on an entry, which
        * is a fraction of a ms.
@@ -338,14 +350,8 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
       it('when the first write comes late, and is changed before the second, that change stays', async () => {
         for (const userId of ['alice', undefined]) {
           const id = newId()
-          const failing = failBefore(scene.client, theWrite, lost)
-          const { client, reached, release } = pauseBefore(failing.client, nth(2, theWrite))
-          const store = scene.store({ client: client as never })
-          const mine = newSession({ userId, role: 'admin' })
-          expect(await rejection(store.set(id, mine))).to.equal(lost)
-          const repeated = store.set(id, Object.assign(mine, { cart: ['tea'] }))
-          await reached
-          const { command, args } = failing.calls.find(theWrite) as Call
+          const { calls, repeated, release } = await repeating(failBefore, id, { userId, role: 'admin' })
+          const { command, args } = calls.find(theWrite) as Call
           if (command === 'set') await scene.client.set(...(args as [string, string, object]))
           else await scene.client.eval(writeScript.source, args[1] as never)
           await updateSession({ ...scene.options, sessionId: id, data: { role: 'guest', theirs: 1 } })
@@ -363,13 +369,7 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
         ]
         for (const end of revoke) {
           const id = newId()
-          const losing = failAfter(scene.client, theWrite, lost)
-          const { client, reached, release } = pauseBefore(losing.client, nth(2, theWrite))
-          const store = scene.store({ client: client as never })
-          const mine = newSession({ userId: 'alice' })
-          expect(await rejection(store.set(id, mine))).to.equal(lost)
-          const repeated = store.set(id, Object.assign(mine, { cart: ['tea'] }))
-          await reached
+          const { store, repeated, release } = await repeating(failAfter, id, { userId: 'alice' })
           await end(store, id)
           release()
           await repeated
@@ -378,8 +378,8 @@ describe('Guarantee 5, nothing lost: a save that is repeated after its answer wa
       })
 
       it('when a removal’s answer comes after the second create, later saves are kept', async () => {
-        const losing = failAfter(scene.client, theWrite, lost)
-        const { client, reached, release } = pauseAfter(losing.client, theRemoval)
+        const failing = failAfter(scene.client, theWrite, lost)
+        const { client, reached, release } = pauseAfter(failing.client, theRemoval)
         const store = scene.store({ client: client as never })
         const mine = newSession({ userId: 'alice' })
         expect(await rejection(store.set('s1', mine))).to.equal(lost)
